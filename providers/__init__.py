@@ -1,0 +1,1 @@
+"""The DNS provider plug-ins of dnssync, installed as `dnssync_providers`."""
