@@ -1,0 +1,346 @@
+"""What DNS should hold for the mail domains of one zone: `Claims` from what exim told, the keys and the policy.
+
+Sources: SPF RFC 7208, DKIM RFC 6376 and 8463, DMARC RFC 9989 (written so that readers of RFC 7489 agree).
+What was found at a name is an input, since foreign terms and stricter policies are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from dnssync.core import dkim, dmarc, spf, spf_merge
+from dnssync.core.desire_spf import SpfWish, helo_terms, own_terms, sender_ips
+from dnssync.core.host import Address, Host, MailDomain
+from dnssync.core.model import Claim, KeyPair, Limits, Notice, Owner, Refusal, RRset, absolute, relative
+from dnssync.core.ownership import Ledger, owned
+from dnssync.core.policy import MailPolicy
+
+Dns = Callable[[str, str], tuple[str, ...] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Everything `desire` looks at, for one zone.
+
+    `domains` are the zone's mail domains, `published` the keys whose records must stand (with placeholders for those
+    that are not made yet), `policies` the policy of every mail domain of the host (another zone's domain may need a
+    report record in this one), `remembered` the addresses that a domain's SPF held within the last seven days,
+    `confirmed` the doubts a person has settled, as (what, subject).
+    """
+
+    zone: str
+    policy: MailPolicy
+    domains: tuple[str, ...]
+    host: Host
+    found: Mapping[tuple[str, str], RRset]
+    published: tuple[KeyPair, ...]
+    ledger: Ledger
+    limits: Limits
+    dns: Dns
+    policies: Mapping[str, MailPolicy] = field(default_factory=dict)
+    remembered: Mapping[str, tuple[Address, ...]] = field(default_factory=dict)
+    confirmed: frozenset[tuple[str, str]] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """The claims, per SPF claim the terms that are ours by addition, per domain the addresses its SPF must pass, and
+    what a person should know."""
+
+    claims: tuple[Claim, ...]
+    added: Mapping[tuple[str, str], str]
+    senders: Mapping[str, tuple[str, ...]]
+    notices: tuple[Notice, ...]
+    refusals: tuple[Refusal, ...]
+
+
+def desire(wish: Wish) -> Desired:
+    """The claims of one zone; pure, and complete: what is not claimed here is none of our business."""
+    draft = _Draft(wish)
+    for name in wish.domains:
+        parked = wish.policy.parked
+        mail = wish.host.domain(name) or MailDomain(name, local=False)
+        draft.refusals.extend(() if parked else mail.problems)
+        _spf(draft, name, mail, parked)
+        _dmarc(draft, name, mail, parked)
+        _dkim(draft, name, mail, parked)
+    _helo(draft)
+    _reports(draft)
+    _gone(draft)
+    return Desired(
+        tuple(draft.claims), draft.added, draft.senders, tuple(dict.fromkeys(draft.notices)), tuple(draft.refusals)
+    )
+
+
+class _Draft:
+    """What is being gathered while the claims of one zone are drawn up."""
+
+    def __init__(self, wish: Wish) -> None:
+        self.wish = wish
+        self.claims: list[Claim] = []
+        self.added: dict[tuple[str, str], str] = {}
+        self.senders: dict[str, tuple[str, ...]] = {}
+        self.notices: list[Notice] = []
+        self.refusals: list[Refusal] = []
+
+    def claim(self, name: str, kind: str, owner: Owner, value: str | None, domain: str, because: str) -> None:
+        """Add a claim at a relative name, with the TTL of the policy within what the provider can hold."""
+        limits = self.wish.limits
+        ttl = min(max(self.wish.policy.ttl, limits.min_ttl), limits.max_ttl)
+        self.claims.append(Claim(name, kind, owner, value, ttl, domain, because))
+
+    def name(self, full: str) -> str:
+        """A name relative to this zone; the caller knows that the zone holds it."""
+        name = relative(full, self.wish.zone)
+        assert name is not None, full
+        return name
+
+
+# --- SPF --------------------------------------------------------------------------------------------------------
+
+
+def _spf(draft: _Draft, domain: str, mail: MailDomain, parked: bool) -> None:
+    if parked:
+        _spf_claim(draft, domain, domain, (), "fail", True, "the domain is parked: it never sends mail")
+        return
+    wish = draft.wish
+    seen = () if ("narrow", domain) in wish.confirmed else wish.remembered.get(domain, ())
+    got = own_terms(SpfWish(domain, mail, wish.policy.spf, seen, wish.dns, wish.zone))
+    draft.notices.extend(got.notices)
+    draft.refusals.extend(got.refusals)
+    if got.refusals or mail.problems:
+        return  # Nothing sure can be said about where its mail leaves from: what stands there stays.
+    draft.senders[domain] = sender_ips(mail)
+    policy = wish.policy.spf
+    _spf_claim(draft, domain, domain, got.terms, policy.all, policy.all_explicit, got.because)
+
+
+def _spf_claim(
+    draft: _Draft, name: str, domain: str, terms: tuple[str, ...], ending: str, explicit: bool, because: str
+) -> None:
+    """Merge our terms into what stands at the name and claim the result as TXT and, where it can be held, as SPF."""
+    wish = draft.wish
+    relative_name = draft.name(name)
+    found = owned(wish.found.get((relative_name, "TXT")), Owner.SPF)
+    applied = wish.ledger.get((relative_name, "TXT", Owner.SPF))
+    try:
+        merged = spf_merge.merge(
+            found=spf.parse(found[0].text) if found else None,
+            applied=applied.added if applied else "",
+            ours=tuple(terms),
+            ending=ending,
+            explicit=explicit,
+            domain=name,
+        )
+    except spf_merge.MergeRefusal as refusal:
+        draft.refusals.append(Refusal(refusal.reason, f"{name}: {refusal.sentence}"))
+        return
+    except ValueError as error:
+        draft.refusals.append(
+            Refusal("spf_found_invalid", f'{name}: the SPF record that stands there, "{found[0].text}", is not valid: '
+                    f"{error}. Mend or delete it at the provider, then run dnssync again.")
+        )  # fmt: skip
+        return
+    text = str(merged.record)
+    draft.claim(relative_name, "TXT", Owner.SPF, text, domain, because)
+    draft.added[(relative_name, "TXT")] = merged.added
+    _type99(draft, relative_name, text, domain, because)
+
+
+def _type99(draft: _Draft, name: str, text: str, domain: str, because: str) -> None:
+    wish = draft.wish
+    if wish.policy.spf.type99 == "never":
+        if (name, "SPF", Owner.SPF) in wish.ledger:
+            draft.claim(name, "SPF", Owner.SPF, None, domain, "type99: never")
+        return
+    if wish.limits.type99:
+        draft.claim(name, "SPF", Owner.SPF, text, domain, because)
+    else:
+        draft.notices.append(
+            Notice(
+                "type99_not_held",
+                f"{wish.zone}: the provider does not take records of type SPF (99); SPF is published as TXT alone, which "
+                "is what receivers read (RFC 7208 §3.1). `spf: {type99: never}` silences this.",
+            )
+        )
+
+
+def _helo(draft: _Draft) -> None:
+    """The names exim greets with: receivers check them for mail with an empty sender (RFC 7208 §2.3, §2.4)."""
+    wish = draft.wish
+    for name in wish.host.helo:
+        if name in wish.domains or relative(name, wish.zone) is None or "." not in name:
+            continue
+        terms = helo_terms(name, wish.host, wish.dns)
+        if not terms:
+            draft.notices.append(
+                Notice("helo_unknown", f"{name}: exim greets with this name, but no public address of this host is known, so "
+                       "no SPF record is claimed for it.")
+            )  # fmt: skip
+            continue
+        _spf_claim(draft, name, name, terms, "fail", False, "exim greets with this name (RFC 7208 §2.3)")
+
+
+# --- DMARC ------------------------------------------------------------------------------------------------------
+
+
+def _dmarc(draft: _Draft, domain: str, mail: MailDomain, parked: bool) -> None:
+    wish = draft.wish
+    name = draft.name(f"_dmarc.{domain}")
+    found = owned(wish.found.get((name, "TXT")), Owner.DMARC)
+    if parked:
+        text = str(dmarc.parse("v=DMARC1; p=reject; sp=reject; np=reject"))
+        draft.claim(name, "TXT", Owner.DMARC, text, domain, "the domain is parked: it never sends mail")
+        return
+    policy = wish.policy.dmarc
+    wanted: dict[str, str] = {"p": policy.p}
+    for tag in ("sp", "np", "adkim", "aspf"):
+        if getattr(policy, tag):
+            wanted[tag] = getattr(policy, tag)
+    for tag, uris in (("rua", policy.rua), ("ruf", policy.ruf)):
+        kept = [uri for uri in (u.replace("{domain}", domain) for u in uris) if _reachable(draft, uri, mail)]
+        if kept:
+            wanted[tag] = ",".join(kept)
+    explicit = policy.explicit
+    because = "the policy of the configuration"
+    if not found and "p" not in explicit:
+        stricter = _inherited(draft, domain, wanted)
+        if stricter is None:
+            return
+        wanted["p"], because = stricter
+    try:
+        standing = dmarc.parse(found[0].text) if found else None
+    except ValueError as error:
+        draft.refusals.append(
+            Refusal("dmarc_found_invalid", f'{absolute(name, wish.zone)}: the DMARC record that stands there, '
+                    f'"{found[0].text}", is not valid: {error}. Mend or delete it at the provider, then run dnssync again.')
+        )  # fmt: skip
+        return
+    applied = wish.ledger.get((name, "TXT", Owner.DMARC))
+    record = dmarc.merge(found=standing, applied=applied.value if applied else "", wanted=wanted, explicit=explicit)
+    draft.claim(name, "TXT", Owner.DMARC, str(record), domain, because)
+
+
+def _reachable(draft: _Draft, uri: str, mail: MailDomain) -> bool:
+    """A report address at this very domain is published only if exim takes mail for it; others are taken as told."""
+    address = uri.removeprefix("mailto:").partition("?")[0]
+    if not uri.startswith("mailto:") or address.rpartition("@")[2].lower() != mail.name or address in mail.accepts:
+        return True
+    draft.notices.append(
+        Notice("rua_refused", f"{mail.name}: exim does not take mail for {address}, so DMARC reports are not asked for. Create "
+               "the mailbox or alias, or set dmarc.rua.")
+    )  # fmt: skip
+    return False
+
+
+def _inherited(draft: _Draft, domain: str, wanted: Mapping[str, str]) -> tuple[str, str] | None:
+    """The policy to begin with: ours, or a stricter one that the domain has today from a parent (RFC 9989's tree walk).
+
+    None (after a refusal) where a parent's record cannot be known: beginning weaker would open the domain.
+    """
+    records: dict[str, str] = {}
+    for name in dmarc.tree_walk(domain)[1:]:
+        texts = draft.wish.dns(name, "TXT")
+        if texts is None:
+            draft.refusals.append(
+                Refusal("dmarc_parent_unknown", f"{domain}: it has no DMARC record yet, and nobody answers for {name}, whose "
+                        "policy it may have today; a first record could weaken that. Run dnssync again when DNS "
+                        "answers, or set dmarc.p for this zone.")
+            )  # fmt: skip
+            return None
+        texts = tuple(text for text in texts if dmarc.is_dmarc(text))
+        if len(texts) == 1:
+            records[name] = texts[0]
+    got = dmarc.inherited(domain, records)
+    if got is None or dmarc.strength(got.policy) <= dmarc.strength(wanted["p"]):
+        return wanted["p"], "the policy of the configuration"
+    return got.policy, f"{got.source} gives the domain p={got.policy} today, and a policy is never weakened"
+
+
+def _reports(draft: _Draft) -> None:
+    """Where another domain's reports go to a host of this zone, that host has to agree (RFC 9990 §4)."""
+    wish = draft.wish
+    for domain, policy in wish.policies.items():
+        for uri in (*policy.dmarc.rua, *policy.dmarc.ruf) if not policy.parked else ():
+            host = uri.removeprefix("mailto:").partition("?")[0].rpartition("@")[2].lower().rstrip(".")
+            if not uri.startswith("mailto:") or not host or "{" in host or not dmarc.needs_report_record(domain, host):
+                continue
+            full = dmarc.report_name(domain, host)
+            name = relative(full, wish.zone)
+            if name is not None and len(full) <= 253:
+                draft.claim(name, "TXT", Owner.REPORT, "v=DMARC1;", domain, f"DMARC reports of {domain} go to {host}")
+            elif domain in wish.domains and not any(map(dmarc.is_dmarc, wish.dns(full, "TXT") or ())):
+                draft.notices.append(
+                    Notice("report_record", f"{domain}: its DMARC reports go to {host}, which has to agree: ask for\n"
+                           f'{full}. IN TXT "v=DMARC1;"')
+                )  # fmt: skip
+
+
+# --- DKIM -------------------------------------------------------------------------------------------------------
+
+
+def _dkim(draft: _Draft, domain: str, mail: MailDomain, parked: bool) -> None:
+    wish = draft.wish
+    for key in wish.published:
+        if key.domain != domain or parked:
+            continue
+        name = draft.name(f"{key.selector}._domainkey.{domain}")
+        revoked = key.revoked is not None or key.removed is not None
+        text = dkim.REVOKED if revoked else dkim.record_for(key)
+        because = "exim signs with it" if key.activated else "a key that exim will sign with"
+        draft.claim(name, "TXT", Owner.DKIM, text, domain, because)
+    deaf = [transport.name for transport in mail.transports if not transport.can_sign]
+    if deaf and not parked:
+        draft.notices.append(
+            Notice("transport_unsigned", f"{domain}: mail that leaves through exim's transport {', '.join(deaf)} is not signed: "
+                   "the transport has no DKIM options. `dnssync exim --print` shows the lines to add to it.")
+        )  # fmt: skip
+
+
+def signs(mail: MailDomain) -> bool:
+    """Whether keys make sense for the domain: some transport that its mail leaves through signs, or can."""
+    return any(transport.can_sign for transport in mail.transports)
+
+
+# --- what is no longer wanted ------------------------------------------------------------------------------------
+
+
+def _gone(draft: _Draft) -> None:
+    """What the ledger holds for a domain that exim has no more: kept, with a notice, until a person confirms."""
+    wish = draft.wish
+    claimed = {(claim.name, claim.type, claim.owner) for claim in draft.claims}
+    served = {*wish.domains, *wish.host.helo, *wish.policies}
+    gone: dict[str, None] = {}
+    for (name, kind, owner), applied in wish.ledger.items():
+        if (name, kind, owner) in claimed or applied.domain in served:
+            continue
+        gone[applied.domain] = None
+        if ("gone", applied.domain) in wish.confirmed and owner is not Owner.DKIM:
+            _withdraw(draft, name, kind, owner, applied.domain)
+    for domain in gone:
+        if ("gone", domain) not in wish.confirmed:
+            draft.notices.append(
+                Notice("domain_gone", f"{domain}: exim has it no more; its records stay. To take them out of DNS, run: "
+                       f"dnssync confirm gone {domain}")
+            )  # fmt: skip
+
+
+def _withdraw(draft: _Draft, name: str, kind: str, owner: Owner, domain: str) -> None:
+    """Take back what we wrote at a name: the whole value, or of an SPF record that others share our terms alone."""
+    applied = draft.wish.ledger[(name, kind, owner)]
+    found = owned(draft.wish.found.get((name, kind)), owner)
+    rest: str | None = None
+    if owner is Owner.SPF and len(found) == 1:
+        try:
+            rest = spf_merge.without(spf.parse(found[0].text), applied.added, domain)
+        except ValueError:
+            return
+    draft.claim(name, kind, owner, rest, domain, "exim has the domain no more")
+
+
+def domains_of(zone: str, names: Iterable[str], zones: Iterable[str]) -> tuple[str, ...]:
+    """Those of the names that this zone holds, and no deeper configured zone does; sorted, the shortest first."""
+    deeper = [other for other in zones if other != zone and relative(other, zone) is not None]
+    mine = {n for n in names if relative(n, zone) is not None and all(relative(n, d) is None for d in deeper)}
+    return tuple(sorted(mine, key=lambda name: (name.count("."), name)))

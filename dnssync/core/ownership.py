@@ -1,0 +1,63 @@
+"""Which values at a name are ours, and when two texts mean the same: the one place that knows.
+
+We own values, not RRsets: at an apex TXT the SPF record is ours and every other value is a stranger's.
+A selector's RRset is the exception; its name was made by us and is ours whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from dnssync.core import dkim, dmarc, spf
+from dnssync.core.model import Claim, Owner, RRset, Value
+
+Ownership = Callable[[str], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What the ledger holds of a claim: the text that was written last, the mail domain it was written for and, for
+    SPF, `added`: those of its terms that were not there before us, as an SPF text."""
+
+    value: str
+    domain: str
+    added: str = ""
+
+
+Ledger = Mapping[tuple[str, str, Owner], Applied]
+
+
+def owns(owner: Owner, text: str) -> bool:
+    """Whether a value with this text belongs to a claim of this owner. It need not be valid to be ours."""
+    if owner is Owner.SPF:
+        return spf.is_spf(text)
+    if owner is Owner.DKIM:
+        return True
+    return dmarc.is_dmarc(text)
+
+
+def same(owner: Owner, one: str, other: str, domain: str = "") -> bool:
+    """Whether two texts mean the same to a receiver (`ip4:192.0.2.1/32`, another order of tags, white space)."""
+    if one == other:
+        return True
+    if owner is Owner.SPF:
+        return spf.same(one, other, domain)
+    if owner is Owner.DKIM:
+        return dkim.same(one, other)
+    return dmarc.same(one, other)
+
+
+def owned(rrset: RRset | None, owner: Owner) -> tuple[Value, ...]:
+    """The values of an RRset that a claim of this owner speaks about."""
+    return () if rrset is None else tuple(value for value in rrset.values if owns(owner, value.text))
+
+
+def foreign(rrset: RRset | None, owner: Owner) -> tuple[Value, ...]:
+    """The values of an RRset that are nobody's business of ours."""
+    return () if rrset is None else tuple(value for value in rrset.values if not owns(owner, value.text))
+
+
+def claim_key(claim: Claim) -> tuple[str, str, Owner]:
+    """Where the ledger keeps a claim."""
+    return (claim.name, claim.type, claim.owner)
