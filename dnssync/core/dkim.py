@@ -29,7 +29,15 @@ class Record:
     other: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
-        known = (("v", self.v), ("h", self.h), ("k", self.k), ("n", self.n), ("s", self.s), ("t", self.t), ("g", self.g))
+        known = (
+            ("v", self.v),
+            ("h", self.h),
+            ("k", self.k),
+            ("n", self.n),
+            ("s", self.s),
+            ("t", self.t),
+            ("g", self.g),
+        )
         shown = [*((name, value) for name, value in known if value), *self.other, ("p", self.p)]
         return "; ".join(f"{name}={value}" for name, value in shown)
 

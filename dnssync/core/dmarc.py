@@ -42,7 +42,9 @@ class Record:
     def usable(self) -> bool:
         """Whether receivers apply the record at all (§4.10.1): bad policies are forgiven only where rua has a valid URI."""
         bad = [self.get(tag) for tag in ("p", "sp", "np") if self.get(tag) and self.get(tag).lower() not in POLICIES]
-        return bool((self.get("p") and not bad) or any(_URI.fullmatch(uri.strip()) for uri in self.get("rua").split(",")))
+        return bool(
+            (self.get("p") and not bad) or any(_URI.fullmatch(uri.strip()) for uri in self.get("rua").split(","))
+        )
 
 
 def is_dmarc(text: str) -> bool:
@@ -178,4 +180,3 @@ def needs_report_record(domain: str, host: str) -> bool:
     """
     one, other = domain.lower().rstrip("."), host.lower().rstrip(".")
     return not (one == other or one.endswith("." + other) or other.endswith("." + one))
-

@@ -142,7 +142,9 @@ def _address(name: str, rest: str, offset: int) -> Mechanism:
         return Mechanism(name, network=str(family(f"{match[1]}/{length}", strict=False)))
     except ValueError:
         version = "IPv4" if name == "ip4" else "IPv6"
-        raise RecordError(offset + 1, f"`{rest[1:]}` is not an {version} address with or without prefix length") from None
+        raise RecordError(
+            offset + 1, f"`{rest[1:]}` is not an {version} address with or without prefix length"
+        ) from None
 
 
 _READERS = {

@@ -1,0 +1,243 @@
+"""The straight line: observe → advance → desire → plan → guard → apply. The only module that joins both halves.
+
+`Line.observe` gathers everything into one frozen `Observed`, `core.decide` turns it into a `Decision`, and
+`carry_out` writes that. `plan` is the same line with the last step left out.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from dnssync import signing_map
+from dnssync.config import Config, ZoneConfig
+from dnssync.core import dkim
+from dnssync.core.decide import Decision, Observed, ZoneView, adopted, decide
+from dnssync.core.desire import domains_of
+from dnssync.core.host import Address, Host
+from dnssync.core.model import KeyPair, Notice, Owner, Provider, ProviderError, RRset, Value, relative, zone_of
+from dnssync.core.ownership import Ledger, owns
+from dnssync.core.sighting import Question, Sight, sight
+from dnssync.core.zone_view import Zone
+from dnssync.keystore import Keystore
+from dnssync.resolver import Resolver
+from dnssync.state import State
+from dnssync.zones import Zones
+
+log = logging.getLogger("dnssync")
+REMEMBER = 7 * 86400  # an address that was seen within these seconds stays in the SPF record
+
+
+@dataclass
+class Line:
+    """The parts of one pass.
+
+    `observe_host(names, recipients)` asks exim about candidate domains and report addresses; `now` gives seconds
+    since 1970; `progress(text)` is told what is being done.
+    """
+
+    config: Config
+    state: State
+    keystore: Keystore
+    resolver: Resolver
+    zones: Zones
+    observe_host: Callable[[Sequence[str], Sequence[str]], Host]
+    now: Callable[[], float] = time.time
+    progress: Callable[[str], None] = field(default=lambda text: None)
+
+    def observe(self, only: Sequence[str] = (), *, adopt: bool = False) -> Observed:
+        """Look at everything once: exim, the keys, the zones at their providers, the authoritative servers.
+
+        `only` names zones or domains; other zones are left out. Raises `EximError` where exim cannot be asked; a zone
+        that cannot be read says so in `ZoneView.problem` and stops no other.
+        """
+        now = int(self.now())
+        keys, current = self.state.keys(), signing_map.read(self.config.exim.map)
+        self.progress("asking exim")
+        host = self._host(keys, current)
+        served = self._served(host)
+        chosen = [zone for zone in self.config.zones.values() if _chosen(zone.name, served[zone.name], only)]
+        requests = self.state.requests(now)
+        confirmed = frozenset((request.kind, request.subject) for request in requests)
+        views = tuple(self._view(zone, served[zone.name], adopt, confirmed) for zone in chosen)
+        hand_made = adopted(host, keys, now, lambda domain, selector: self._standing(domain, selector, views))
+        keys = (*keys, *hand_made)
+        self.progress("asking the authoritative servers")
+        return Observed(
+            now=now,
+            host=host,
+            zones=views,
+            keys=keys,
+            sights=self.sights(keys, views),
+            readable=frozenset((k.domain, k.selector) for k in keys if k in hand_made or not self.keystore.problem(k)),
+            map=current,
+            beyond=self._beyond,
+            policies={domain: self.config.zones[zone].policy for zone in served for domain in served[zone]},
+            remembered=self._remembered(now),
+            confirmed=confirmed,
+            frozen=frozenset(request.subject for request in requests if request.kind == "freeze"),
+            notices=(*host.notices, *self._homeless(host)),
+        )
+
+    def plan(self, only: Sequence[str] = (), *, adopt: bool = False) -> tuple[Observed, Decision]:
+        """Observe and decide; changes nothing anywhere."""
+        seen = self.observe(only, adopt=adopt)
+        return seen, decide(seen)
+
+    # --- exim -------------------------------------------------------------------------------------------------------
+
+    def _host(self, keys: Sequence[KeyPair], current: Mapping[str, tuple[str, ...]]) -> Host:
+        """Ask exim about every name that may be a mail domain, and about the addresses that would get reports."""
+        names = {*self.config.zones, *current, *(key.domain for key in keys)}
+        names.update(domain for zone in self.config.zones.values() for domain in zone.domains or ())
+        names.update(entry.domain for entry in self.state.ledger())
+        recipients = [
+            uri.removeprefix("mailto:").partition("?")[0]
+            for zone in self.config.zones.values()
+            for uri in (*zone.policy.dmarc.rua, *zone.policy.dmarc.ruf)
+            if uri.startswith("mailto:")
+        ]
+        return self.observe_host(sorted(names), sorted(set(recipients)))
+
+    def _served(self, host: Host) -> dict[str, tuple[str, ...]]:
+        """The mail domains of each configured zone: those named for it, else those that exim has in it."""
+        local = [mail.name for mail in host.domains if mail.local]
+        served = {}
+        for zone in self.config.zones.values():
+            named = zone.domains if zone.domains is not None else local
+            if zone.policy.parked and zone.domains is None:
+                named = (zone.name,)
+            served[zone.name] = domains_of(zone.name, named, self.config.zones)
+        return served
+
+    def _homeless(self, host: Host) -> list[Notice]:
+        """Names that exim has and no configured zone holds: nothing can be done for them, and somebody should know."""
+        homeless = [m.name for m in host.domains if m.local and zone_of(m.name, self.config.zones) is None]
+        return [
+            Notice("no_zone", f"{name}: exim has this domain, but no zone in {self.config.file} holds it; add the zone, with "
+                   "its provider, if dnssync is to publish for it.")
+            for name in homeless
+        ]  # fmt: skip
+
+    def _remembered(self, now: int) -> dict[str, tuple[Address, ...]]:
+        recent: dict[str, list[Address]] = {}
+        for row in self.state.addresses():
+            if row.last_seen >= now - REMEMBER:
+                recent.setdefault(row.domain, []).append(Address(row.ip, row.source, row.host_name))
+        return {domain: tuple(addresses) for domain, addresses in recent.items()}
+
+    # --- zones ------------------------------------------------------------------------------------------------------
+
+    def _view(
+        self, zone: ZoneConfig, domains: tuple[str, ...], adopt: bool, confirmed: frozenset[tuple[str, str]]
+    ) -> ZoneView:
+        """One zone as its providers show it, or why that cannot be known."""
+        entries = self.state.ledger(zone.name)
+        record = self.state.zone(zone.name)
+        found: dict[str, Zone] = {}
+        ledgers: dict[str, Ledger] = {}
+        problem = ""
+        for name in zone.providers:
+            self.progress(f"reading {zone.name} at {name}")
+            ledgers[name] = {(e.name, e.type, e.owner): e.applied for e in entries if e.provider == name}
+            try:
+                provider = self.zones.provider(zone.name, name)
+                found[name] = self.read(zone.name, provider, domains)
+            except ProviderError as error:
+                problem = str(error)
+        trusted = ("servers", zone.name) in confirmed
+        return ZoneView(
+            zone=zone.name,
+            policy=zone.policy,
+            domains=domains,
+            limits=self.zones.limits(zone.name),
+            found=found,
+            ledger=ledgers,
+            problem=problem,
+            negative_ttl=None if problem else self.resolver.negative_ttl(zone.name),
+            known_before=0 if trusted or record is None else record.rrsets,
+            adopt=adopt or (zone.policy.adopt and not entries),
+        )
+
+    def read(self, zone: str, provider: Provider, domains: Sequence[str]) -> Zone:
+        """Every RRset of a zone, by (name, type); from DNS where the provider cannot be read (`manual`)."""
+        if provider.limits.reads:
+            return {rrset.key: rrset for rrset in provider.read(zone)}
+        return self._read_by_dns(zone, domains)
+
+    def _read_by_dns(self, zone: str, domains: Sequence[str]) -> Zone:
+        """What the authoritative servers show at the names that can matter; complete for those names, or it raises."""
+        selectors = [f"{key.selector}._domainkey.{key.domain}" for key in self.state.keys() if key.domain in domains]
+        names = [zone, *domains, *(f"_dmarc.{domain}" for domain in domains), *selectors]
+        held = [name for name in dict.fromkeys(names) if relative(name, zone) is not None]
+        kinds = ("TXT", "SPF", "CNAME", "MX", "A", "AAAA", "NS")
+        questions = [Question(name, kind, zone) for name in held for kind in kinds]
+        found: dict[tuple[str, str], RRset] = {}
+        for question, answer in self.resolver.look(questions).items():
+            if not answer.known:
+                trouble = answer.problem or "; ".join(f"{r.server}: {r.rcode}" for r in answer.replies if not r.answered)
+                raise ProviderError(
+                    f"{zone}: its name servers do not all answer for {question.name} {question.type} ({trouble}), and what "
+                    "stands there cannot be read in any other way. Nothing is changed; try again later.",
+                    transient=True,
+                )
+            name = relative(question.name, zone) or ""
+            via_alias = any(reply.note.startswith("CNAME") for reply in answer.replies)
+            if answer.texts and not (via_alias and question.type != "CNAME"):
+                ttl = next((reply.ttl for reply in answer.replies if reply.ttl is not None), 0)
+                values = tuple(Value(text, text) for text in answer.texts)
+                found[(name, question.type)] = RRset(name, question.type, ttl, values)
+        return found
+
+    # --- DNS --------------------------------------------------------------------------------------------------------
+
+    def sights(self, keys: Sequence[KeyPair], views: Sequence[ZoneView]) -> dict[tuple[str, str], Sight]:
+        """How each key's record looks: from all authoritative servers, and in the provider's own reading of the zone.
+
+        The reading belongs to the sighting: what is not in the zone is absent, whatever a server still serves.
+        """
+        zones = {view.zone: view for view in views}
+        asked: dict[Question, KeyPair] = {}
+        for key in keys:
+            full = f"{key.selector}._domainkey.{key.domain}"
+            zone = zone_of(full, zones)
+            if zone is not None and key.removed is None:
+                asked[Question(full, "TXT", zone)] = key
+        seen = {}
+        for question, answer in self.resolver.look(list(asked)).items():
+            key = asked[question]
+            wanted = dkim.record_for(key)
+            look = sight(answer, wanted, lambda text: owns(Owner.DKIM, text), dkim.same)
+            name = relative(question.name, question.zone) or ""
+            for found in zones[question.zone].found.values():
+                texts = [value.text for value in found[(name, "TXT")].values] if (name, "TXT") in found else []
+                if not any(dkim.same(text, wanted) for text in texts):
+                    look = Sight.OTHER if texts else Sight.ABSENT
+            seen[(key.domain, key.selector)] = look
+        return seen
+
+    def _standing(self, domain: str, selector: str, views: Sequence[ZoneView]) -> str:
+        """The text that stands in DNS for a hand-made key, "" where there is none or nobody knows."""
+        full = f"{selector}._domainkey.{domain}"
+        for view in views:
+            name = relative(full, view.zone)
+            for found in view.found.values():
+                if name is not None and (name, "TXT") in found:
+                    return found[(name, "TXT")].values[0].text
+        return ""
+
+    def _beyond(self, name: str, kind: str) -> tuple[str, ...] | None:
+        """A look-up outside the zones that were read."""
+        return self.resolver.texts(name, kind, zone_of(name, self.config.zones) or "")
+
+
+def _chosen(zone: str, domains: Sequence[str], only: Sequence[str]) -> bool:
+    return not only or zone in only or any(domain in only for domain in domains)
+
+
+def again(seen: Observed, made: Sequence[KeyPair]) -> Observed:
+    """What was observed, with the keys that were made since: for deciding once more before anything is written."""
+    readable = seen.readable | {(key.domain, key.selector) for key in made}
+    return replace(seen, keys=(*seen.keys, *made), readable=readable)
