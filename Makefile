@@ -1,7 +1,51 @@
-# `make run` and `make test` do all of their own set-up on a fresh Debian 12 or 13 machine.
+# `make run` and `make test` do all of their own set-up on a Debian 12 or 13 machine.
 SHELL := /bin/bash
-PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
 
-.PHONY: run test check lint types mutants bench lock clean
+.PHONY: run test check lint types mutants bench lock clean venv
+
+# The main job on this machine alone: exim (or a recorded sample), a zone file, a name server on loopback.
+run: $(STAMP)
+	@$(BIN)/dnssync demo
+
+# Everything; parts that need exim or BIND are installed where that is allowed, else named as left out.
+test: $(STAMP)
+	@./tests/prepare
+	$(BIN)/pytest -q
+
+check: lint types test
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+# Small breakages of the deciding code; each must make a test fail.
+mutants: $(STAMP)
+	$(BIN)/python tests/mutants.py
+
+bench: $(STAMP)
+	$(BIN)/python bench/startup.py
+
+# Exact versions of everything, from the bounds in pyproject.toml.
+lock: $(STAMP)
+	$(BIN)/pip install -q pip-tools
+	$(BIN)/pip-compile -q --upgrade --allow-unsafe --generate-hashes --strip-extras --no-emit-index-url \
+	  --no-emit-trusted-host --no-emit-find-links --extra dev --extra postgresql --extra test \
+	  --output-file requirements.lock pyproject.toml
+
+venv: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml
+	@./tests/prepare python
+	python3 -m venv $(VENV)
+	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
+	@touch $(STAMP)
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

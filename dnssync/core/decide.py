@@ -14,7 +14,7 @@ from dnssync.core import rotation
 from dnssync.core.desire import Wish, desire, signs
 from dnssync.core.guard import Case, judge, notices, refusals
 from dnssync.core.host import Address, Host, MailDomain
-from dnssync.core.model import Claim, KeyPair, Limits, Notice, Phase, Refusal, RRset, Step, absolute
+from dnssync.core.model import Claim, KeyPair, Limits, Notice, Refusal, RRset, Step
 from dnssync.core.ownership import Ledger
 from dnssync.core.plan import Intent, Plan, diff, overlay
 from dnssync.core.policy import MailPolicy
@@ -330,18 +330,3 @@ def _frozen(seen: Observed) -> list[Notice]:
         for domain in sorted(seen.frozen)
     ]
 
-
-def pending(decision: Decision) -> tuple[tuple[KeyPair, Phase, Step], ...]:
-    """The keys that do not sign yet, each with its phase and the step that says why and when."""
-    rows = []
-    for (domain, kind), step in decision.steps.items():
-        for key in step.keys:
-            phase = rotation.phase(key, rotation.Policy(), decision.now)
-            if (key.domain, key.kind) == (domain, kind) and phase in (Phase.GENERATED, Phase.PUBLISHED, Phase.READY):
-                rows.append((key, phase, step))
-    return tuple(rows)
-
-
-def key_name(key: KeyPair) -> str:
-    """Where the key's record stands."""
-    return absolute(f"{key.selector}._domainkey", key.domain)

@@ -1,0 +1,324 @@
+"""The last step of the straight line: what was decided is written, in an order that no crash can turn against the mail.
+
+    intent on disk → private key → key's row → DNS → ledger → stamps → one rename of exim's map
+
+Each step is idempotent and each stamp follows its effect, so that whatever dies in between is healed by the next pass.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from dnssync import signing_map
+from dnssync.core import rotation
+from dnssync.core.decide import Decision, Observed, ZonePlan, decide
+from dnssync.core.model import Change, KeyPair, Notice, Phase, ProviderError, Refusal, StaleZone, absolute
+from dnssync.core.ownership import owns, same
+from dnssync.core.plan import Intent, digest, our_part
+from dnssync.core.sighting import Question, Sight, sight
+from dnssync.errors import RefusedError
+from dnssync.reconcile import Line, again
+from dnssync.state import LedgerEntry, ZoneRecord
+
+log = logging.getLogger("dnssync")
+TRIES = 3  # how often a zone is read anew when somebody else writes to it between our read and our write
+TOKEN = "abcdefghijklmnopqrstuvwxyz234567"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What happened to one zone at one provider. `instructions`: what a person has to do by hand there."""
+
+    zone: str
+    provider: str
+    changes: tuple[Change, ...] = ()
+    instructions: tuple[str, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the authoritative servers say of one record that was just written."""
+
+    name: str
+    type: str
+    sight: Sight
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a pass did. `decision` is the one that was carried out, `looks` what DNS shows now."""
+
+    decision: Decision
+    outcomes: tuple[Outcome, ...]
+    made: tuple[KeyPair, ...]
+    map_lines: tuple[tuple[str, tuple[str, ...]], ...]
+    looks: tuple[Seen, ...] = ()
+    notices: tuple[Notice, ...] = ()
+
+    @property
+    def failed(self) -> bool:
+        """Whether a zone could not be read or written."""
+        return bool(self.decision.failed) or any(outcome.error for outcome in self.outcomes)
+
+    @property
+    def refused(self) -> bool:
+        """Whether the guard held a zone back."""
+        return any(outcome.refusals for outcome in self.outcomes)
+
+
+def random_token() -> str:
+    """Four random base32 characters for a selector."""
+    return "".join(secrets.choice(TOKEN) for _ in range(4))
+
+
+@dataclass
+class _Work:
+    line: Line
+    seen: Observed
+    shown: Decision
+    token: Callable[[], str]
+    outcomes: list[Outcome] = field(default_factory=list)
+
+    @property
+    def now(self) -> int:
+        return self.seen.now
+
+
+def carry_out(line: Line, seen: Observed, shown: Decision, *, token: Callable[[], str] = random_token) -> Report:
+    """Write what was decided and shown; the caller holds the lock.
+
+    Raises `RefusedError` where deciding again, with the new keys in hand, gives more than their names in place of the
+    placeholders. A zone that fails stops no other.
+    """
+    work = _Work(line, seen, shown, token)
+    made = _make_keys(work)
+    final = decide(again(seen, tuple(made)))
+    _unmoved(shown, final, made)
+    for plan in final.zones:
+        work.outcomes.append(_write(work, plan, final, tuple(made)))
+    failed = {outcome.zone for outcome in work.outcomes if outcome.error or outcome.refusals} | set(final.failed)
+    _stamp(work, final)
+    lines = _switch(work, final, failed)
+    line.progress("asking the authoritative servers once more")
+    looks = look_again(line, [plan for plan in final.zones if plan.plan.zone not in failed])
+    return Report(final, tuple(work.outcomes), tuple(made.values()), lines, looks, final.notices)
+
+
+# --- keys -------------------------------------------------------------------------------------------------------
+
+
+def _held(decision: Decision) -> set[str]:
+    """Zones that get nothing: refused at any of their providers, or unreadable."""
+    return {plan.plan.zone for plan in decision.zones if plan.refusals} | set(decision.failed)
+
+
+def _make_keys(work: _Work) -> dict[KeyPair, Intent]:
+    """Take on the hand-made keys and make the new ones: private half and row are on disk before DNS hears of them."""
+    line, state = work.line, work.line.state
+    known = {(key.domain, key.selector) for key in state.keys()}
+    for key in work.shown.keys:
+        if key.adopted and (key.domain, key.selector) not in known:
+            line.keystore.adopt(key.domain, key.selector, _source(work.seen, key))
+            state.save_keys([key])
+            state.add_event(work.now, "key_adopted", domain=key.domain, selector=key.selector,
+                            sentence=f"took on {key.selector}, the key that exim signs {key.domain} with")  # fmt: skip
+    made: dict[KeyPair, Intent] = {}
+    held = _held(work.shown)
+    intents = {intent: None for plan in work.shown.zones if plan.plan.zone not in held for intent in plan.plan.intents}
+    for number, intent in enumerate(intents, 1):
+        line.progress(f"making key {number} of {len(intents)}: {intent.algorithm} for {intent.domain}")
+        kind = "ed25519" if intent.algorithm == "ed25519" else "rsa"
+        name = rotation.selector(work.now, kind, rotation.host_id(work.seen.host.hostname), work.token())
+        state.intend_key(intent.domain, name, intent.algorithm, work.now)
+        algorithm, public = line.keystore.generate(intent.domain, name, intent.algorithm)
+        key = KeyPair(intent.domain, name, algorithm, public, work.now)
+        state.save_keys([key])
+        state.add_event(work.now, "key_made", domain=intent.domain, selector=name,
+                        sentence=f"made {name} ({algorithm}) for {intent.domain}")  # fmt: skip
+        made[key] = intent
+    return made
+
+
+def _source(seen: Observed, key: KeyPair) -> str:
+    """Where the administrator keeps the private half of a hand-made key."""
+    mail = seen.host.domain(key.domain)
+    signers = [signer for transport in (mail.transports if mail else ()) for signer in transport.signers]
+    return next(signer.path for signer in signers if signer.selector == key.selector and not signer.problem)
+
+
+def _unmoved(shown: Decision, final: Decision, made: dict[KeyPair, Intent]) -> None:
+    held = _held(shown)
+    names = {key.selector: intent for key, intent in made.items()}
+    before = digest([plan.plan for plan in shown.zones if plan.plan.zone not in held])
+    after = digest([replace(p.plan, intents=()) if made else p.plan for p in final.zones if p.plan.zone not in held], made=names)
+    if before != after or _held(final) - held:
+        raise RefusedError(
+            "deciding again with the new keys gave another plan than the one that was shown; nothing was written. Look at "
+            "`dnssync plan` and apply again."
+        )
+
+
+# --- DNS --------------------------------------------------------------------------------------------------------
+
+
+def _write(work: _Work, plan: ZonePlan, decision: Decision, made: Sequence[KeyPair]) -> Outcome:
+    """One zone at one provider; read and decided anew where somebody else was writing at the same time."""
+    zone, provider = plan.plan.zone, plan.plan.provider
+    if zone in _held(decision):
+        return Outcome(zone, provider, refusals=plan.refusals)
+    if any(outcome.zone == zone and outcome.error for outcome in work.outcomes):
+        return Outcome(zone, provider, error=f"{zone}: left alone at {provider}, since another provider of it failed")
+    for attempt in range(TRIES):
+        if not plan.plan.changes:
+            _record(work, plan, decision, ())
+            return Outcome(zone, provider)
+        work.line.progress(f"writing {zone} at {provider}")
+        intent = work.line.state.begin(zone, provider, _entries(work, plan), work.now)
+        try:
+            instructions = work.line.zones.provider(zone, provider).write(zone, plan.plan.changes)
+        except StaleZone as error:
+            log.info("zone=%s provider=%s changed meanwhile, reading again: %s", zone, provider, error)
+            if attempt == TRIES - 1:
+                return Outcome(zone, provider, error=f"{error} It changed {TRIES} times in a row; try again later.")
+            try:
+                fresh = _decided_again(work, plan, made)
+            except ProviderError as trouble:
+                return Outcome(zone, provider, error=str(trouble))
+            if fresh.refusals or our_part(fresh.plan.changes, fresh.claims) != our_part(plan.plan.changes, plan.claims):
+                moved = Refusal(
+                    "moved",
+                    f"{zone}: somebody changed a record of dnssync's at {provider} between our read and our write; what "
+                    "would be written now is not what was shown. Nothing was written: look at `dnssync plan` again.",
+                )
+                return Outcome(zone, provider, refusals=fresh.refusals or (moved,))
+            plan = fresh
+        except ProviderError as error:
+            log.error("zone=%s provider=%s %s", zone, provider, error)
+            return Outcome(zone, provider, error=str(error))
+        else:
+            _record(work, plan, decision, plan.plan.changes)
+            work.line.state.finish(intent)
+            return Outcome(zone, provider, plan.plan.changes, instructions)
+    raise AssertionError("the loop above returns")
+
+
+def _decided_again(work: _Work, plan: ZonePlan, made: Sequence[KeyPair]) -> ZonePlan:
+    """The zone's plan from a fresh reading; everything else as it was observed."""
+    zone, provider = plan.plan.zone, plan.plan.provider
+    views = []
+    for view in work.seen.zones:
+        if view.zone == zone:
+            found = work.line.read(zone, work.line.zones.provider(zone, provider), view.domains)
+            view = replace(view, found={**view.found, provider: found})
+        views.append(view)
+    decision = decide(again(replace(work.seen, zones=tuple(views)), made))
+    return next(p for p in decision.zones if p.plan.zone == zone and p.plan.provider == provider)
+
+
+def _entries(work: _Work, plan: ZonePlan) -> list[LedgerEntry]:
+    """What the ledger will say of the zone's claims once they are written."""
+    return [
+        LedgerEntry(
+            zone=plan.plan.zone,
+            provider=plan.plan.provider,
+            name=claim.name,
+            type=claim.type,
+            owner=claim.owner,
+            domain=claim.domain,
+            value=claim.value,
+            ttl=claim.ttl,
+            applied_at=work.now,
+            added=plan.added.get(claim.key, ""),
+        )
+        for claim in plan.claims
+        if claim.value is not None
+    ]
+
+
+def _record(work: _Work, plan: ZonePlan, decision: Decision, changes: Iterable[Change]) -> None:
+    """The stamps of a write that happened: ledger, events, and when the zone was last read and written."""
+    state, zone = work.line.state, plan.plan.zone
+    gone = [(c.name, c.type, c.owner) for c in plan.claims if c.value is None and (c.name, c.type, c.owner) in plan.ledger]
+    because = {claim.key: claim.because for claim in plan.claims}
+    with state.transaction():
+        state.record_applied(_entries(work, plan))
+        state.drop_applied(zone, plan.plan.provider, gone)
+        for change in changes:
+            name = absolute(change.name, zone)
+            state.add_event(work.now, change.kind.value, zone=zone, sentence=f"{change.kind.value} {name} {change.type}",
+                            because=because.get((change.name, change.type), ""))  # fmt: skip
+            log.info("zone=%s name=%s type=%s %s because=%s", zone, name, change.type, change.kind.value,
+                     because.get((change.name, change.type), ""))  # fmt: skip
+        state.save_zone(ZoneRecord(zone, last_read=work.now, last_pass=work.now, result="ok", rrsets=len(plan.found)))
+
+
+# --- stamps and the map -----------------------------------------------------------------------------------------
+
+
+def _stamp(work: _Work, decision: Decision) -> None:
+    """The keys' new stamps, each of something that was seen, and the addresses that mail leaves from."""
+    state = work.line.state
+    before = {(key.domain, key.selector): key for key in state.keys()}
+    changed = [key for key in decision.keys if before.get((key.domain, key.selector)) not in (key, None)]
+    with state.transaction():
+        state.save_keys(changed)
+        for key in changed:
+            old = before[(key.domain, key.selector)]
+            step = decision.steps[(key.domain, key.kind)]
+            for stamp in ("seen", "published", "activated"):
+                if getattr(old, stamp) != getattr(key, stamp):
+                    word = stamp if getattr(key, stamp) is not None else f"no longer {stamp}"
+                    state.add_event(work.now, word, domain=key.domain, selector=key.selector,
+                                    sentence=f"{key.selector} {word}", because=step.because)  # fmt: skip
+        addresses = [(mail.name, address) for mail in work.seen.host.domains for address in mail.addresses]
+        state.save_addresses(addresses, work.now)
+
+
+def _switch(work: _Work, decision: Decision, failed: set[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """One rename of exim's map for all domains; zones that failed keep their lines."""
+    kept = {domain for view in work.seen.zones if view.zone in failed for domain in view.domains}
+    lines = {d: s for d, s in decision.map_after.items() if d not in kept}
+    lines.update({d: s for d, s in decision.map_before.items() if d in kept})
+    if signing_map.write(work.line.config.exim.map, lines, previous=decision.map_before):
+        for domain, selectors in sorted(lines.items()):
+            if decision.map_before.get(domain) != selectors:
+                work.line.state.add_event(work.now, "map", domain=domain,
+                                          sentence=f"exim signs {domain} with {' and '.join(selectors)}",
+                                          because="the records stand on all name servers and the season is over")  # fmt: skip
+    return tuple(sorted((d, s) for d, s in lines.items() if decision.map_before.get(d) != s))
+
+
+def look_again(line: Line, plans: Sequence[ZonePlan]) -> tuple[Seen, ...]:
+    """What the authoritative servers show of every claim now; for the report only, nothing is stamped from it."""
+    asked = {}
+    for plan in plans:
+        for claim in plan.claims:
+            if claim.value is not None and "<new " not in claim.name:
+                asked[Question(absolute(claim.name, plan.plan.zone), claim.type, plan.plan.zone)] = claim
+    rows = []
+    for question, answer in line.resolver.look(list(asked)).items():
+        claim = asked[question]
+        assert claim.value is not None  # chosen above
+        owner, domain = claim.owner, claim.domain
+        look = sight(answer, claim.value, lambda t, o=owner: owns(o, t), lambda a, b, o=owner, d=domain: same(o, a, b, d))
+        detail = answer.problem or ", ".join(f"{r.server} {r.rcode}" for r in answer.replies if not r.answered)
+        rows.append(Seen(question.name, question.type, look, detail))
+    return tuple(rows)
+
+
+def waiting(decision: Decision) -> list[tuple[KeyPair, Phase, int | None, str]]:
+    """The keys that do not sign yet: phase, when to look again, and why."""
+    rows = []
+    for (domain, kind), step in sorted(decision.steps.items()):
+        for key in step.keys:
+            at = rotation.phase(key, rotation.Policy(), decision.now)
+            if at in (Phase.GENERATED, Phase.PUBLISHED, Phase.READY) and (key.domain, key.kind) == (domain, kind):
+                rows.append((key, at, step.wake, step.because))
+    return rows
+

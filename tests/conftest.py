@@ -1,0 +1,39 @@
+"""Which tests can run here: those that need exim or BIND are named when they are left out, and never left out in CI."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+NEEDS = {
+    "exim": ("a real exim4", lambda: Path("/usr/sbin/exim4").exists() and Path("/usr/sbin/update-exim4.conf").exists()),
+    "bind": ("a real named", lambda: shutil.which("named", path="/usr/sbin:/usr/bin") is not None),
+}
+left_out: dict[str, list[str]] = {}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Take out what this machine cannot run, or stop where nothing may be left out (`DNSSYNC_TESTS=all`, or CI)."""
+    missing = {name for name, (_, there) in NEEDS.items() if not there()}
+    if not missing:
+        return
+    keep, drop = [], []
+    for item in items:
+        lacking = [name for name in sorted(missing) if item.get_closest_marker(name)]
+        for name in lacking:
+            left_out.setdefault(name, []).append(item.nodeid)
+        (drop if lacking else keep).append(item)
+    if drop and (os.environ.get("DNSSYNC_TESTS") == "all" or os.environ.get("CI")):
+        raise pytest.UsageError(f"{len(drop)} tests would be left out for want of {', '.join(NEEDS[n][0] for n in left_out)}")
+    items[:] = keep
+    config.hook.pytest_deselected(items=drop)
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    """Say plainly what was left out."""
+    for name, nodes in left_out.items():
+        files = sorted({node.partition("::")[0] for node in nodes})
+        terminalreporter.write_line(f"LEFT OUT for want of {NEEDS[name][0]}: {len(nodes)} tests in {', '.join(files)}")
