@@ -1,0 +1,220 @@
+"""The one door to the exim binary: every question is asked of exim, in as few processes as can be.
+
+Nothing here needs root: `-bP`, `-be`, `-bem` and `-bV` answer anyone who may read the configuration; `-bP macro` wants
+an administrator (root, or the group Debian-exim) and is answered with None where that is refused. exim caches its
+look-ups within one process, so each reading starts a new one.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dnssync.errors import EximError
+
+TIMEOUT = 120  # seconds for one process; ten thousand expansions take two
+_LINE = 1000  # exim reads -be's standard input in lines of at most 4 kB; longer ones are continued with a backslash
+_MARK = "dnssync-mark-"
+_OPTION = re.compile(r"(?:(no_)?([a-z0-9_]+)|([a-z0-9_]+) = ?(.*))", re.DOTALL)
+# lines by which exim tells of a fault on standard error, after its own log prefix has been taken off
+_NOISE = re.compile(r"^(LOG: .*|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d .*lost privilege.*)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Expansion:
+    """What exim made of one string: `text`, or `error` (exim's own words) where the expansion failed.
+
+    `forced` marks a failure that the configuration asked for (`fail`): for exim that is "not set", not a fault.
+    """
+
+    text: str = ""
+    error: str = ""
+
+    @property
+    def forced(self) -> bool:
+        """Whether the configuration itself said `fail`."""
+        return '"fail" requested' in self.error
+
+    @property
+    def true(self) -> bool:
+        """How exim reads it as a condition: empty, `0`, `no` and `false` are false, and so is a failure."""
+        return not self.error and self.text.strip().lower() not in ("", "0", "no", "false")
+
+
+class Exim:
+    """One exim, named by the command that starts it (`/usr/sbin/exim4`, perhaps with `-C FILE`)."""
+
+    def __init__(
+        self, command: Sequence[str], *, run: Callable[..., Any] = subprocess.run, timeout: float = TIMEOUT
+    ) -> None:
+        self.command = tuple(command)
+        self._run = run
+        self._timeout = timeout
+
+    def with_config(self, file: Path | str) -> Exim:
+        """The same binary with another configuration file (an absolute path)."""
+        return Exim((self.command[0], "-C", str(file)), run=self._run, timeout=self._timeout)
+
+    def _start(self, *arguments: str, text: str = "", broken_ok: bool = False) -> subprocess.CompletedProcess[str]:
+        argv = [*self.command, *arguments]
+        try:
+            done: subprocess.CompletedProcess[str] = self._run(
+                argv,
+                input=text,
+                capture_output=True,
+                encoding="utf-8",
+                errors="surrogateescape",
+                timeout=self._timeout,
+            )
+        except FileNotFoundError:
+            raise EximError(
+                f"exim is not here: {self.command[0]} does not exist. Install exim4, or name the binary under "
+                "`exim: command:` in the configuration."
+            ) from None
+        except PermissionError:
+            raise EximError(
+                f"exim cannot be started: {self.command[0]}: permission denied. Run dnssync as root or as its own "
+                "user with the group Debian-exim."
+            ) from None
+        except subprocess.TimeoutExpired:
+            raise EximError(
+                f"exim did not answer `{' '.join(arguments)}` within {self._timeout:g} seconds. A look-up in its "
+                "configuration (a database, LDAP, DNS) may hang; try the same command by hand."
+            ) from None
+        said = _fault(done.stderr)
+        if done.returncode != 0 and not broken_ok:
+            if "permission denied" in said.lower():
+                raise EximError(
+                    f"exim refuses `{' '.join(arguments)}`: {said}. Run dnssync as root, or give its user the group "
+                    "Debian-exim."
+                )
+            raise EximError(
+                f"exim cannot use its configuration: {said or 'it gave no reason'}. Nothing can be learned from a "
+                f"broken exim; mend it until `{' '.join(self.command)} -bV` succeeds."
+            )
+        return done
+
+    def version(self) -> tuple[str, str]:
+        """The release (`4.96`) and the configuration file in use; raises `EximError` where the file is broken."""
+        out = self._start("-bV").stdout
+        release = re.search(r"^Exim version (\S+)", out, re.MULTILINE)
+        file = re.search(r"^Configuration file is (.+)$", out, re.MULTILINE)
+        if not release or not file:
+            raise EximError(
+                f"`{' '.join(self.command)} -bV` answers with something else than exim's version: is it exim?"
+            )
+        return release[1], file[1]
+
+    def options(self, *names: str) -> dict[str, str]:
+        """Main options as exim has them, unexpanded; a boolean is `yes` or `no`, an unset one empty."""
+        return _options(self._start("-bP", *names).stdout)
+
+    def listing(self, kind: str) -> tuple[str, ...]:
+        """The names of all routers (`router_list`) or transports (`transport_list`), in exim's order."""
+        return tuple(self._start("-bP", kind).stdout.split())
+
+    def block(self, kind: str, name: str) -> dict[str, str]:
+        """All options of one `router` or `transport`, unexpanded."""
+        return _options(self._start("-bP", kind, name).stdout)
+
+    def config(self) -> str:
+        """The whole configuration as exim parsed it, macros expanded, hidden options masked."""
+        return self._start("-bP", "config").stdout
+
+    def macro(self, name: str) -> str | None:
+        """The text of a macro; None where it is not defined or exim does not tell (that needs the group)."""
+        done = self._start("-n", "-bP", "macro", name, broken_ok=True)
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    def expand(self, texts: Iterable[str]) -> Mapping[str, Expansion]:
+        """Expand many strings in one process (`-be`); the result is keyed by the string as it was given.
+
+        A question may hold any text: each is fenced by a mark, so an answer of several lines, or none, cannot shift
+        the answers that follow it.
+        """
+        asked = tuple(dict.fromkeys(texts))
+        if not asked:
+            return {}
+        lines = []
+        for number, text in enumerate(asked):
+            lines += [_stdin(text), f"{_MARK}{number}"]
+        out = self._start("-be", text="\n".join(lines) + "\n").stdout
+        answers = re.split(rf"^> {_MARK}\d+\n", out, flags=re.MULTILINE)
+        if len(answers) != len(asked) + 1:
+            raise EximError(
+                f"exim answered {len(answers) - 1} of {len(asked)} expansions and stopped. Its log says why; "
+                f"`{' '.join(self.command)} -be` by hand shows it too."
+            )
+        return {text: _expansion(answer) for text, answer in zip(asked, answers, strict=False)}
+
+    def tainted(self, text: str, sender: str) -> bool:
+        """Whether the expansion depends on the message so that exim will not use it in a file name (≥ 4.94).
+
+        Asked with a message of `sender` and a file that cannot exist; exim complains of the taint before it looks.
+        """
+        with tempfile.TemporaryDirectory(prefix="dnssync-") as folder:
+            Path(folder).chmod(0o755)
+            message = Path(folder, "message")
+            message.write_text(f"From: {sender}\n\n\n", encoding="utf-8")
+            message.chmod(0o644)
+            probe = _stdin(f"${{readfile{{/nonexistent/dnssync/{text}}}}}")  # arguments may not be long, lines may
+            done = self._start("-f", sender, "-bem", str(message), text=probe + "\n", broken_ok=True)
+        return "tainted" in (done.stdout + done.stderr).lower()
+
+    def verifies(self, addresses: Iterable[str]) -> frozenset[str]:
+        """Those of the recipient addresses that exim's routers accept (`-bv`), in one process.
+
+        An address that exim cannot judge now (a look-up that defers) is not among them.
+        """
+        asked = tuple(dict.fromkeys(addresses))
+        if not asked:
+            return frozenset()
+        out = self._start("-bv", text="\n".join(asked) + "\n", broken_ok=True).stdout
+        good = {match[1].lower() for match in re.finditer(r"^(?:> ?)*(\S+) verified\b", out, re.MULTILINE)}
+        return frozenset(address for address in asked if address.lower() in good)
+
+
+def _stdin(text: str) -> str:
+    """One expansion as exim's -be reads it: no line break, no line above its buffer, no break before a space."""
+    text = text.replace("\n", "\\n").strip()
+    pieces = []
+    while len(text) > _LINE:
+        cut = next((at for at in range(_LINE, 0, -1) if not text[at].isspace()), _LINE)
+        pieces.append(text[:cut])
+        text = text[cut:]
+    if text.endswith("\\"):
+        text += " "  # a final backslash would join it with the mark
+    return "\\\n".join([*pieces, text])
+
+
+def _expansion(answer: str) -> Expansion:
+    answer = answer.removeprefix("> ").rstrip("\n")
+    return Expansion(error=answer.removeprefix("Failed: ")) if answer.startswith("Failed: ") else Expansion(answer)
+
+
+def _options(out: str) -> dict[str, str]:
+    """`-bP`'s answer as a mapping; a value that runs over several lines is kept whole."""
+    found: dict[str, str] = {}
+    last = ""
+    for line in out.split("\n"):
+        match = _OPTION.fullmatch(line)
+        if match and match[3]:
+            last = match[3]
+            found[last] = match[4]
+        elif match:
+            last = match[2]
+            found[last] = "no" if match[1] else "yes"
+        elif last and line:
+            found[last] += "\n" + line
+    return found
+
+
+def _fault(stderr: str) -> str:
+    """What exim complains of, in one line, without its log prefixes."""
+    lines = [line.strip() for line in stderr.splitlines() if line.strip() and not _NOISE.match(line.strip())]
+    return re.sub(r"^exim: ", "", " ".join(lines))
