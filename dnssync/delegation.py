@@ -1,0 +1,260 @@
+"""Where a zone's name servers listen: those that the configuration names, else those of the delegation.
+
+The delegation is the parent's NS set and the zone's own, united, with every address of every server in them: only a
+record that all of these show is seen by everybody. The parent's servers are found through the system's resolver; a name
+inside a configured zone is asked of that zone's own servers, never of a resolver, which would remember its absence.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+import zlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from dnssync.core.model import relative, zone_of
+from dnssync.core.sighting import ANSWERS, Rcode
+from dnssync.wire import Message, Records, Server, routed, split
+
+REMEMBER = 1800.0  # seconds; shorter than any season, so that no key becomes READY by servers of a former delegation
+REMEMBER_FAILURE = 60.0  # seconds
+REFERRALS = 8  # zone cuts between the parent that was found and the zone
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """The servers of a zone.
+
+    `asked` can be asked. `not_asked` are addresses without a route from here and servers without an address, as text.
+    `unknown` are servers whose addresses nobody told, with the reason. `problem` says why there are none at all."""
+
+    asked: tuple[Server, ...] = ()
+    not_asked: tuple[str, ...] = ()
+    unknown: tuple[tuple[str, str], ...] = ()
+    problem: str = ""
+
+
+class Remembered(Generic[T]):
+    """Values by name for a while: good ones longer than failures."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._until: dict[str, tuple[float, T]] = {}
+
+    def get(self, name: str) -> T | None:
+        """The value, None where there is none or its time is over."""
+        until, value = self._until.get(name, (0.0, None))
+        return value if self._now() < until else None
+
+    def put(self, name: str, value: T, good: bool) -> T:
+        """Remember the value and hand it back."""
+        self._until[name] = (self._now() + (REMEMBER if good else REMEMBER_FAILURE), value)
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class _Addresses:
+    """Addresses of one server name; `trouble` = why there may be more that nobody told."""
+
+    found: tuple[str, ...] = ()
+    trouble: str = ""
+
+
+class Delegations:
+    """Finds and remembers the servers of zones.
+
+    `nameservers` has every configured zone, with the servers to ask or with none for those of the delegation. `ask`
+    asks an authoritative server, `resolve` the system's resolver. `port` is the servers' port where none is named.
+    """
+
+    def __init__(
+        self,
+        nameservers: Mapping[str, Sequence[str]],
+        ask: Callable[[Server, str, str], Message],
+        resolve: Callable[[str, str], Message],
+        *,
+        port: int = 53,
+        routed: Callable[[str], bool] = routed,
+        getaddrinfo: Callable[..., Sequence[tuple[Any, ...]]] = socket.getaddrinfo,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._named, self._port = nameservers, port
+        self._ask, self._resolve, self._routed, self._getaddrinfo = ask, resolve, routed, getaddrinfo
+        self._servers: Remembered[Servers] = Remembered(now)
+        self._parents: Remembered[Servers] = Remembered(now)
+        self._addresses: Remembered[_Addresses] = Remembered(now)
+
+    def servers(self, zone: str, within: frozenset[str] = frozenset()) -> Servers:
+        """The servers of a zone. `within` are the zones whose servers are being found: it ends circles."""
+        known = self._servers.get(zone)
+        if known is not None:
+            return known
+        if zone in within:
+            return Servers(problem=f"{zone}: its servers' names lie in zones that need {zone} to be found")
+        named = self._named.get(zone)
+        found = self._configured(zone, named) if named else self._delegated(zone, within | {zone})
+        return self._servers.put(zone, found, good=not found.problem and not found.unknown)
+
+    def _configured(self, zone: str, named: Sequence[str]) -> Servers:
+        addresses: dict[str, _Addresses] = {}
+        targets: list[tuple[str, Server]] = []
+        for text in named:
+            try:
+                host, port = split(text, self._port)
+                # The operator's own word for where a server is, so /etc/hosts counts; an address costs no look-up.
+                infos = self._getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+            except (OSError, ValueError) as error:
+                addresses[text] = _Addresses(trouble=f"no address: {error}")
+                continue
+            targets += [(text, Server(info[4][0], port)) for info in infos]
+        return self._sort(zone, targets, addresses)
+
+    def _delegated(self, zone: str, within: frozenset[str]) -> Servers:
+        parents = self._parent(zone, within)
+        if parents.problem:
+            return parents
+        names, glue, problem = self._referral(zone, parents, within)
+        if problem:
+            return Servers(problem=problem)
+        first: dict[str, _Addresses] = {}
+        for name in names:
+            told = tuple(glue.get(name, ()))
+            first[name] = _Addresses(told) if told else self._of(name, zone, (), within)
+        via = self._sort(zone, self._targets(first), {}).asked
+        own: list[str] = []
+        for server in via:
+            message = self._ask(server, zone, "NS")
+            records = message.found(zone, "NS") if message.authoritative else None
+            own += [_host(text) for text in records.texts] if records else []
+        united = {}
+        for name in dict.fromkeys([*names, *own]):
+            found = self._of(name, zone, via, within)
+            told = tuple(dict.fromkeys([*glue.get(name, ()), *found.found]))
+            united[name] = _Addresses(told, "" if name in glue else found.trouble)
+        return self._sort(zone, self._targets(united), united)
+
+    def _parent(self, zone: str, within: frozenset[str]) -> Servers:
+        """The servers of the zone above: the nearest name that has an NS set."""
+        name = zone
+        while name:
+            name = name.partition(".")[2]
+            holder = zone_of(name, self._named)
+            if holder is not None:
+                return self.servers(holder, within)
+            known = self._parents.get(name)
+            if known is not None:
+                return known
+            message = self._resolve(name, "NS")
+            records = message.found(name, "NS")
+            if records is not None:
+                addresses = {host: self._of(host, "", (), within) for host in map(_host, records.texts)}
+                found = self._sort(name or "the root", self._targets(addresses), addresses)
+                return self._parents.put(name, found, good=bool(found.asked))
+            if message.rcode not in ANSWERS:
+                break
+        return Servers(
+            problem=f"{zone}: the servers of the zone above it ({name or 'the root'}) cannot be found: the system's "
+            f"resolver says {message.rcode}{_because(message)}. Check /etc/resolv.conf, or name the servers of {zone} "
+            "under `nameservers`."
+        )
+
+    def _referral(
+        self, zone: str, parents: Servers, within: frozenset[str]
+    ) -> tuple[tuple[str, ...], dict[str, list[str]], str]:
+        """The NS set that the zone above has for it, its glue, and the problem where there is none."""
+        asked, above, words = parents.asked, "", "no server of the zone above it answers"
+        for _ in range(REFERRALS):
+            start = zlib.crc32(zone.encode()) % max(1, len(asked))  # spreads many zones over the parent's servers
+            for server in (*asked[start:], *asked[:start]):
+                message = self._ask(server, zone, "NS")
+                found = message.found(zone, "NS") or _cut(message, zone, above)
+                if found is not None or (message.rcode in ANSWERS and message.authoritative):
+                    break
+                words = f"{server}, a server of the zone above it, says {message.rcode}{_because(message)}"
+            else:
+                return (), {}, f"{zone}: {words}. Try again later, or name the servers of {zone} under `nameservers`."
+            if found is None:
+                words = "the zone above it has no delegation for it. Register it, or, where only your network knows it"
+                return (), {}, f"{zone}: {words}, name its servers under `nameservers`."
+            names = tuple(_host(text) for text in found.texts)
+            glue: dict[str, list[str]] = {}
+            for records in message.additional:
+                if records.name in names and records.type in {"A", "AAAA"}:
+                    glue.setdefault(records.name, []).extend(records.texts)
+            if found.name == zone:
+                return names, glue, ""
+            above = found.name
+            addresses = {n: _Addresses(tuple(glue[n])) if n in glue else self._of(n, "", (), within) for n in names}
+            asked = self._sort(above, self._targets(addresses), {}).asked
+        return (), {}, f"{zone}: more than {REFERRALS} zones lie between it and the zone above it that was found"
+
+    def _of(self, name: str, zone: str, via: Sequence[Server], within: frozenset[str]) -> _Addresses:
+        """The addresses of a server's name, A and AAAA; a name inside the zone is asked of its servers, `via`."""
+        inside = relative(name, zone) is not None
+        holder = zone_of(name, self._named)
+        known = None if inside else self._addresses.get(name)
+        if known is not None:
+            return known
+        if not inside and holder is not None:
+            via = self.servers(holder, within).asked
+        answers = [
+            self._first(via, name, kind) if inside or holder is not None else self._resolve(name, kind)
+            for kind in ("A", "AAAA")
+        ]
+        # Through a resolver a CNAME may stand before the address; RFC 2181 §10.3 forbids it, resolvers live with it.
+        found = [r.texts for message in answers for r in message.answer if r.type in {"A", "AAAA"}]
+        trouble = next((f"its address: {m.rcode}{_because(m)}" for m in answers if m.rcode not in ANSWERS), "")
+        addresses = _Addresses(tuple(text for texts in found for text in texts), trouble)
+        return addresses if inside else self._addresses.put(name, addresses, good=not trouble)
+
+    def _first(self, via: Sequence[Server], name: str, kind: str) -> Message:
+        message = Message(Rcode.ERROR, note="no server to ask")
+        for server in via:
+            message = self._ask(server, name, kind)
+            if message.authoritative and message.rcode in ANSWERS:
+                return message
+        return Message(Rcode.LAME) if message.rcode in ANSWERS else message
+
+    def _targets(self, addresses: Mapping[str, _Addresses]) -> list[tuple[str, Server]]:
+        return [(name, Server(text, self._port)) for name, held in addresses.items() for text in held.found]
+
+    def _sort(self, zone: str, targets: Iterable[tuple[str, Server]], addresses: Mapping[str, _Addresses]) -> Servers:
+        """Each address once, apart from those that this host has no route to."""
+        servers = tuple(dict.fromkeys(server for _, server in targets))
+        routes = {server: self._routed(server.address) for server in servers}
+        asked = tuple(server for server in servers if routes[server])
+        without = [name for name, held in addresses.items() if not held.found and not held.trouble]
+        not_asked = (
+            *(str(server) for server in servers if not routes[server]),
+            *(f"{n} (no address)" for n in without),
+        )
+        unknown = tuple((name, held.trouble) for name, held in addresses.items() if held.trouble)
+        problem = ""
+        if not asked:
+            reasons = [
+                *(f"{name}: {trouble}" for name, trouble in unknown),
+                *(f"{text}: no route" for text in not_asked),
+            ]
+            problem = f"{zone}: none of its servers can be asked ({'; '.join(reasons) or 'none is known'})"
+        return Servers(asked, not_asked, unknown, problem)
+
+
+def _cut(message: Message, zone: str, above: str) -> Records | None:
+    """The NS set of a referral towards the zone, from below `above`; None where the message is none."""
+    for records in message.authority:
+        towards = relative(zone, records.name) is not None and records.name != above and bool(records.name)
+        if records.type == "NS" and towards and (not above or relative(records.name, above) is not None):
+            return records
+    return None
+
+
+def _host(text: str) -> str:
+    return text.lower().removesuffix(".")
+
+
+def _because(message: Message) -> str:
+    return f" ({message.note})" if message.note else ""
