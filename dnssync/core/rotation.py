@@ -1,7 +1,8 @@
 """The life of a DKIM key: stamps in, one step out. `advance` is the only place that moves a key on.
 
-         seen twice on all servers   season over       no other key is active, this one VISIBLE now
-  GENERATED ────────────────────▶ PUBLISHED ─▶ READY ──────────────────────▶ ACTIVE
+         seen twice on all servers   season over      nothing else signs, or it is due; VISIBLE now
+  GENERATED ────────────────────▶ PUBLISHED ─▶ READY ──────────────────────▶ ACTIVE ─────▶ RETIRED
+                                                     the probe saw exim use it  the probe saw its successor alone
 
 A phase is computed from the stamps and the moment, never stored. A stamp is written after its effect was seen; a late
 one only makes us more patient. PARTIAL, OTHER or ABSENT takes `seen` and `published` back, never the record; UNKNOWN
@@ -23,16 +24,16 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 MARGIN = 10 * MINUTE
 FOREIGN_QUEUES = 5 * DAY  # RFC 5321 §4.5.4.1: give-up time is at least 4–5 days
 JITTER = 0.2
+COMING = frozenset({Phase.GENERATED, Phase.PUBLISHED, Phase.READY})
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Durations in seconds: `lifetime` from activation, `gap` between the two looks that make a sighting, `revoke` how long
-    an empty p= stands before the record goes, `retry` after which something that is pending is looked at again."""
+    """Durations in seconds: `lifetime` from activation, `gap` between the two looks that make a sighting, `retry` after
+    which something that is stuck is looked at again."""
 
     lifetime: int = 90 * DAY
     gap: int = MINUTE
-    revoke: int = 7 * DAY
     retry: int = 15 * MINUTE
 
 
@@ -67,25 +68,27 @@ def phase(key: KeyPair, policy: Policy, now: int) -> Phase:
 def season(negative_ttl: int | None, previous_ttl: int | None) -> tuple[int, str]:
     """How long a new record must have stood before exim may sign with it, in seconds, and why.
 
-    Resolvers may hold the answer "there is none" for the zone's negative TTL (RFC 2308 §5), or what stood there before.
+    Resolvers may hold the answer "there is none" for the zone's negative TTL (RFC 2308 §5; more than a day is more than
+    any of them keeps), or what stood there before for its TTL.
     """
-    negative = min(negative_ttl, DAY) if negative_ttl is not None else HOUR
-    longest = max(negative, previous_ttl or 0, HOUR)
-    source = "the zone's negative TTL" if longest == negative and negative > HOUR else "one hour at least"
-    if previous_ttl and longest == previous_ttl:
-        source = "the TTL of what stood there"
+    rows = [
+        (HOUR, "an hour at least"),
+        (min(negative_ttl or 0, DAY), "the zone's negative TTL"),
+        (previous_ttl or 0, "the TTL of what stood there"),
+    ]
+    longest, source = max(rows, key=lambda row: row[0])
     return longest + MARGIN, f"{duration(longest)} ({source}) and {duration(MARGIN)} of margin"
 
 
 def overlap(expires: int | None, retry_cutoff: int, ttl: int) -> tuple[int, str]:
     """How long a retired key's record stays, in seconds, and why: every message it signed must have arrived."""
     rows = [
-        (expires or 0, "the x= of its signatures"),
         (FOREIGN_QUEUES, "the queues of other servers"),
+        (expires or 0, "the x= of its signatures"),
         (retry_cutoff, "exim's longest retry"),
         (ttl, "the record's TTL"),
     ]
-    longest, source = max(rows)
+    longest, source = max(rows, key=lambda row: row[0])
     return longest + DAY, f"{duration(longest)} ({source}) and {duration(DAY)} of margin"
 
 
@@ -107,113 +110,111 @@ def published_keys(keys: tuple[KeyPair, ...], policy: Policy, now: int) -> tuple
 def advance(keys: tuple[KeyPair, ...], policy: Policy, now: int, seen: Observation, *, algorithm: str) -> Step:
     """One step of one key set (one domain, one kind); pure.
 
-    Returns the keys with new stamps, the algorithms of keys to make, the selectors exim shall sign with, when to look
-    again, and one sentence why.
+    Returns the keys with new stamps, the algorithms of keys to make, the selectors exim shall sign with (none = what is
+    there stays), when to look again, and one sentence why. `algorithm` "" makes no key.
     """
-    stamped = tuple(_stamp(key, policy, now, seen) for key in keys)
-    phases = {key.selector: phase(key, policy, now) for key in stamped}
-    active = [key for key in stamped if phases[key.selector] is Phase.ACTIVE]
-    coming = [k for k in stamped if phases[k.selector] in (Phase.GENERATED, Phase.PUBLISHED, Phase.READY)]
-    usable = [
-        key
-        for key in coming
-        if phases[key.selector] is Phase.READY
-        and seen.sights.get(key.selector) is Sight.VISIBLE
-        and key.selector in seen.readable
-    ]
-    healthy = [key for key in active if key.selector in seen.readable]
-    if healthy:
-        sign = (healthy[-1].selector,)
-        return Step(stamped, (), sign, _later(due(healthy[-1], policy), policy, now), _since(healthy[-1]))
-    if active:
-        return _lost(stamped, active[-1], usable, phases, policy, now, seen, algorithm)
-    if usable:
-        sign = (usable[0].selector,)
-        if seen.signing is not None and usable[0].selector in seen.signing:
-            stamped = tuple(replace(k, activated=now) if k is usable[0] else k for k in stamped)
-            return Step(stamped, (), sign, now + policy.lifetime, f"exim signs with {sign[0]}")
-        return Step(stamped, (), sign, now + policy.gap, f"{sign[0]} is ready: exim's map names it, the next pass looks "
-                    "whether exim signs with it")  # fmt: skip
-    if coming:
-        return _waiting(stamped, coming[0], phases[coming[0].selector], policy, now, seen)
-    return Step(stamped, (algorithm,), (), now + policy.gap, f"there is no {algorithm} key yet")
+    keys = _retire(tuple(_stamp(key, policy, now, seen) for key in keys), now, seen)
+    phases = {key.selector: phase(key, policy, now) for key in keys}
+    coming = [key for key in keys if phases[key.selector] in COMING]
+    active = sorted(
+        (k for k in keys if phases[k.selector] is Phase.ACTIVE), key=lambda k: (k.activated or 0, k.selector)
+    )
+    usable = {k.selector for k in keys if k.selector in seen.readable and seen.sights.get(k.selector) is Sight.VISIBLE}
+    ready = [key for key in coming if phases[key.selector] is Phase.READY and key.selector in usable]
+    current = next((key for key in reversed(active) if key.selector in seen.readable), None)
+    lost = bool(active) and active[-1] is not current
+    until = due(current, policy) if current else None
+    make = (algorithm,) if algorithm and not coming and (lost or not active) else ()
+
+    if ready and (lost or until is None or until <= now):
+        name = ready[0].selector
+        why = f"{name} is ready: exim's map names it, and the next pass looks whether exim signs with it"
+        return Step(keys, (), (name,), now + policy.gap, why)
+    waits = [_wait(key, phases[key.selector], policy, now, seen) for key in coming if key not in ready]
+    if make:
+        waits.append((now + policy.gap, f"a new {algorithm} key is made"))
+    if until is not None and until > now:
+        waits.append((until, ""))
+    words = [why for _, why in sorted(waits) if why]
+    if current:
+        words.insert(0, f"exim signs with {current.selector} since {moment(current.activated or 0)}")
+    spare = current or (_retired(keys, phases, usable) if lost else None)
+    if lost:
+        sentence = f"the private key of {active[-1].selector} is missing, unreadable for exim or does not match"
+        words = [sentence, f"{spare.selector} signs in its place" if spare else "no other key can sign yet", *words]
+        waits.append((now + policy.retry, ""))
+    wake = min((at for at, _ in waits), default=None)
+    return Step(keys, make, (spare.selector,) if spare else (), wake, "; ".join(words) or "nothing is to be done")
 
 
 def _stamp(key: KeyPair, policy: Policy, now: int, seen: Observation) -> KeyPair:
-    """The sighting stamps of one key, and its durations, which only grow."""
-    grown = replace(key, season=max(key.season, 0 if key.adopted else seen.season), overlap=max(key.overlap, seen.overlap))
+    """The stamps that this look at one key earns or costs it, and its durations, which only grow."""
+    if key.removed is not None:
+        return key
+    signs = seen.signing is not None and key.selector in seen.signing
+    grown = replace(key, overlap=max(key.overlap, seen.overlap))
     if key.activated is not None:
-        return grown
+        # A retired key that exim signs with again is not retired, whatever brought it back.
+        return replace(grown, retired=None) if signs and key.revoked is None else grown
+    if signs and phase(key, policy, now) is Phase.READY:
+        return replace(grown, activated=now)
+    grown = replace(grown, season=max(key.season, seen.season))
     look = seen.sights.get(key.selector, Sight.UNKNOWN)
     if look is Sight.UNKNOWN:
         return grown
     if look is not Sight.VISIBLE:
         return replace(grown, seen=None, published=None)
-    if grown.seen is None or grown.seen > now:
+    if key.seen is None or max(key.seen, key.published or 0) > now:  # in the future: the clock went back
         return replace(grown, seen=now, published=None)
-    if grown.published is None and now >= grown.seen + policy.gap:
+    if key.published is None and now >= key.seen + policy.gap:
         return replace(grown, published=now)
     return grown
 
 
-def _lost(
-    keys: tuple[KeyPair, ...],
-    active: KeyPair,
-    usable: list[KeyPair],
-    phases: Mapping[str, Phase],
-    policy: Policy,
-    now: int,
-    seen: Observation,
-    algorithm: str,
-) -> Step:
-    """The private half of the active key cannot be used: sign with another that receivers can see, and make a new one."""
-    retired = [
-        key
+def _retire(keys: tuple[KeyPair, ...], now: int, seen: Observation) -> tuple[KeyPair, ...]:
+    """Retire what exim signs with no more, once it was seen to sign with a key that was activated later."""
+    signing = seen.signing or frozenset()
+    proven = max((key.activated or 0 for key in keys if key.selector in signing), default=0)
+    return tuple(
+        replace(key, retired=now)
+        if key.retired is None and key.selector not in signing and 0 < (key.activated or 0) < proven
+        else key
         for key in keys
-        if phases[key.selector] is Phase.RETIRED
-        and seen.sights.get(key.selector) is Sight.VISIBLE
-        and key.selector in seen.readable
-    ]
-    what = f"the private key of {active.selector} cannot be read or does not match"
-    for spare in (*usable, *retired):
-        return Step(keys, (), (spare.selector,), now + policy.gap, f"{what}; {spare.selector} takes over")
-    fresh = any(phases[key.selector] in (Phase.GENERATED, Phase.PUBLISHED, Phase.READY) for key in keys)
-    made = () if fresh or not algorithm else (algorithm,)
-    return Step(keys, made, (), now + policy.retry, f"{what} and no other key can sign yet; a new one is on its way")
+    )
 
 
-def _waiting(
-    keys: tuple[KeyPair, ...], key: KeyPair, at: Phase, policy: Policy, now: int, seen: Observation
-) -> Step:
+def _retired(keys: tuple[KeyPair, ...], phases: Mapping[str, Phase], usable: set[str]) -> KeyPair | None:
+    """The key that signed last and whose record receivers can still find."""
+    past = [k for k in keys if phases[k.selector] in (Phase.RETIRED, Phase.DUE) and k.selector in usable]
+    return max(past, key=lambda key: (key.retired or 0, key.selector), default=None)
+
+
+def _wait(key: KeyPair, at: Phase, policy: Policy, now: int, seen: Observation) -> tuple[int, str]:
+    """What a key that cannot sign yet waits for: when to look again, and one sentence."""
     look = seen.sights.get(key.selector, Sight.UNKNOWN)
     name = key.selector
-    if at is Phase.PUBLISHED:
-        ready = (key.published or now) + key.season
-        why = f"{name} stands on all name servers; resolvers may still believe that it does not, until {moment(ready)}"
-        return Step(keys, (), (), max(ready, now + 1), why)
-    if at is Phase.READY:
-        why = f"{name} is ready, but " + (
-            "not all name servers show its record now" if key.selector in seen.readable else "its private key cannot be read"
+    # The longer it has been waiting, the rarer the looks: a tenth of its age.
+    later = now + min(max(policy.gap, (now - key.generated) // 10), policy.retry)
+    if at is Phase.PUBLISHED and key.published is not None:
+        ready = key.published + key.season
+        return ready, (
+            f"{name} stands on all name servers and waits until {moment(ready)}: until then resolvers may still hold "
+            "the answer that it does not exist"
         )
-        return Step(keys, (), (), now + policy.retry, why)
+    if key.selector not in seen.readable:
+        return later, f"{name} cannot sign: its private key is missing, unreadable for exim or does not match"
+    if at is Phase.READY:
+        return later, f"{name} is ready, but not all name servers have answered for it just now"
     if key.seen is not None:
-        return Step(keys, (), (), max(key.seen + policy.gap, now + 1), f"{name} was seen once; a second look confirms it")
+        second = key.seen + policy.gap
+        return second if second > now else later, f"{name} was seen once on all name servers; a second look confirms it"
     words = {
         Sight.UNKNOWN: "not all name servers have answered for it yet",
-        Sight.ABSENT: "no name server shows it yet",
-        Sight.PARTIAL: "some name servers do not show it yet",
+        Sight.ABSENT: "no name server shows it",
+        Sight.PARTIAL: "some name servers do not show it",
         Sight.OTHER: "name servers show another text there",
-        Sight.VISIBLE: "it stands on all name servers",
     }
-    return Step(keys, (), (), now + policy.gap, f"{name} is made and claimed in DNS; {words[look]}")
-
-
-def _later(moment_: int | None, policy: Policy, now: int) -> int | None:
-    return None if moment_ is None else max(moment_, now + policy.retry)
-
-
-def _since(key: KeyPair) -> str:
-    return f"exim signs with {key.selector} since {moment(key.activated or 0)}"
+    return later, f"{name} is made and claimed in DNS; {words.get(look, 'it was not looked for')}"
 
 
 # --- names and words ----------------------------------------------------------------------------------------------
@@ -226,9 +227,10 @@ def host_id(hostname: str) -> str:
 
 
 def selector(now: int, kind: str, host: str, token: str) -> str:
-    """A name that is never used twice: `20261124r-mx1-7f3a`. `host` as `host_id` gives it, `token` random LDH."""
+    """A name that is never used twice: `20261124r-mx1-7f3a`. `host` as `host_id` gives it, `token` a few random LDH
+    characters; together at most 63 octets (RFC 1035 §2.3.4)."""
     day = datetime.fromtimestamp(now, UTC).strftime("%Y%m%d")
-    return f"{day}{'e' if kind == 'ed25519' else 'r'}-{host}-{token}"[:63]
+    return f"{day}{'e' if kind == 'ed25519' else 'r'}-{host}-{token}"
 
 
 def moment(seconds: int) -> str:
