@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 _SPELLINGS = {
-    "from": r"(?:r|b|l|)h(?:eader)?_from:",  # $rh_from:, $h_from:, $header_from: and their braces
+    "from": r"(?:r|b|l)?h(?:eader)?_from:",  # $rh_from:, $h_from:, $header_from: and their braces
     "sender_address_domain": "sender_address_domain",
     "sender_address_local_part": "sender_address_local_part",
     "sender_address": "sender_address",
@@ -15,10 +15,20 @@ _SPELLINGS = {
     "dkim_selector": "dkim_selector",
     "sending_ip_address": "sending_ip_address",
 }
-_HEADER = r"(?:r|b|l|)h(?:eader)?_[A-Za-z0-9_-]+:"
+_HEADER = r"(?:r|b|l)?h(?:eader)?_[A-Za-z0-9_-]+:"
 _VARIABLE = re.compile(rf"(?<!\\)\$(?:\{{({_HEADER}|[a-z_][a-z0-9_]*)\}}|({_HEADER}|[a-z_][a-z0-9_]*))", re.IGNORECASE)
 # what does not change from message to message, and so is the same in `-be` as in a delivery
-_STEADY = frozenset({"primary_hostname", "qualify_domain", "qualify_recipient", "spool_directory", "value", "item"})
+_STEADY = frozenset(
+    {
+        "primary_hostname",
+        "smtp_active_hostname",
+        "qualify_domain",
+        "qualify_recipient",
+        "spool_directory",
+        "value",
+        "item",
+    }
+)
 
 
 def split(text: str) -> tuple[str, ...]:
