@@ -124,7 +124,10 @@ def advance(keys: tuple[KeyPair, ...], policy: Policy, now: int, seen: Observati
     current = next((key for key in reversed(active) if key.selector in seen.readable), None)
     lost = bool(active) and active[-1] is not current
     until = due(current, policy) if current else None
-    make = (algorithm,) if algorithm and not coming and (lost or not active) else ()
+    # A key that lost its private half before it ever signed is replaced, once: where two cannot be read, the fault is
+    # the disk's or the modes', and making ever more keys no remedy.
+    hopeful = len(coming) > 1 or any(key.selector in seen.readable for key in coming)
+    make = (algorithm,) if algorithm and not hopeful and (lost or not active) else ()
 
     if ready and (lost or until is None or until <= now):
         name = ready[0].selector
