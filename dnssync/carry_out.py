@@ -25,7 +25,7 @@ from dnssync.state import LedgerEntry, ZoneRecord
 
 log = logging.getLogger("dnssync")
 TRIES = 3  # how often a zone is read anew when somebody else writes to it between our read and our write
-TOKEN = "abcdefghijklmnopqrstuvwxyz234567"
+BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Report:
 
 def random_token() -> str:
     """Four random base32 characters for a selector."""
-    return "".join(secrets.choice(TOKEN) for _ in range(4))
+    return "".join(secrets.choice(BASE32) for _ in range(4))
 
 
 @dataclass
@@ -156,7 +156,9 @@ def _unmoved(shown: Decision, final: Decision, made: dict[KeyPair, Intent]) -> N
     held = _held(shown)
     names = {key.selector: intent for key, intent in made.items()}
     before = digest([plan.plan for plan in shown.zones if plan.plan.zone not in held])
-    after = digest([replace(p.plan, intents=()) if made else p.plan for p in final.zones if p.plan.zone not in held], made=names)
+    after = digest(
+        [replace(p.plan, intents=()) if made else p.plan for p in final.zones if p.plan.zone not in held], made=names
+    )
     if before != after or _held(final) - held:
         raise RefusedError(
             "deciding again with the new keys gave another plan than the one that was shown; nothing was written. Look at "
@@ -244,7 +246,9 @@ def _entries(work: _Work, plan: ZonePlan) -> list[LedgerEntry]:
 def _record(work: _Work, plan: ZonePlan, decision: Decision, changes: Iterable[Change]) -> None:
     """The stamps of a write that happened: ledger, events, and when the zone was last read and written."""
     state, zone = work.line.state, plan.plan.zone
-    gone = [(c.name, c.type, c.owner) for c in plan.claims if c.value is None and (c.name, c.type, c.owner) in plan.ledger]
+    gone = [
+        (c.name, c.type, c.owner) for c in plan.claims if c.value is None and (c.name, c.type, c.owner) in plan.ledger
+    ]
     because = {claim.key: claim.because for claim in plan.claims}
     with state.transaction():
         state.record_applied(_entries(work, plan))
@@ -306,7 +310,9 @@ def look_again(line: Line, plans: Sequence[ZonePlan]) -> tuple[Seen, ...]:
         claim = asked[question]
         assert claim.value is not None  # chosen above
         owner, domain = claim.owner, claim.domain
-        look = sight(answer, claim.value, lambda t, o=owner: owns(o, t), lambda a, b, o=owner, d=domain: same(o, a, b, d))
+        look = sight(
+            answer, claim.value, lambda t, o=owner: owns(o, t), lambda a, b, o=owner, d=domain: same(o, a, b, d)
+        )
         detail = answer.problem or ", ".join(f"{r.server} {r.rcode}" for r in answer.replies if not r.answered)
         rows.append(Seen(question.name, question.type, look, detail))
     return tuple(rows)
@@ -321,4 +327,3 @@ def waiting(decision: Decision) -> list[tuple[KeyPair, Phase, int | None, str]]:
             if at in (Phase.GENERATED, Phase.PUBLISHED, Phase.READY) and (key.domain, key.kind) == (domain, kind):
                 rows.append((key, at, step.wake, step.because))
     return rows
-

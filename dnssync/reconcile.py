@@ -177,7 +177,9 @@ class Line:
         found: dict[tuple[str, str], RRset] = {}
         for question, answer in self.resolver.look(questions).items():
             if not answer.known:
-                trouble = answer.problem or "; ".join(f"{r.server}: {r.rcode}" for r in answer.replies if not r.answered)
+                trouble = answer.problem or "; ".join(
+                    f"{r.server}: {r.rcode}" for r in answer.replies if not r.answered
+                )
                 raise ProviderError(
                     f"{zone}: its name servers do not all answer for {question.name} {question.type} ({trouble}), and what "
                     "stands there cannot be read in any other way. Nothing is changed; try again later.",

@@ -15,8 +15,6 @@ from __future__ import annotations
 import string
 from pathlib import Path
 
-BEGIN = "# >>> dnssync: written by `dnssync exim --install`, taken out by `dnssync exim --uninstall` >>>"
-END = "# <<< dnssync <<<"
 # The macros we define; also what an administrator's own file must not define after us.
 NAMES = (
     "DKIM_DOMAIN",
@@ -45,6 +43,7 @@ _EXPLAIN = {
     "ours": "Only mail of this host, of its relay_from_hosts and of authenticated users is signed.",
     "all": "Every message that leaves is signed, also what is only passed on for others.",
 }
+FIRST_LINE = "# dnssync: which DKIM keys exim signs with."  # by which our file is known
 
 
 def render(
@@ -74,10 +73,17 @@ def render(
     )
 
 
+def transport_lines() -> str:
+    """The option lines that let the macros reach an smtp transport which Debian ships without them."""
+    options = (f"  {name.lower()} = {name}" for name in NAMES if name != "DKIM_TIMESTAMPS")
+    stamps = [".ifdef DKIM_TIMESTAMPS", "  dkim_timestamps = DKIM_TIMESTAMPS", ".endif"]
+    return "\n".join([".ifdef DKIM_DOMAIN", *options, *stamps, ".endif"])
+
+
 def _head(sign: str, strict: bool) -> str:
     lost = "all outgoing mail waits" if strict else "all outgoing mail leaves unsigned"
     return (
-        "# dnssync: which DKIM keys exim signs with. Written by `dnssync exim --install`, which overwrites it.\n"
+        f"{FIRST_LINE} Written by `dnssync exim --install`, which overwrites it.\n"
         "# Take it out (`dnssync exim --uninstall`) before you delete the map it names: without the map\n"
         f"# {lost}. {_EXPLAIN[sign]}"
     )

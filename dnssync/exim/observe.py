@@ -11,20 +11,13 @@ from dnssync.core.model import Notice, Refusal
 from dnssync.exim import outbound, routing, signing
 from dnssync.exim.ask import Exim
 from dnssync.exim.lists import message, split, unknown, variables, written
+from dnssync.keystore import public_half
 
 DEFAULT_CUTOFF = 4 * 86400  # Debian's retry rule
 _NAME = re.compile(r"(?=.{1,253}$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _NOBODY = "no-such-domain-7f3a9c.dnssync.invalid"  # a list that matches this matches everything
 _LOCAL_ONLY = (".localhost", ".localdomain", ".invalid")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-
-
-def public_half(pem: bytes) -> tuple[str, str]:
-    """The keystore's reading of a private key: (algorithm, text of p=)."""
-    from dnssync import keystore  # imported here: cryptography is slow to load and not every question needs it
-
-    algorithm, text = keystore.public_half(pem)
-    return algorithm, text
 
 
 def observe(

@@ -149,8 +149,8 @@ def _temporary(address: Address) -> Refusal:
         "temporary_ipv6",
         f"mail leaves from the temporary IPv6 address {address.ip}, which will be another one tomorrow (RFC 8981), so "
         "no SPF record can name it. Bind exim to a lasting address (REMOTE_SMTP_INTERFACE), or switch temporary "
-        "addresses off (net.ipv6.conf.all.use_tempaddr=0), or publish the whole network with `spf: {extra: ['ip6:PREFIX/64']}` "
-        "and name the lasting addresses under `addresses:`.",
+        "addresses off (net.ipv6.conf.all.use_tempaddr=0), or publish the whole network with "
+        "`spf: {extra: ['ip6:PREFIX/64']}` and name the lasting addresses under `addresses:`.",
     )
 
 

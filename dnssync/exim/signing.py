@@ -20,7 +20,7 @@ from dnssync.errors import KeyFileError
 from dnssync.exim.ask import Exim, Expansion
 from dnssync.exim.lists import message, split, variables, written
 
-PublicHalf = Callable[[bytes], tuple[str, str]]
+PublicHalf = Callable[[bytes, str], tuple[str, str]]
 _NEEDED = ("dkim_domain", "dkim_selector", "dkim_private_key")
 _NO_KEY = ("", "0", "false")  # exim: sign nothing, and do not complain
 INLINE = "(in exim's configuration)"
@@ -28,7 +28,8 @@ INLINE = "(in exim's configuration)"
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Whom exim opens its keys as, and what takes the public half out of a PEM: (algorithm, text of p=)."""
+    """Whom exim opens its keys as, and what takes the public half out of a PEM: `public_half(pem, where)` gives
+    (algorithm, text of p=) or raises `KeyFileError`, with `where` the key stands in its sentence."""
 
     uid: int
     gid: int
@@ -142,11 +143,9 @@ def _open(key: str, reader: Reader) -> Signer:
         except OSError as error:
             return Signer("", "", path, problem=f"{path}: dnssync cannot read this key: {error.strerror}")
     try:
-        algorithm, public_key = reader.public_half(pem)
-    except (KeyFileError, ValueError) as error:
-        # a key parser's own words may quote what it read; only our own error's words are known to be harmless
-        why = str(error) if isinstance(error, KeyFileError) else "this is no private key that exim can sign with"
-        return Signer("", "", path, problem=why if path in why else f"{path}: {why}")
+        algorithm, public_key = reader.public_half(pem, path)
+    except KeyFileError as error:
+        return Signer("", "", path, problem=str(error))
     return Signer("", "", path, algorithm, public_key)
 
 

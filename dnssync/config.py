@@ -1,0 +1,232 @@
+"""The configuration: YAML in, one frozen `Config` out. Every mistake is told at once, each with its path.
+
+Secrets stay as text (`credential/NAME`, `env/NAME`, `file/PATH`) until a provider is built; `secret` resolves them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from dnssync.config_check import Checker, Schedule, duration
+from dnssync.core.policy import MailPolicy
+from dnssync.errors import ConfigError
+
+DEFAULT = Path("/etc/dnssync/dnssync.yaml")
+SECRET_WORDS = ("secret", "token", "password", "apikey", "api_key")
+
+
+@attrs.frozen
+class ProviderConfig:
+    """A provider as configured: `class_` names the plug-in, `options` are its keyword arguments, secrets unresolved."""
+
+    name: str
+    class_: str
+    options: Mapping[str, Any] = attrs.field(repr=lambda options: repr(_masked(options)))
+
+
+@attrs.frozen
+class ZoneConfig:
+    """A zone: its providers by name, the mail domains it serves (None = those exim has in it), the servers to ask
+    (() = the delegation), and the policy of its domains."""
+
+    name: str
+    providers: tuple[str, ...]
+    domains: tuple[str, ...] | None
+    nameservers: tuple[str, ...]
+    policy: MailPolicy
+
+
+@attrs.frozen
+class EximConfig:
+    """How exim is asked and told: the command, the signing map, the domain lists to ask about."""
+
+    command: tuple[str, ...] = ("/usr/sbin/exim4",)
+    map: Path = Path("/var/lib/dnssync/exim/selectors")
+    lists: tuple[str, ...] = ("local_domains",)
+
+
+@attrs.frozen
+class Config:
+    """The whole configuration. `addresses`: public addresses that mail leaves from, where they cannot be found."""
+
+    file: Path
+    providers: Mapping[str, ProviderConfig]
+    zones: Mapping[str, ZoneConfig]
+    exim: EximConfig = EximConfig()
+    addresses: tuple[str, ...] = ()
+    keys: Path = Path("/var/lib/dnssync/keys")
+    state: str = "sqlite:////var/lib/dnssync/state.db"
+    schedule: Schedule = Schedule()
+
+    @property
+    def state_directory(self) -> Path:
+        """The directory of an SQLite state; of the keys where the state is elsewhere. The lock lies there."""
+        path = self.state.partition(":///")[2].partition("?")[0]
+        return Path(path).parent if self.state.startswith("sqlite") and path else self.keys.parent
+
+
+def find(option: str | None, environ: Mapping[str, str] = os.environ) -> Path:
+    """Which file to read: `-c`, `DNSSYNC_CONFIG`, else /etc/dnssync/dnssync.yaml."""
+    return Path(option or environ.get("DNSSYNC_CONFIG") or DEFAULT)
+
+
+def load(path: Path) -> Config:
+    """Read a configuration; raises `ConfigError` with every mistake that is in it."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(
+            str(path), ["there is no such file. `dnssync init` writes a first one; -c names another."]
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(str(path), [f"cannot be read: {error}"]) from None
+    return parse(text, path)
+
+
+def parse(text: str, path: Path) -> Config:
+    """The configuration that a YAML text holds; `path` is for messages. Raises `ConfigError`."""
+    data = _yaml(text, path)
+    check = Checker()
+    top = check.mapping("", data, ("providers", "zones", "defaults", "exim", "addresses", "keys", "state", "schedule"))
+    providers = {name: _provider(check, name, value) for name, value in check.section(top, "providers").items()}
+    defaults = check.policy("defaults", top.get("defaults"), MailPolicy(), zone=False)
+    zones = {}
+    for name, value in check.section(top, "zones").items():
+        zone = _zone(check, str(name), value, defaults, providers)
+        if zone is not None:
+            if zone.name in zones:
+                check.mistake(f"zones.{name}", "is the same zone as another entry")
+            zones[zone.name] = zone
+    for name in ("providers", "zones"):
+        if not check.section(top, name):
+            check.mistake(name, "is missing; at least one is needed")
+    exim = _exim(check, top.get("exim"))
+    addresses = tuple(
+        check.public_address(f"addresses[{n}]", a) for n, a in enumerate(check.items("addresses", top.get("addresses")))
+    )
+    keys = check.path("keys", top.get("keys", "/var/lib/dnssync/keys"))
+    state = check.text("state", top.get("state", "sqlite:////var/lib/dnssync/state.db"))
+    if ":" not in state:
+        check.mistake("state", f"{state!r} is no database URL; for SQLite write sqlite:////var/lib/dnssync/state.db")
+    schedule = check.schedule(top.get("schedule"))
+    if check.mistakes:
+        raise ConfigError(str(path), check.mistakes)
+    return Config(path, providers, zones, exim, addresses, keys, state, schedule)
+
+
+def _yaml(text: str, path: Path) -> Any:
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        """The safe loader, to which a key that stands twice is an error and a date is text."""
+
+    def mapping(loader: Loader, node: yaml.MappingNode) -> dict[Any, Any]:
+        keys: set[Any] = set()
+        for key_node, _ in node.value:
+            key = loader.construct_object(key_node)
+            if not isinstance(key, (str, int)):
+                raise yaml.constructor.ConstructorError(None, None, f"{key!r} cannot be a key", key_node.start_mark)
+            if key in keys:
+                raise yaml.constructor.ConstructorError(None, None, f"{key!r} stands there twice", key_node.start_mark)
+            keys.add(key)
+        return loader.construct_mapping(node, deep=True)
+
+    Loader.add_constructor("tag:yaml.org,2002:map", mapping)
+    Loader.add_constructor("tag:yaml.org,2002:timestamp", yaml.SafeLoader.construct_yaml_str)
+    try:
+        return yaml.load(text, Loader)  # noqa: S506 - a SafeLoader
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        raise ConfigError(str(path), [f"{place}{error.problem or 'is not YAML'}"]) from None
+    except yaml.YAMLError as error:
+        raise ConfigError(str(path), [f"is not YAML: {error}"]) from None
+
+
+def _provider(check: Checker, name: str, value: Any) -> ProviderConfig:
+    at = f"providers.{name}"
+    options = dict(check.mapping(at, value, None))
+    class_ = options.pop("class", None)
+    if not isinstance(class_, str) or not class_:
+        check.mistake(f"{at}.class", "is missing; it names the plug-in, such as rfc2136 or zonefile")
+        class_ = ""
+    return ProviderConfig(str(name), class_, options)
+
+
+def _zone(
+    check: Checker, name: str, value: Any, defaults: MailPolicy, providers: Mapping[str, ProviderConfig]
+) -> ZoneConfig | None:
+    at = f"zones.{name}"
+    own = ("provider", "domains", "nameservers")
+    data = check.mapping(at, value, (*own, "ttl", "spf", "dkim", "dmarc", "adopt", "parked"))
+    zone = check.domain(at, name)
+    chosen = data.get("provider")
+    names = tuple(str(item) for item in (chosen if isinstance(chosen, list) else [chosen]) if item is not None)
+    if not names:
+        check.mistake(f"{at}.provider", "is missing; it names one of `providers`, or a list of them")
+    for provider in names:
+        if provider not in providers:
+            check.mistake(
+                f"{at}.provider", f"{provider!r} is not one of `providers`" + check.meant(provider, providers)
+            )
+    domains: tuple[str, ...] | None = None
+    if data.get("domains") is not None:
+        given = check.items(f"{at}.domains", data["domains"])
+        domains = tuple(d for n, item in enumerate(given) if (d := check.domain(f"{at}.domains[{n}]", item)))
+        for domain in domains:
+            if zone and domain != zone and not domain.endswith("." + zone):
+                check.mistake(f"{at}.domains", f"{domain} does not lie in the zone {zone}")
+    servers = check.items(f"{at}.nameservers", data.get("nameservers"))
+    nameservers = tuple(check.server(f"{at}.nameservers[{n}]", item) for n, item in enumerate(servers))
+    policy = check.policy(at, {k: v for k, v in data.items() if k not in own}, defaults, zone=True)
+    return ZoneConfig(zone, names, domains, nameservers, policy) if zone else None
+
+
+def _exim(check: Checker, value: Any) -> EximConfig:
+    data = check.mapping("exim", value, ("command", "map", "lists"))
+    default = EximConfig()
+    command = data.get("command", list(default.command))
+    parts = [command] if isinstance(command, str) else check.items("exim.command", command)
+    words = tuple(check.text(f"exim.command[{n}]", part) for n, part in enumerate(parts))
+    if not words or not words[0].startswith("/"):
+        check.mistake("exim.command", "must begin with the absolute path of exim, such as [/usr/sbin/exim4]")
+    lists = check.items("exim.lists", data.get("lists", list(default.lists)))
+    return EximConfig(words, check.path("exim.map", data.get("map", str(default.map))), tuple(map(str, lists)))
+
+
+def secret(text: str, environ: Mapping[str, str] = os.environ) -> str:
+    """The secret that an option names: `credential/NAME` (systemd), `env/NAME`, `file/PATH`; any other text is itself.
+
+    Raises `ConfigError` that names the source, never the secret.
+    """
+    kind, slash, name = text.partition("/")
+    if not slash or kind not in ("env", "file", "credential"):
+        return text
+    if kind == "env":
+        if name not in environ:
+            raise ConfigError("secret", [f"env/{name}: the environment has no variable {name}"])
+        return environ[name]
+    folder = environ.get("CREDENTIALS_DIRECTORY")
+    if kind == "credential" and not folder:
+        raise ConfigError(
+            "secret",
+            [f"credential/{name}: systemd gave this process no credentials (LoadCredential=); by hand, use file/PATH"],
+        )
+    path = Path(folder or "", name) if kind == "credential" else Path(name)
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "is not text"
+        raise ConfigError("secret", [f"{text}: {path} cannot be read: {reason}"]) from None
+
+
+def _masked(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: "…" if any(word in k.lower() for word in SECRET_WORDS) else v for k, v in options.items()}
+
+
+__all__ = ["Config", "EximConfig", "ProviderConfig", "ZoneConfig", "duration", "find", "load", "parse", "secret"]

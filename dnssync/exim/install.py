@@ -1,0 +1,186 @@
+"""Putting the macros into a Debian exim configuration, and taking them out: tried on a copy first, refused in doubt.
+
+Nothing here edits a conffile. In the split scheme the macros are a file of their own, in the unsplit one a marked block
+of exim4.conf.localmacros; what else stands there is kept byte for byte.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dnssync.errors import EximError, RefusedError
+from dnssync.exim import debian, macros, signing
+from dnssync.exim.ask import Exim
+from dnssync.exim.trial import Candidate, rendered, tried
+from dnssync.files import make_directory, sync_directory, write_atomically
+from dnssync.keystore import public_half
+from dnssync.signing_map import create_if_missing
+
+CONFDIR = Path("/etc/exim4")
+OLD = ".dnssync-old"  # a name that update-exim4.conf does not read
+_BEGIN = "# >>> dnssync: written by `dnssync exim --install`, taken out by `dnssync exim --uninstall`"
+_JOINED = " (the line before it had no end)"
+_END = "# <<< dnssync <<<"
+_BLOCK = re.compile(
+    rb"(?:\n(?=[^\n]*"
+    + re.escape(_JOINED).encode()
+    + rb"\n))?"
+    + re.escape(_BEGIN).encode()
+    + rb"[^\n]*\n.*?"
+    + re.escape(_END).encode()
+    + rb"\n",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What was done to `file`, and what a person should know or do next, a sentence each."""
+
+    file: Path
+    changed: bool
+    sentences: tuple[str, ...]
+
+
+def install(
+    exim: Exim,
+    text: str,
+    *,
+    map_path: Path,
+    domains: Iterable[str] = (),
+    confdir: Path = CONFDIR,
+    lists: Sequence[str] = ("local_domains",),
+    public_half: signing.PublicHalf = public_half,
+    activate: bool = False,
+    run: Callable[..., Any] = subprocess.run,
+) -> Outcome:
+    """Write the macros `text` (of `macros.render`) into `confdir`, once a copy of it has been rendered and tried.
+
+    Raises `RefusedError` where a hand-written exim4.conf is in use, exim would not take the macros, they would reach no
+    transport, exim could not read the map, or a domain (of `domains` and of those exim names itself) that is signed
+    today would not be. The map is made, empty, where there is none. `activate` runs update-exim4.conf at the end.
+    """
+    if debian.scheme(confdir) is debian.Scheme.OWN:
+        raise RefusedError(by_hand(confdir, text))
+    file = _file(confdir)
+    before = _read(file)
+    after = _with(before, text, debian.scheme(confdir))
+    make_directory(map_path.parent, mode=0o755)
+    made = create_if_missing(map_path)
+    try:
+        told = tried(exim, Candidate(confdir, file, after), map_path, domains, lists, public_half, run)
+    except (EximError, RefusedError):
+        if made:
+            map_path.unlink()
+        raise
+    if before == after:
+        return Outcome(file, False, (f"{file} already holds these macros.", *told, *_activated(confdir, activate, run)))
+    if before is not None and not _ours(before):
+        _write(file.with_name(file.name + OLD), before)
+    _write(file, after)
+    return Outcome(file, True, (f"wrote the macros to {file}", *told, *_activated(confdir, activate, run)))
+
+
+def uninstall(
+    exim: Exim,
+    *,
+    confdir: Path = CONFDIR,
+    activate: bool = False,
+    run: Callable[..., Any] = subprocess.run,
+) -> Outcome:
+    """Take the macros out again, after a try on a copy; what else stands in the file is as it was before."""
+    if debian.scheme(confdir) is debian.Scheme.OWN:
+        raise RefusedError(
+            f"{confdir}/exim4.conf is written by hand, so dnssync put nothing there. Take its lines out by hand, run "
+            "update-exim4.conf, and only then delete the map."
+        )
+    file = _file(confdir)
+    before = _read(file)
+    if before is None or not _ours(before):
+        return Outcome(file, False, (f"{file} holds no macros of dnssync.",))
+    rest = _BLOCK.sub(b"", before) if debian.scheme(confdir) is debian.Scheme.UNSPLIT else b""
+    with tempfile.TemporaryDirectory(prefix="dnssync-") as folder:
+        rendered(exim, Candidate(confdir, file, rest), Path(folder), run)
+    if rest:
+        _write(file, rest)
+    else:
+        file.unlink()
+        sync_directory(file.parent)
+    return Outcome(
+        file,
+        True,
+        (
+            f"took the macros out of {file}",
+            "mail leaves with what the configuration says without them: unsigned, if it says nothing.",
+            *_activated(confdir, activate, run),
+        ),
+    )
+
+
+def by_hand(confdir: Path, text: str) -> str:
+    """What an administrator with a hand-written exim4.conf has to add, as a message."""
+    return (
+        f"{confdir}/exim4.conf is written by hand and Debian's rendering leaves it alone, so nothing was installed. Add "
+        "this at its head (it needs a host list named relay_from_hosts, or `--sign all`):\n\n"
+        f"{text}\nand this to each smtp transport that mail leaves through, after its `driver` line:\n\n"
+        f"{macros.transport_lines()}\n"
+    )
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+
+def _file(confdir: Path) -> Path:
+    return confdir / (debian.SPLIT_FILE if debian.scheme(confdir) is debian.Scheme.SPLIT else debian.UNSPLIT_FILE)
+
+
+def _read(file: Path) -> bytes | None:
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise EximError(f"{file}: {error.strerror}. Run this as root.") from None
+
+
+def _ours(content: bytes) -> bool:
+    return content.startswith(macros.FIRST_LINE.encode()) or _BLOCK.search(content) is not None
+
+
+def _with(before: bytes | None, text: str, scheme: debian.Scheme) -> bytes:
+    """The file with the macros in it: alone in the split scheme, else as a block at the end, or where it was."""
+    if scheme is debian.Scheme.SPLIT:
+        return text.encode()
+    rest = _BLOCK.sub(b"", before or b"")
+    joined = bool(rest) and not rest.endswith(b"\n")
+    return rest + f"{chr(10) if joined else ''}{_BEGIN}{_JOINED if joined else ''}\n{text}{_END}\n".encode()
+
+
+def _write(file: Path, content: bytes) -> None:
+    """Replace a file at once, in its own owner and mode; a new one is for everybody to read, as exim4-config's are."""
+    info = file.stat() if file.exists() else None
+    if info is None:
+        write_atomically(file, content, mode=0o644)
+    else:
+        ours = os.geteuid() != 0
+        owner, group = (-1, -1) if ours else (info.st_uid, info.st_gid)
+        write_atomically(file, content, mode=info.st_mode & 0o7777, owner=owner, group=group)
+
+
+def _activated(confdir: Path, activate: bool, run: Callable[..., Any]) -> tuple[str, ...]:
+    """Render the live configuration, or say how. Deliveries read it anew each time: no reload is needed to sign."""
+    if not activate:
+        return (f"exim reads it after: {debian.RENDER}",)
+    if confdir != CONFDIR:
+        return (f"{confdir} is not {CONFDIR}: its configuration was not rendered.",)
+    done = run([debian.RENDER], capture_output=True, encoding="utf-8", errors="replace", timeout=60)
+    if done.returncode != 0:
+        raise EximError(f"{debian.RENDER} failed, exim goes on as before: {(done.stderr or done.stdout).strip()}")
+    return (f"ran {debian.RENDER}: from the next delivery on exim uses it.",)

@@ -1,0 +1,148 @@
+"""The private halves of DKIM keys, as PEM files that exim can read: `<root>/<domain>/<selector>.pem`.
+
+Files are 0640 in 0750 directories, owned by the service's user and group Debian-exim. A private half is on disk, synced,
+before its public half is told to anyone, and it never leaves this module. A file is never written over.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import stat
+from pathlib import Path
+
+from dnssync.core.model import KeyPair
+from dnssync.errors import KeyFileError
+from dnssync.files import group_id, make_directory, user_id, write_atomically
+
+GROUP = "Debian-exim"
+USER = "dnssync"
+MIN_RSA = 1024  # RFC 8301: shorter ones must not be used
+_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?")
+
+
+def public_half(pem: bytes, where: str = "the key") -> tuple[str, str]:
+    """(algorithm, p=) of a private key in PEM: RSA as PKCS#8 or traditional, Ed25519 as PKCS#8 (RFC 6376, RFC 8463).
+
+    p= is base64 of the SPKI DER for RSA, of the raw 32 octets for Ed25519. Raises `KeyFileError`.
+    """
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+
+    try:
+        key = serialization.load_pem_private_key(pem, password=None)
+    except TypeError:
+        raise KeyFileError(
+            f"{where} is protected by a passphrase; exim could not use it. Write it without one."
+        ) from None
+    except UnsupportedAlgorithm:
+        raise KeyFileError(f"{where} is of a kind that DKIM does not know; it takes RSA and Ed25519.") from None
+    except ValueError as error:
+        short = "too small" in str(error).lower() or "key size" in str(error).lower()
+        told = "is an RSA key that is too short to be used" if short else "does not hold a private key in PEM form"
+        raise KeyFileError(f"{where} {told}. Make a new one, or name the right file.") from None
+    if isinstance(key, rsa.RSAPrivateKey):
+        if key.key_size < MIN_RSA:
+            raise KeyFileError(f"{where} is an RSA key of {key.key_size} bits; receivers refuse fewer than {MIN_RSA} "
+                               "(RFC 8301). Make a new one of 2048 bits.")  # fmt: skip
+        spki = key.public_key().public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        return f"rsa{key.key_size}", base64.b64encode(spki).decode("ascii")
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        raw = key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+        return "ed25519", base64.b64encode(raw).decode("ascii")
+    raise KeyFileError(f"{where} is neither RSA nor Ed25519; DKIM knows no other.")
+
+
+def read_public(path: Path) -> tuple[str, str]:
+    """(algorithm, p=) of a private key file; raises `KeyFileError` naming the file."""
+    return public_half(_bytes(path), str(path))
+
+
+class Keystore:
+    """The directory of private keys. `group` and `user` own what is written, where they exist on this machine."""
+
+    def __init__(self, root: Path, *, group: str = GROUP, user: str = USER) -> None:
+        self.root = root
+        self._group = group
+        self._user = user
+
+    def path(self, domain: str, selector: str) -> Path:
+        """Where a key's private half lies; refuses names that would lead out of the directory."""
+        for name in (domain, selector):
+            if not _NAME.fullmatch(name) or ".." in name:
+                raise KeyFileError(f"{name!r} cannot name a key's file.")
+        return self.root / domain / f"{selector}.pem"
+
+    def generate(self, domain: str, selector: str, algorithm: str) -> tuple[str, str]:
+        """Make a key; returns (algorithm, p=) once the private half is safely on disk. An existing file stays and is an
+        error: a selector is never used for two keys (RFC 6376 §3.1)."""
+        from cryptography.hazmat.primitives import serialization
+        from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+
+        key: rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
+        if algorithm == "ed25519":
+            key = ed25519.Ed25519PrivateKey.generate()
+        else:
+            key = rsa.generate_private_key(public_exponent=65537, key_size=int(algorithm.removeprefix("rsa")))
+        pem = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        self._write(self.path(domain, selector), pem)
+        return public_half(pem)
+
+    def adopt(self, domain: str, selector: str, source: str) -> tuple[str, str]:
+        """Take a copy of a key that the administrator made; the source is neither changed nor deleted. A copy that is
+        there already, of the same key, is fine."""
+        pem = _bytes(Path(source))
+        public = public_half(pem, source)
+        path = self.path(domain, selector)
+        if path.exists():
+            if read_public(path) != public:
+                raise KeyFileError(f"{path} holds another key than {source}; one of the two was put there by mistake. Take "
+                                   "the wrong one away and run dnssync again.")  # fmt: skip
+            return public
+        self._write(path, pem)
+        return public
+
+    def problem(self, key: KeyPair) -> str:
+        """Why exim could not sign with this key now, "" where it could: read, matched, and its modes looked at as
+        exim's group sees them."""
+        path = self.path(key.domain, key.selector)
+        try:
+            algorithm, public = read_public(path)
+        except KeyFileError as error:
+            return str(error)
+        if public != key.public_key:
+            return f"{path} holds another {algorithm} key than the one that is published for {key.selector}."
+        return self._closed_to_exim(path)
+
+    def _closed_to_exim(self, path: Path) -> str:
+        """Whether exim's group is shut out of the file or of the directories down to it."""
+        wanted = group_id(self._group)
+        if wanted == -1:
+            return ""  # No such group here (a trial): then exim runs as the invoking user.
+        for place, need in ((path, stat.S_IRGRP), (path.parent, stat.S_IXGRP), (self.root, stat.S_IXGRP)):
+            status = place.stat()
+            by_group = status.st_gid == wanted and status.st_mode & need
+            by_all = status.st_mode & (need >> 3)
+            if not by_group and not by_all:
+                return f"{place} is closed to group {self._group}: exim cannot open {path}. Give it back: chgrp {self._group} {place}"
+        return ""
+
+    def _write(self, path: Path, pem: bytes) -> None:
+        owner, group = user_id(self._user), group_id(self._group)
+        make_directory(path.parent, mode=0o750, owner=owner, group=group)
+        write_atomically(path, pem, mode=0o640, owner=owner, group=group, exclusive=True)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise KeyFileError(f"The private key {path} is not there.") from None
+    except OSError as error:
+        raise KeyFileError(f"The private key {path} cannot be read: {error.strerror}. Run dnssync as root, or as a user of "
+                           f"group {GROUP}.") from None  # fmt: skip

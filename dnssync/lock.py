@@ -1,0 +1,90 @@
+"""One writer at a time: a lock that lasts one pass, and becoming the user whom the state belongs to."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import grp
+import json
+import os
+import pwd
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from dnssync.core.rotation import moment
+from dnssync.errors import LockedError, StateError
+
+WAIT = 60.0
+
+
+@contextlib.contextmanager
+def hold(
+    path: Path,
+    *,
+    who: str,
+    wait: float = WAIT,
+    now: Callable[[], float] = time.time,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[None]:
+    """Hold the lock file for the duration of a block; waits up to `wait` seconds for whoever holds it.
+
+    Raises `LockedError`, naming the holder, its process id and since when. The kernel drops the lock of a process that
+    dies, so that a crash locks nobody out.
+    """
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    except OSError as error:
+        raise StateError(f"The lock {path} cannot be opened: {error.strerror}. Run dnssync as root or as the owner of "
+                         f"{path.parent}.") from None  # fmt: skip
+    try:
+        waited = 0.0
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if waited >= wait:
+                    raise LockedError(f"Another dnssync is at work: {_holder(handle)} Wait for it to end, or stop it if it "
+                                      "hangs, and run this again.") from None  # fmt: skip
+                sleep(min(0.5, wait - waited) or 0.01)
+                waited += 0.5
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, json.dumps({"who": who, "pid": os.getpid(), "since": int(now())}).encode(), 0)
+        yield
+        os.ftruncate(handle, 0)
+    finally:
+        os.close(handle)
+
+
+def _holder(handle: int) -> str:
+    try:
+        told = json.loads(os.pread(handle, 4096, 0))
+        return f"`{told['who']}`, process {int(told['pid'])}, since {moment(int(told['since']))}."
+    except (ValueError, KeyError, TypeError):
+        return "it has not said which."
+
+
+def become_owner(directory: Path) -> str:
+    """As root, become the user who owns the state's directory, so that no file of root's stands in a daemon's way.
+
+    Keeps the group Debian-exim where there is one, since keys are given to it. Returns the user's name, "" where
+    nothing was to be done. Not reversible: read what only root may read (secrets) first.
+    """
+    if os.geteuid() != 0 or not directory.is_dir():
+        return ""
+    uid = directory.stat().st_uid
+    if uid == 0:
+        return ""
+    try:
+        user = pwd.getpwuid(uid)
+    except KeyError:
+        raise StateError(f"{directory} belongs to user id {uid}, which this machine does not know. Give it to an existing "
+                         f"user (chown) and run dnssync again.") from None  # fmt: skip
+    groups = {user.pw_gid, *os.getgrouplist(user.pw_name, user.pw_gid)}
+    with contextlib.suppress(KeyError):
+        groups.add(grp.getgrnam("Debian-exim").gr_gid)
+    os.setgroups(sorted(groups))
+    os.setgid(user.pw_gid)
+    os.setuid(uid)
+    return user.pw_name

@@ -1,0 +1,80 @@
+"""The one file that tells exim what to sign with: a line `example.org: selector : selector` for each domain.
+
+exim looks a domain up in it with lsearch at every delivery. It is replaced by one rename, so that RSA and Ed25519 of all
+domains switch together and nobody ever reads half a map: a line that is missing means unsigned mail, silently.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from dnssync.errors import StateError
+from dnssync.files import make_directory, write_atomically
+
+Lines = Mapping[str, tuple[str, ...]]
+HEAD = "# Which DKIM keys exim signs with. Written by dnssync; it is replaced whole, do not edit it.\n"
+_DOMAIN = re.compile(r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)+")
+_SELECTOR = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")
+
+
+def read(path: Path) -> dict[str, tuple[str, ...]]:
+    """The map's lines; {} only where there is no map. Raises `StateError` for one that cannot be read or understood."""
+    try:
+        text = path.read_text(encoding="ascii")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise StateError(
+            f"exim's signing map {path} cannot be read: {error}. exim would not sign from it either."
+        ) from None
+    lines: dict[str, tuple[str, ...]] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        domain, colon, rest = line.partition(":")
+        selectors = tuple(part.strip() for part in rest.split(":"))
+        if not colon or not _DOMAIN.fullmatch(domain.strip()) or not all(map(_SELECTOR.fullmatch, selectors)):
+            raise StateError(
+                f"exim's signing map {path}, line {number}, is not of the form `domain: selector : selector`: {line!r}. "
+                "dnssync alone writes it; put the line right, or take it out, and run dnssync again."
+            )
+        lines[domain.strip()] = selectors
+    return lines
+
+
+def text(lines: Lines) -> str:
+    """The map as it stands in the file: sorted, so that the same lines give the same octets."""
+    for domain, selectors in lines.items():
+        if not _DOMAIN.fullmatch(domain) or not selectors or not all(map(_SELECTOR.fullmatch, selectors)):
+            raise ValueError(f"not a line for exim's map: {domain!r}: {selectors!r}")
+    return HEAD + "".join(f"{domain}: {' : '.join(lines[domain])}\n" for domain in sorted(lines))
+
+
+def write(path: Path, lines: Lines, *, previous: Lines, dropped: Collection[str] = ()) -> bool:
+    """Replace the map by one rename, mode 0644; False where it holds these lines already.
+
+    Raises ValueError where a domain of `previous` would fall out that is not in `dropped`: its mail would leave
+    unsigned. Raises `WriteError` where the disk refuses; exim then goes on with the old map.
+    """
+    lost = sorted(set(previous) - set(lines) - set(dropped))
+    if lost:
+        raise ValueError(f"exim's map would lose {', '.join(lost)}")
+    wanted = text(lines).encode("ascii")
+    if path.exists() and path.read_bytes() == wanted:
+        return False
+    if not lines and not path.exists():
+        return False
+    make_directory(path.parent, mode=0o755)
+    write_atomically(path, wanted, mode=0o644)
+    return True
+
+
+def create_if_missing(path: Path) -> bool:
+    """An empty map where there is none: with DKIM_STRICT a missing file would hold up all mail."""
+    if path.exists():
+        return False
+    make_directory(path.parent, mode=0o755)
+    write_atomically(path, HEAD.encode("ascii"), mode=0o644)
+    return True

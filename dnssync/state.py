@@ -1,0 +1,436 @@
+"""What dnssync remembers: keys' stamps, the ledger of what it wrote, events, requests of people, intents.
+
+SQLAlchemy Core over one URL; SQLite with a rollback journal and full syncing by default. SQLAlchemy is imported only when
+a state is opened. Times are whole seconds since 1970 (UTC).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from dnssync.core.host import Address
+from dnssync.core.model import KeyPair, Owner
+from dnssync.core.ownership import Applied
+from dnssync.errors import StateError
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """One value of ours at one provider, as it was last written (or found to be right already)."""
+
+    zone: str
+    provider: str
+    name: str
+    type: str
+    owner: Owner
+    domain: str
+    value: str
+    ttl: int
+    applied_at: int
+    added: str = ""
+
+    @property
+    def applied(self) -> Applied:
+        """What the pure core needs of it."""
+        return Applied(self.value, self.domain, self.added)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that was changed: when, what, and why."""
+
+    at: int
+    kind: str
+    zone: str
+    domain: str
+    selector: str
+    sentence: str
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A person's word: `kind` is clock, narrow, gone, servers or freeze; `until` None = for good."""
+
+    kind: str
+    subject: str
+    made_at: int
+    until: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SeenAddress:
+    """An address that a domain's mail was seen to leave from."""
+
+    domain: str
+    ip: str
+    host_name: str
+    source: str
+    first_seen: int
+    last_seen: int
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneRecord:
+    """The last complete reading of a zone: when, how many RRsets, and how the pass ended."""
+
+    zone: str
+    last_read: int
+    last_pass: int
+    result: str
+    rrsets: int
+
+
+class State:
+    """An open state; `State.open` makes one. `host` tells this host's rows from others' in a shared database."""
+
+    def __init__(self, engine: sa.Engine | None, host: str, where: str) -> None:
+        self._engine = engine  # None: there is no state yet, and reading must not make one
+        self._host = host
+        self._where = where
+        self._open: sa.Connection | None = None
+
+    @classmethod
+    def open(cls, url: str, *, host: str = "localhost", read_only: bool = False) -> State:
+        """Open the state, making or migrating its tables; `read_only` makes and changes nothing (then a state that does
+        not exist reads as empty). Raises `StateError`."""
+        import sqlalchemy as sa
+
+        try:
+            parsed = sa.make_url(url)
+        except sa.exc.ArgumentError:
+            raise StateError(
+                "state: that is not a database URL; for SQLite write sqlite:////var/lib/dnssync/state.db"
+            ) from None
+        where = parsed.database or url
+        if parsed.get_backend_name() == "sqlite":
+            if read_only and not Path(where).exists():
+                return cls(None, host, where)
+            engine = _sqlite(where, read_only)
+        else:
+            where = parsed.render_as_string(hide_password=True)
+            engine = sa.create_engine(parsed)
+        state = cls(engine, host, where)
+        with state._told():
+            state._prepare(read_only)
+        return state
+
+    def _prepare(self, read_only: bool) -> None:
+        import sqlalchemy as sa
+
+        from dnssync import state_schema as schema
+
+        assert self._engine is not None  # `open` calls this only with one
+        with self._engine.begin() as connection:
+            if not sa.inspect(connection).has_table("meta"):
+                if read_only:
+                    self._engine = None
+                    return
+                schema.META.create_all(connection)
+                connection.execute(schema.meta.insert().values(name="schema", value=str(schema.VERSION)))
+                return
+            version = int(
+                connection.execute(sa.select(schema.meta.c.value).where(schema.meta.c.name == "schema")).scalar() or 0
+            )
+            if version > schema.VERSION:
+                raise StateError(f"The state {self._where} was written by a newer dnssync (schema {version}, this one knows "
+                                 f"{schema.VERSION}). Install that version again, or restore a state from before the upgrade.")  # fmt: skip
+            for step in range(version, schema.VERSION if not read_only else version):
+                schema.MIGRATIONS[step](connection)
+                connection.execute(
+                    schema.meta.update().where(schema.meta.c.name == "schema").values(value=str(step + 1))
+                )
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """Database errors as sentences."""
+        import sqlalchemy as sa
+
+        try:
+            yield
+        except sa.exc.SQLAlchemyError as error:
+            raise StateError(_sentence(self._where, str(getattr(error, "orig", None) or error))) from None
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Everything inside is kept together or not at all; nested ones join the outer."""
+        if self._open is not None:
+            yield
+            return
+        if self._engine is None:
+            raise StateError(f"The state {self._where} is open for reading only.")
+        with self._told(), self._engine.begin() as connection:
+            self._open = connection
+            try:
+                yield
+            finally:
+                self._open = None
+
+    def _select(self, table: sa.Table, make: Callable[[Any], T], *where: Any, order: Any = None) -> tuple[T, ...]:
+        if self._engine is None:
+            return ()
+        query = table.select().where(table.c.host == self._host, *where)
+        if order is not None:
+            query = query.order_by(order)
+        with self._told():
+            if self._open is not None:
+                return tuple(make(row) for row in self._open.execute(query))
+            with self._engine.connect() as connection:
+                return tuple(make(row) for row in connection.execute(query))
+
+    def _execute(self, statement: Any, rows: Sequence[dict[str, Any]] | None = None) -> Any:
+        with self.transaction():
+            assert self._open is not None  # just opened
+            return self._open.execute(statement, rows) if rows is not None else self._open.execute(statement)
+
+    def _replace(self, table: sa.Table, rows: Iterable[dict[str, Any]]) -> None:
+        """Insert or overwrite rows by primary key; portable, and each row is its own small truth."""
+        with self.transaction():
+            for row in rows:
+                full = {"host": self._host, **row}
+                same = [column == full[column.name] for column in table.primary_key]
+                if not self._execute(table.update().where(*same).values(**full)).rowcount:
+                    self._execute(table.insert().values(**full))
+
+    # --- keys -------------------------------------------------------------------------------------------------------
+
+    def keys(self) -> tuple[KeyPair, ...]:
+        """Every key, in order of birth."""
+        from dnssync.state_schema import keys as table
+
+        names = [field.name for field in fields(KeyPair)]
+        return self._select(
+            table, lambda row: KeyPair(**{name: getattr(row, name) for name in names}), order=table.c.generated
+        )
+
+    def save_keys(self, keys: Iterable[KeyPair]) -> None:
+        """Insert keys or overwrite their stamps."""
+        from dnssync.state_schema import keys as table
+
+        self._replace(table, (asdict(key) for key in keys))
+
+    # --- ledger -----------------------------------------------------------------------------------------------------
+
+    def ledger(self, zone: str | None = None) -> tuple[LedgerEntry, ...]:
+        """What we wrote, of one zone or of all; with what an interrupted pass meant to write where DNS shows it."""
+        from dnssync.state_schema import ledger as table
+
+        where = [] if zone is None else [table.c.zone == zone]
+        return self._select(table, _entry, *where)
+
+    def record_applied(self, entries: Iterable[LedgerEntry]) -> None:
+        """Note what stands in DNS for us now; entries that are known already are not touched."""
+        from dnssync.state_schema import ledger as table
+
+        old = {_where(entry): entry for entry in self.ledger()}
+        rows = []
+        for entry in entries:
+            before = old.get(_where(entry))
+            if before is None or (before.value, before.ttl, before.added, before.domain) != (
+                entry.value, entry.ttl, entry.added, entry.domain,
+            ):  # fmt: skip
+                rows.append(asdict(entry))
+        if rows:
+            self._replace(table, rows)
+
+    def drop_applied(self, zone: str, provider: str, gone: Iterable[tuple[str, str, Owner]]) -> None:
+        """Forget values that were taken out of DNS."""
+        from dnssync.state_schema import ledger as t
+
+        for name, kind, owner in gone:
+            self._execute(t.delete().where(t.c.host == self._host, t.c.zone == zone, t.c.provider == provider,
+                                           t.c.name == name, t.c.type == kind, t.c.owner == owner))  # fmt: skip
+
+    def forget(self, zone: str) -> int:
+        """Forget everything of a zone that is released: its records stay in DNS. Returns how many entries went."""
+        from dnssync.state_schema import ledger as table
+        from dnssync.state_schema import zones
+
+        self._execute(zones.delete().where(zones.c.host == self._host, zones.c.zone == zone))
+        return int(self._execute(table.delete().where(table.c.host == self._host, table.c.zone == zone)).rowcount)
+
+    # --- intents ----------------------------------------------------------------------------------------------------
+
+    def begin(self, zone: str, provider: str, entries: Iterable[LedgerEntry], at: int) -> int:
+        """Note what is about to be written; `finish` closes it. What a crash leaves open is found by `unfinished`."""
+        return self._intend("write", zone, provider, json.dumps([asdict(entry) for entry in entries]), at)
+
+    def intend_key(self, domain: str, selector: str, algorithm: str, at: int) -> int:
+        """Note a key that is about to be made, before its file exists."""
+        return self._intend("key", domain, "", json.dumps({"selector": selector, "algorithm": algorithm}), at)
+
+    def _intend(self, kind: str, zone: str, provider: str, data: str, at: int) -> int:
+        from dnssync.state_schema import intents as table
+
+        row = {
+            "host": self._host,
+            "at": at,
+            "kind": kind,
+            "zone": zone,
+            "provider": provider,
+            "data": data,
+            "done": False,
+        }
+        return int(self._execute(table.insert().values(**row)).inserted_primary_key[0])
+
+    def finish(self, intent: int) -> None:
+        """The write of an intent happened and is in the ledger: nothing of it needs to be remembered."""
+        from dnssync.state_schema import intents as table
+
+        self._execute(table.delete().where(table.c.id == intent))
+
+    def unfinished(self, zone: str) -> tuple[LedgerEntry, ...]:
+        """What interrupted passes meant to write to a zone; true only where DNS shows it."""
+        from dnssync.state_schema import intents as table
+
+        found = self._select(table, lambda row: json.loads(row.data), table.c.kind == "write", table.c.zone == zone,
+                             order=table.c.id)  # fmt: skip
+        return tuple(LedgerEntry(**{**entry, "owner": Owner(entry["owner"])}) for data in found for entry in data)
+
+    def settle(self, zone: str) -> None:
+        """Drop a zone's open intents, once what they may have done is in the ledger."""
+        from dnssync.state_schema import intents as table
+
+        if self.unfinished(zone):
+            self._execute(
+                table.delete().where(table.c.host == self._host, table.c.kind == "write", table.c.zone == zone)
+            )
+
+    # --- events, requests, addresses, zones ---------------------------------------------------------------------------
+
+    def add_event(
+        self,
+        at: int,
+        kind: str,
+        *,
+        zone: str = "",
+        domain: str = "",
+        selector: str = "",
+        sentence: str,
+        because: str = "",
+    ) -> None:
+        """Note something that was changed, for `history`."""
+        from dnssync.state_schema import events as table
+
+        self._execute(table.insert().values(host=self._host, at=at, kind=kind, zone=zone, domain=domain,
+                                            selector=selector, sentence=sentence, because=because))  # fmt: skip
+
+    def events(self, limit: int | None = None) -> tuple[Event, ...]:
+        """What was changed, the newest first."""
+        from dnssync.state_schema import events as table
+
+        names = [field.name for field in fields(Event)]
+        rows = self._select(table, lambda row: Event(**{n: getattr(row, n) for n in names}), order=table.c.id.desc())
+        return rows[:limit]
+
+    def requests(self, now: int) -> tuple[Request, ...]:
+        """The words of people that hold now."""
+        from dnssync.state_schema import requests as table
+
+        rows = self._select(table, lambda row: Request(row.kind, row.subject, row.made_at, row.until))
+        return tuple(request for request in rows if request.until is None or request.until > now)
+
+    def add_request(self, kind: str, subject: str, at: int, until: int | None) -> None:
+        """Note a person's word; the same word again replaces the old one."""
+        from dnssync.state_schema import requests as table
+
+        self._replace(table, [{"kind": kind, "subject": subject, "made_at": at, "until": until}])
+
+    def drop_request(self, kind: str, subject: str) -> bool:
+        """Take a word back; False where there was none."""
+        from dnssync.state_schema import requests as t
+
+        where = (t.c.host == self._host, t.c.kind == kind, t.c.subject == subject)
+        return bool(self._execute(t.delete().where(*where)).rowcount)
+
+    def addresses(self) -> tuple[SeenAddress, ...]:
+        """Every address that mail was seen to leave from."""
+        from dnssync.state_schema import addresses as table
+
+        names = [field.name for field in fields(SeenAddress)]
+        return self._select(table, lambda row: SeenAddress(**{name: getattr(row, name) for name in names}))
+
+    def save_addresses(self, seen: Iterable[tuple[str, Address]], at: int, *, coarse: int = 3600) -> None:
+        """Note (domain, address) pairs as seen now; a sighting within `coarse` seconds of the last is not written again."""
+        from dnssync.state_schema import addresses as table
+
+        old = {(row.domain, row.ip): row for row in self.addresses()}
+        rows = []
+        for domain, address in seen:
+            before = old.get((domain, address.ip))
+            if before is not None and 0 <= at - before.last_seen < coarse:
+                continue
+            first = before.first_seen if before is not None else at
+            rows.append({"domain": domain, "ip": address.ip, "host_name": address.host, "source": address.source,
+                         "first_seen": first, "last_seen": at})  # fmt: skip
+        if rows:
+            self._replace(table, rows)
+
+    def zone(self, name: str) -> ZoneRecord | None:
+        """The last reading of a zone, None where there was none."""
+        from dnssync.state_schema import zones as table
+
+        names = [field.name for field in fields(ZoneRecord)]
+        rows = self._select(table, lambda r: ZoneRecord(**{n: getattr(r, n) for n in names}), table.c.zone == name)
+        return rows[0] if rows else None
+
+    def save_zone(self, record: ZoneRecord) -> None:
+        """Note a reading."""
+        from dnssync.state_schema import zones as table
+
+        self._replace(table, [asdict(record)])
+
+
+def _entry(row: Any) -> LedgerEntry:
+    return LedgerEntry(**{field.name: getattr(row, field.name) for field in fields(LedgerEntry) if field.name != "owner"},
+                       owner=Owner(row.owner))  # fmt: skip
+
+
+def _where(entry: LedgerEntry) -> tuple[str, ...]:
+    return (entry.zone, entry.provider, entry.name, entry.type, entry.owner)
+
+
+def _sqlite(path: str, read_only: bool) -> sa.Engine:
+    import sqlite3
+
+    import sqlalchemy as sa
+    from sqlalchemy.pool import NullPool
+
+    def connect() -> sqlite3.Connection:
+        uri = f"file:{Path(path).resolve()}?mode={'ro' if read_only else 'rwc'}"
+        connection = sqlite3.connect(uri, uri=True, timeout=10)
+        if not read_only:
+            # A crash at any moment leaves the state of before or after, never something between.
+            connection.execute("PRAGMA journal_mode=DELETE")
+            connection.execute("PRAGMA synchronous=FULL")
+        return connection
+
+    return sa.create_engine("sqlite://", creator=connect, poolclass=NullPool)
+
+
+def _sentence(where: str, error: str) -> str:
+    remedies = (
+        ("full", "the disk is full. Make room and run dnssync again; what was kept before is untouched"),
+        ("readonly", "it cannot be written: its file or file system is read-only for this user. Run dnssync as root or as its owner"),
+        ("read-only", "it cannot be written: its file or file system is read-only for this user. Run dnssync as root or as its owner"),
+        ("unable to open", "it cannot be opened. See that its directory exists and belongs to the user that runs dnssync"),
+        ("not a database", "it is not a database, or damaged. Move it away and run dnssync again: keys and equal records are "
+                           "taken on again, everything else waits for --adopt"),
+        ("malformed", "it is damaged. Move it away and run dnssync again: keys and equal records are taken on again, "
+                      "everything else waits for --adopt"),
+        ("locked", "another process holds it. Wait for that to end and run dnssync again"),
+    )  # fmt: skip
+    for word, told in remedies:
+        if word in error.lower():
+            return f"The state {where}: {told}."
+    return f"The state {where} cannot be used: {error}."
