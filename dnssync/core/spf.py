@@ -7,26 +7,23 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dnssync.core.record import RecordError
+from dnssync.core.spf_macro import check_domain, check_macros, fold
 
 QUALIFIERS = {"pass": "+", "fail": "-", "softfail": "~", "neutral": "?"}
 MECHANISMS = ("all", "include", "a", "mx", "ptr", "ip4", "ip6", "exists")
-_MECHANISM = re.compile(r"([+\-~?]?)(all|include|a|mx|ptr|ip4|ip6|exists)(?=[:/]|$)(.*)", re.IGNORECASE | re.DOTALL)
+_MECHANISM = re.compile(r"([+\-~?]?)([A-Za-z0-9]+)([:/].*)?", re.DOTALL)
 _MODIFIER = re.compile(r"([A-Za-z][A-Za-z0-9\-_.]*)=(.*)", re.DOTALL)
-_MACRO = r"%(?:\{[slodiphcrtvSLODIPHCRTV][0-9]*[rR]?[.\-+,/_=]*\}|%|_|-)"
-_MACRO_STRING = re.compile(rf"(?:{_MACRO}|[\x21-\x24\x26-\x7e])*")
-_DOMAIN_END = re.compile(rf"(?:.*\.(?!\d+\.?$)[A-Za-z0-9](?:[A-Za-z0-9\-]*[A-Za-z0-9])?\.?|(?:.*){_MACRO})", re.DOTALL)
-_DUAL_CIDR = re.compile(r"(?P<rest>.*?)(?:/(?P<four>\d*))?(?://(?P<six>\d*))?", re.DOTALL)
-_ONLY_EXP = re.compile(r"%\{[crtCRT]")  # these macros exist in explanations alone (§7.2)
-_ZERO = re.compile(r"%\{[a-zA-Z]0+[rR]?[^0-9]")
+_DUAL_CIDR = re.compile(r"(?P<rest>.*?)(?:/(?P<four>[0-9]*))?(?://(?P<six>[0-9]*))?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class Mechanism:
     """A mechanism (§5): `name` in lower case, `qualifier` one of + - ~ ?, `domain` its domain-spec ("" = none), `ip` of
-    ip4 and ip6 as written, `four`/`six` the prefix lengths (None = not given), `spelled` the term as found."""
+    ip4 and ip6 as written, `four`/`six` the prefix lengths (None = not given), `spelled` the term as found ("" = it was
+    built from its fields)."""
 
     name: str
     qualifier: str = "+"
@@ -34,7 +31,7 @@ class Mechanism:
     ip: str = ""
     four: int | None = None
     six: int | None = None
-    spelled: str = ""
+    spelled: str = field(default="", compare=False)
 
     def meaning(self, domain: str = "") -> tuple[object, ...]:
         """What the term says, whatever its spelling; `domain` is the name the record stands at."""
@@ -42,14 +39,20 @@ class Mechanism:
             length = self.four if self.name == "ip4" else self.six
             network = ipaddress.ip_network(f"{self.ip}/{length}" if length is not None else self.ip, strict=False)
             return (self.qualifier, self.name, str(network))
-        target = self.domain.lower().rstrip(".")
-        if self.name in ("a", "mx", "ptr") and target == domain.lower().rstrip("."):
+        target = fold(self.domain)
+        if self.name in ("a", "mx", "ptr") and domain and target in (fold(domain), "%{d}"):
             target = ""
         four, six = (32 if self.four is None else self.four), (128 if self.six is None else self.six)
         return (self.qualifier, self.name, target, four, six)
 
     def __str__(self) -> str:
-        return self.spelled
+        """The term as it was found, else in its shortest form."""
+        if self.spelled:
+            return self.spelled
+        argument = f":{self.ip or self.domain}" if self.ip or self.domain else ""
+        four = "" if self.four is None else f"/{self.four}"
+        six = "" if self.six is None else f"/{self.six}" if self.name == "ip6" else f"//{self.six}"
+        return f"{self.qualifier.replace('+', '')}{self.name}{argument}{four}{six}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +61,14 @@ class Modifier:
 
     name: str
     value: str
-    spelled: str = ""
+    spelled: str = field(default="", compare=False)
 
     def meaning(self, domain: str = "") -> tuple[object, ...]:
         """What the modifier says, whatever its spelling."""
-        return ("=", self.name, self.value.lower().rstrip(".") if self.name in ("redirect", "exp") else self.value)
+        return ("=", self.name, fold(self.value) if self.name in ("redirect", "exp") else self.value)
 
     def __str__(self) -> str:
-        return self.spelled
+        return self.spelled or f"{self.name}={self.value}"
 
 
 Term = Mechanism | Modifier
@@ -95,20 +98,33 @@ def is_spf(text: str) -> bool:
     return text[:6].lower() == "v=spf1" and text[6:7] in ("", " ")
 
 
+def is_all(term: Term) -> bool:
+    """Whether the term is the mechanism `all`, with whatever qualifier (§5.1)."""
+    return isinstance(term, Mechanism) and term.name == "all"
+
+
 def parse(text: str) -> Record:
     """The record of a text (§4.6.1, §12); raises `RecordError` with offset and sentence."""
     if not is_spf(text):
         raise RecordError(0, "an SPF record begins with v=spf1 and a space")
-    terms = parse_terms(text[6:], 6)
-    for name in ("redirect", "exp"):
-        if sum(isinstance(term, Modifier) and term.name == name for term in terms) > 1:
-            raise RecordError(text.lower().rfind(name + "="), f"{name}= stands there more than once")
-    return Record(terms)
+    terms: list[Term] = []
+    for offset, term in _terms(text[6:], 6):
+        once = isinstance(term, Modifier) and term.name in ("redirect", "exp")
+        if once and any(isinstance(other, Modifier) and other.name == term.name for other in terms):
+            raise RecordError(offset, f"{term.name}= stands there more than once")  # §6
+        terms.append(term)
+    return Record(tuple(terms))
 
 
-def parse_terms(text: str, offset: int = 0) -> tuple[Term, ...]:
+def parse_terms(text: str) -> tuple[Term, ...]:
     """The terms of a text without its version; raises `RecordError`."""
-    return tuple(_term(match.group(), offset + match.start()) for match in re.finditer(r"[^ ]+", text))
+    return tuple(term for _, term in _terms(text, 0))
+
+
+def _terms(text: str, offset: int) -> list[tuple[int, Term]]:
+    """Each term with where it begins; terms are separated by spaces alone (§4.6.1)."""
+    found = re.finditer(r"[^ ]+", text)
+    return [(offset + match.start(), _term(match.group(), offset + match.start())) for match in found]
 
 
 def _term(text: str, offset: int) -> Term:
@@ -116,38 +132,38 @@ def _term(text: str, offset: int) -> Term:
         raise RecordError(offset, f"{text!a} holds a character that SPF does not allow")
     modifier = _MODIFIER.fullmatch(text)
     if modifier:
-        name, value = modifier[1].lower(), modifier[2]
-        if not _MACRO_STRING.fullmatch(value):
-            raise RecordError(offset, f'"{text}" holds a macro that is not valid')
+        name, value, at = modifier[1].lower(), modifier[2], offset + len(modifier[1]) + 1
         if name in ("redirect", "exp"):
-            _domain_spec(value, text, offset)
+            check_domain(value, at)
+        else:
+            check_macros(value, at, letters="slodiphvcrt")
         return Modifier(name, value, text)
     match = _MECHANISM.fullmatch(text)
-    if not match:
-        raise RecordError(offset, f'"{text}" is not a mechanism of SPF')
-    qualifier, name, rest = match[1] or "+", match[2].lower(), match[3]
+    if not match or match[2].lower() not in MECHANISMS:
+        raise RecordError(offset, f'"{text}" is not a term of SPF')
+    qualifier, name, rest, at = match[1] or "+", match[2].lower(), match[3] or "", offset + match.end(2)
     if name == "all":
         if rest:
-            raise RecordError(offset, f'"{text}": all takes no argument')
+            raise RecordError(at, "all takes no argument")
         return Mechanism("all", qualifier, spelled=text)
     if name in ("ip4", "ip6"):
-        return _ip(name, qualifier, rest, text, offset)
+        return _ip(name, qualifier, rest, text, at)
     four: int | None = None
     six: int | None = None
     if name in ("a", "mx"):
         cidr = _DUAL_CIDR.fullmatch(rest)
         assert cidr is not None  # every part of the pattern is optional
-        four, six = _length(cidr["four"], 32, text, offset), _length(cidr["six"], 128, text, offset)
+        four, six = _length(cidr["four"], 32, at), _length(cidr["six"], 128, at)
         rest = cidr["rest"]
     if rest and not rest.startswith(":"):
-        raise RecordError(offset, f'"{text}": {name} takes no prefix length')
+        raise RecordError(at, f"after {name} comes a colon, not a slash")
     domain = rest[1:]
     if rest or name in ("include", "exists"):
-        _domain_spec(domain, text, offset)
+        check_domain(domain, at + 1)
     return Mechanism(name, qualifier, domain, "", four, six, text)
 
 
-def _ip(name: str, qualifier: str, rest: str, text: str, offset: int) -> Mechanism:
+def _ip(name: str, qualifier: str, rest: str, text: str, at: int) -> Mechanism:
     address, slash, length = rest[1:].partition("/")
     family = ipaddress.IPv4Address if name == "ip4" else ipaddress.IPv6Address
     try:
@@ -155,30 +171,22 @@ def _ip(name: str, qualifier: str, rest: str, text: str, offset: int) -> Mechani
             raise ValueError
         family(address)
     except ValueError:
-        raise RecordError(offset, f'"{text}" holds no IPv{name[-1]} address') from None
-    prefix = _length(length if slash else None, 32 if name == "ip4" else 128, text, offset)
+        raise RecordError(at, f'"{text}" holds no IPv{name[-1]} address') from None
+    prefix = _length(length if slash else None, 32 if name == "ip4" else 128, at + 1 + len(address))
     four, six = (prefix, None) if name == "ip4" else (None, prefix)
     return Mechanism(name, qualifier, "", address, four, six, text)
 
 
-def _length(digits: str | None, most: int, text: str, offset: int) -> int | None:
+def _length(digits: str | None, most: int, at: int) -> int | None:
     if digits is None:
         return None
-    if not digits.isdigit() or (digits != "0" and digits.startswith("0")) or int(digits) > most:
-        raise RecordError(offset, f'"{text}": the prefix length is a number from 0 to {most} without leading zeros')
+    if not re.fullmatch(r"0|[1-9][0-9]{0,2}", digits) or int(digits) > most:
+        raise RecordError(at, f'the prefix length "{digits}" is no number from 0 to {most} without leading zeros')
     return int(digits)
 
 
-def _domain_spec(domain: str, text: str, offset: int) -> None:
-    """§7.1: a macro-string that ends in a label with a letter, or in a macro."""
-    if not _MACRO_STRING.fullmatch(domain) or not _DOMAIN_END.fullmatch(domain):
-        raise RecordError(offset, f'"{text}" holds no domain name that SPF allows')
-    if _ZERO.search(domain) or (_ONLY_EXP.search(domain)):
-        raise RecordError(offset, f'"{text}" holds a macro that is not valid here')
-
-
 def same(one: str, other: str, domain: str = "") -> bool:
-    """Whether two texts mean the same at that domain: terms in the same order, modifiers in any."""
+    """Whether two texts mean the same at that domain: mechanisms in the same order, modifiers in any."""
     try:
         first, second = parse(one), parse(other)
     except RecordError:
