@@ -183,7 +183,7 @@ def _write(work: _Work, plan: ZonePlan, decision: Decision, made: Sequence[KeyPa
         work.line.progress(f"writing {zone} at {provider}")
         intent = work.line.state.begin(zone, provider, _entries(work, plan), work.now)
         try:
-            instructions = work.line.zones.provider(zone, provider).write(zone, plan.plan.changes)
+            instructions = work.line.zones.provider(provider).write(zone, plan.plan.changes)
         except StaleZone as error:
             log.info("zone=%s provider=%s changed meanwhile, reading again: %s", zone, provider, error)
             if attempt == TRIES - 1:
@@ -216,7 +216,7 @@ def _decided_again(work: _Work, plan: ZonePlan, made: Sequence[KeyPair]) -> Zone
     views = []
     for view in work.seen.zones:
         if view.zone == zone:
-            found = work.line.read(zone, work.line.zones.provider(zone, provider), view.domains)
+            found = work.line.read(zone, work.line.zones.provider(provider), view.domains)
             view = replace(view, found={**view.found, provider: found})
         views.append(view)
     decision = decide(again(replace(work.seen, zones=tuple(views)), made))

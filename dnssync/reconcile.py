@@ -143,7 +143,7 @@ class Line:
             self.progress(f"reading {zone.name} at {name}")
             ledgers[name] = {(e.name, e.type, e.owner): e.applied for e in entries if e.provider == name}
             try:
-                provider = self.zones.provider(zone.name, name)
+                provider = self.zones.provider(name)
                 found[name] = self.read(zone.name, provider, domains)
             except ProviderError as error:
                 problem = str(error)

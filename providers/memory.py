@@ -27,11 +27,15 @@ class Provider:
         after = dict(self._zone(zone))
         for change in changes:
             if after.get((change.name, change.type)) != change.old:
-                raise StaleZone(f"{zone} at {self.id}: {change.name or '@'} {change.type} is not what was read any more.")
+                raise StaleZone(
+                    f"{zone} at {self.id}: {change.name or '@'} {change.type} is not what was read any more."
+                )
             if change.kind is Kind.DELETE:
                 del after[(change.name, change.type)]
             elif change.new is not None:
-                values = tuple(Value(v.text, _text.spelled(v) if change.type in _text.TYPES else v.raw) for v in change.new.values)
+                values = tuple(
+                    Value(v.text, _text.spelled(v) if change.type in _text.TYPES else v.raw) for v in change.new.values
+                )
                 after[(change.name, change.type)] = RRset(change.name, change.type, change.new.ttl, values)
         self.zones[zone] = after
         return ()

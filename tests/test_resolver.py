@@ -3,54 +3,16 @@
 from __future__ import annotations
 
 import socket
-import threading
 
 import pytest
 
-from dnssync.core.sighting import Answer, Question, Rcode, Sight, sight
-from dnssync.resolver import ALIASES, ATTEMPTS, SILENT, WORKERS, Resolver
-from dnssync.wire import PAYLOAD, Message, Server, routed, split
-from tests.nameserver import Fault, FaultyServer
+from dnssync.core.sighting import Question, Rcode, Sight
+from dnssync.resolver import ALIASES, SILENT, WORKERS, Resolver
+from dnssync.wire import Message
+from tests.looking import ASK, KEY, NAME, ZONE, look, record, resolver, see, serving
+from tests.nameserver import Fault
 
-ZONE = "example.org"
-NAME = f"s1._domainkey.{ZONE}"
-KEY = "v=DKIM1; p=QUJD"
-ASK = Question(NAME, "TXT", ZONE)
-
-
-def record(text: str, owner: str = "s1._domainkey") -> str:
-    """A TXT record as a line of a master file, in strings of at most 255 octets."""
-    return f"{owner} TXT " + " ".join(f'"{text[i : i + 255]}"' for i in range(0, len(text), 255))
-
-
-@pytest.fixture
-def serve(tmp_path):
-    """Starts servers that end with the test: `serve({zone: text}, **options)`."""
-    running = []
-
-    def start(zones, **options):
-        running.append(FaultyServer(tmp_path, zones, **options).__enter__())
-        return running[-1]
-
-    yield start
-    for server in running:
-        server.__exit__()
-
-
-def resolver(*servers, zone=ZONE, **options):
-    """A resolver that asks these servers for the zone, and nobody for anything else."""
-    options = {"timeout": 0.3, "system": [], **options}
-    return Resolver({zone: [server.where for server in servers]}, **options)
-
-
-def see(answer: Answer, wanted: str = KEY) -> Sight:
-    """The sight of the wanted text, where any TXT at the name counts as ours."""
-    return sight(answer, wanted, lambda text: True, str.__eq__)
-
-
-def look(which: Resolver, question: Question = ASK) -> Answer:
-    """The answer to one question."""
-    return which.look([question])[question]
+serve = pytest.fixture(serving)
 
 
 # Five sights
@@ -121,78 +83,6 @@ def test_nobody_listens():
     assert [reply.rcode for reply in answer.replies] == [Rcode.UNREACHABLE]
 
 
-# The wire
-
-
-def test_a_long_key_by_edns(serve):
-    """The record of a 4096-bit key comes in one datagram, its strings joined without a gap."""
-    text = "v=DKIM1; k=rsa; p=" + "QUJD" * 184
-    server = serve({ZONE: record(text)})
-    assert see(look(resolver(server)), text) is Sight.VISIBLE
-    assert [query.tcp for query in server.asked(NAME)] == [False]
-
-
-@pytest.mark.parametrize(
-    ("text", "fault"), [("v=DKIM1; p=" + "A" * PAYLOAD, None), (KEY, Fault.TRUNCATE)], ids=["too long", "says so"]
-)
-def test_tcp_on_truncation(serve, text, fault):
-    """A truncated answer is asked for again over TCP."""
-    server = serve({ZONE: record(text)}, faults={"*": fault} if fault else None)
-    assert see(look(resolver(server)), text) is Sight.VISIBLE
-    assert [query.tcp for query in server.asked(NAME)] == [False, True]
-
-
-def test_without_edns(serve):
-    """A server that does not know EDNS is asked without it; a long key then comes over TCP."""
-    text = "v=DKIM1; k=rsa; p=" + "QUJD" * 184
-    server = serve({ZONE: record(text)}, faults={"*": Fault.NO_EDNS})
-    assert see(look(resolver(server)), text) is Sight.VISIBLE
-    assert [query.tcp for query in server.asked(NAME)] == [False, False, True]
-
-
-def test_a_lost_datagram(serve):
-    """A lost datagram is sent once more."""
-    server = serve({ZONE: record(KEY)}, faults={"*": Fault.DROP_FIRST})
-    assert see(look(resolver(server))) is Sight.VISIBLE
-    assert len(server.asked(NAME)) == ATTEMPTS
-
-
-def test_recursion_is_not_desired(serve):
-    """No authoritative server is asked for recursion; the system's resolver is."""
-    server, system = serve({ZONE: record(KEY)}), serve({"elsewhere.test": "@ A 192.0.2.1"})
-    resolver(server, system=[system.where]).look([ASK, Question("elsewhere.test", "A")])
-    assert [query.recursive for query in server.log] == [False]
-    assert [query.recursive for query in system.log] == [True]
-
-
-def noise(wanted: bytes, wire: bytes) -> list[bytes]:
-    """Datagrams that are no response to the query: another id, another question, rubbish, the query itself."""
-    other = wire.replace(b"\x02s1", b"\x02s2")
-    return [bytes([wire[0] ^ 1]) + wire[1:], other, wire[:20], wanted]
-
-
-def test_noise_is_passed_over(serve):
-    """Datagrams with another id or question, rubbish, or our own query come first: the true response counts."""
-    server = serve({ZONE: record(KEY)})
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as front:
-        front.bind(("127.0.0.1", 0))
-
-        def relay():
-            query, client = front.recvfrom(65535)
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as back:
-                back.settimeout(5)
-                back.sendto(query, (server.address, server.port))
-                response = back.recv(65535)
-            for datagram in [*noise(query, response), response]:
-                front.sendto(datagram, client)
-
-        thread = threading.Thread(target=relay)
-        thread.start()
-        answer = look(Resolver({ZONE: [f"127.0.0.1:{front.getsockname()[1]}"]}, timeout=5, system=[]))
-        thread.join()
-    assert see(answer) is Sight.VISIBLE
-
-
 # Names, texts, types
 
 
@@ -256,7 +146,7 @@ def test_cname_to_another_configured_zone(serve):
     stale = serve({ZONE: "s1._domainkey CNAME s1.keys.test.", "keys.test": record(KEY, "s1")})
     fresh = serve({"keys.test": record("v=DKIM1; p=", "s1")})
     system = serve({})
-    which = Resolver({ZONE: [stale.where], "keys.test": [stale.where, fresh.where]}, system=[system.where], timeout=0.3)
+    which = Resolver({ZONE: [stale.where], "keys.test": [stale.where, fresh.where]}, system=[system.where])
     answer = look(which)
     assert see(answer) is Sight.PARTIAL
     assert [reply.server for reply in answer.replies] == [f"{stale.where} → {s.where}" for s in (stale, fresh)]
@@ -277,7 +167,7 @@ def test_cname_to_a_foreign_name(serve):
 def test_cname_circle(serve):
     """A circle of CNAMEs ends, and is UNKNOWN."""
     one = serve({ZONE: "s1._domainkey CNAME a.other.test.", "other.test": f"a CNAME {NAME}."})
-    which = Resolver({ZONE: [one.where], "other.test": [one.where]}, system=[], timeout=0.3)
+    which = Resolver({ZONE: [one.where], "other.test": [one.where]}, system=[])
     answer = look(which)
     assert see(answer) is Sight.UNKNOWN
     assert f"more than {ALIASES} CNAMEs" in answer.replies[0].note
@@ -291,109 +181,13 @@ def test_delegated_away(serve):
     assert answer.replies[0].note == "delegates _domainkey.example.org to other servers"
 
 
-# Which servers
-
-
-def test_server_spellings():
-    """Servers are named as an address or a host, with a port or without, IPv6 with a port in brackets."""
-    assert split("192.0.2.53", 53) == ("192.0.2.53", 53)
-    assert split("127.0.0.1:5353", 53) == ("127.0.0.1", 5353)
-    assert split("2001:db8::1", 53) == ("2001:db8::1", 53)
-    assert split("[2001:db8::1]", 53) == ("2001:db8::1", 53)
-    assert split("[2001:db8::1]:54", 53) == ("2001:db8::1", 54)
-    assert split("ns1.example.net", 53) == ("ns1.example.net", 53)
-    assert split("ns1.example.net:54", 53) == ("ns1.example.net", 54)
-    assert [str(Server("::1")), str(Server("::1", 54)), str(Server("192.0.2.1", 54))] == [
-        "::1",
-        "[::1]:54",
-        "192.0.2.1:54",
-    ]
-
-
-def test_a_host_name_stands_for_all_its_addresses(serve):
-    """A host name among the servers is asked at every address that it has."""
-    server = serve({ZONE: record(KEY)})
-    which = Resolver({ZONE: [f"localhost:{server.port}"]}, timeout=0.3, system=[])
-    addresses = {info[4][0] for info in socket.getaddrinfo("localhost", server.port, type=socket.SOCK_DGRAM)}
-    assert {split(reply.server, 0)[0] for reply in look(which).replies} == addresses
-
-
-def test_one_server_without_address(serve):
-    """A configured server whose name has no address makes the sight UNKNOWN and is named; alone, it is a problem."""
-    server = serve({ZONE: record(KEY)})
-    answer = look(Resolver({ZONE: [server.where, "no such host:53"]}, timeout=0.3, system=[]))
-    assert see(answer) is Sight.UNKNOWN
-    assert [(reply.server, reply.rcode) for reply in answer.replies if not reply.answered] == [
-        ("no such host:53", Rcode.ERROR)
-    ]
-    assert look(Resolver({ZONE: ["127.0.0.1:x"]}, system=[])).problem.startswith(
-        f"{ZONE}: none of its servers can be asked"
-    )
-
-
-def test_no_route_is_told_and_not_asked(serve):
-    """Addresses that this host has no route to are not asked and named, so that the others can be enough."""
-    server = serve({ZONE: record(KEY)})
-    asked = {ZONE: [server.where, "2001:db8::53"]}
-    which = Resolver(asked, timeout=0.3, system=[], routed=lambda address: ":" not in address)
-    answer = look(which)
-    assert see(answer) is Sight.VISIBLE
-    assert answer.not_asked == ("2001:db8::53",)
-    nowhere = look(Resolver(asked, system=[], routed=lambda address: False))
-    assert not nowhere.known
-    assert "no route" in nowhere.problem
-
-
-class Connected:
-    """A socket that is connected from a given source, or cannot be."""
-
-    def __init__(self, source: str | None) -> None:
-        self.source = source
-
-    def __call__(self, *_):
-        return self
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        return None
-
-    def connect(self, _):
-        """Connects, unless there is no route."""
-        if self.source is None:
-            raise OSError(101, "Network is unreachable")
-
-    def getsockname(self):
-        """The source address that the kernel chose."""
-        return (self.source, 40000)
-
-
-@pytest.mark.parametrize(
-    ("source", "target", "expected"),
-    [
-        ("10.0.0.2", "9.9.9.9", True),
-        (None, "9.9.9.9", False),
-        ("2a01:4f8::2", "2620:fe::fe", True),
-        (None, "2620:fe::fe", False),
-        ("fd00::2", "2620:fe::fe", False),
-        ("fe80::2%eth0", "2620:fe::fe", False),
-        ("fd00::2", "fd00::53", True),
-        ("::1", "::1", True),
-    ],
-)
-def test_routed(source, target, expected):
-    """A private IPv6 source is no way to a public address, but one to a private address."""
-    assert routed(target, open_socket=Connected(source)) is expected
-
-
 # Foreign names
 
 
 def test_foreign_names(serve):
     """The system's resolver answers for foreign names: data, no data, no such name, and failure stay apart."""
     system = serve({"net.test": '@ A 192.0.2.1\nbad TXT "x"'}, faults={"bad.net.test": Fault.SERVFAIL})
-    which = Resolver({}, system=[system.where], timeout=0.3)
+    which = Resolver({}, system=[system.where])
     kinds = {
         (name, kind): look(which, Question(name, kind)).replies[0].rcode
         for name, kind in [("net.test", "A"), ("net.test", "MX"), ("no.net.test", "A"), ("bad.net.test", "TXT")]
@@ -408,7 +202,7 @@ def test_the_second_resolver(serve):
     """Where the first resolver fails, the next one is asked."""
     broken = serve({}, faults={"*": Fault.SERVFAIL})
     works = serve({"net.test": "@ A 192.0.2.1"})
-    assert Resolver({}, system=[broken.where, works.where], timeout=0.3).texts("net.test", "A") == ("192.0.2.1",)
+    assert Resolver({}, system=[broken.where, works.where]).texts("net.test", "A") == ("192.0.2.1",)
 
 
 def test_no_resolver(tmp_path):

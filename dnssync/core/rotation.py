@@ -188,7 +188,7 @@ def _retire(keys: tuple[KeyPair, ...], now: int, seen: Observation) -> tuple[Key
 
 def _retired(keys: tuple[KeyPair, ...], phases: Mapping[str, Phase], usable: set[str]) -> KeyPair | None:
     """The key that signed last and whose record receivers can still find."""
-    past = [k for k in keys if phases[k.selector] in (Phase.RETIRED, Phase.DUE) and k.selector in usable]
+    past = [k for k in keys if phases[k.selector] is Phase.RETIRED and k.selector in usable]
     return max(past, key=lambda key: (key.retired or 0, key.selector), default=None)
 
 

@@ -1,0 +1,122 @@
+"""Providers from the configuration: found by entry-point name or dotted path, built once a pass, asked through one door.
+
+A plug-in may be anybody's. What it raises that is no `ProviderError` becomes one here, so that a fault in one plug-in
+fails its zones with a sentence and nothing else.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import entry_points
+from typing import Any, TypeVar, cast
+
+from dnssync.config import Config, ProviderConfig, secret
+from dnssync.core.model import Change, Limits, Provider, ProviderError, RRset
+from dnssync.errors import ConfigError
+
+T = TypeVar("T")
+GROUP = "dnssync.providers"
+
+
+class _Guarded:
+    """A plug-in whose every error is a `ProviderError` with zone and provider in it."""
+
+    def __init__(self, name: str, plugin: Provider) -> None:
+        self._name = name
+        self._plugin = plugin
+        self.limits = plugin.limits
+
+    def read(self, zone: str) -> tuple[RRset, ...]:
+        """See `core.model.Provider`."""
+        return self._told(zone, "read", lambda: tuple(self._plugin.read(zone)))
+
+    def write(self, zone: str, changes: Sequence[Change]) -> tuple[str, ...]:
+        """See `core.model.Provider`."""
+        return self._told(zone, "write", lambda: tuple(self._plugin.write(zone, changes)))
+
+    def _told(self, zone: str, what: str, act: Callable[[], T]) -> T:
+        try:
+            return act()
+        except ProviderError:
+            raise
+        except Exception as error:
+            raise ProviderError(
+                f"{zone}: provider {self._name} failed to {what} the zone with {type(error).__name__}; that is a fault of the "
+                "plug-in or of what the provider answered. Nothing is taken from it; --debug shows where it happened."
+            ) from error
+
+
+class Zones:
+    """The providers of a configuration. Secrets are resolved when this is made, so that root can read them first."""
+
+    def __init__(self, config: Config, *, resolve: Callable[[str], str] = secret) -> None:
+        self._config = config
+        self._plugins = {name: _build(provider, config, resolve) for name, provider in config.providers.items()}
+
+    def provider(self, name: str) -> Provider:
+        """The provider of that name."""
+        return self._plugins[name]
+
+    def limits(self, zone: str) -> Limits:
+        """What all providers of a zone can hold together: a claim exists only if each of them can hold it."""
+        every = [self._plugins[name].limits for name in self._config.zones[zone].providers]
+        return Limits(
+            types=frozenset.intersection(*(limits.types for limits in every)),
+            min_ttl=max(limits.min_ttl for limits in every),
+            max_ttl=min(limits.max_ttl for limits in every),
+            txt=min(limits.txt for limits in every),
+            type99=all(limits.type99 and "SPF" in limits.types for limits in every),
+            reads=all(limits.reads for limits in every),
+        )
+
+
+def _build(provider: ProviderConfig, config: Config, resolve: Callable[[str], str]) -> Provider:
+    at = f"providers.{provider.name}"
+    factory = _factory(provider.class_, f"{at}.class", str(config.file))
+    options = {name: resolve(value) if isinstance(value, str) else value for name, value in provider.options.items()}
+    wrong = _misfits(factory, options)
+    if wrong:
+        raise ConfigError(str(config.file), [f"{at}.{option}: {told}" for option, told in wrong.items()])
+    try:
+        return cast(Provider, _Guarded(provider.name, factory(provider.name, **options)))
+    except ProviderError as error:
+        raise ConfigError(str(config.file), [f"{at}: {error}"]) from None
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            str(config.file), [f"{at}: its options do not fit ({type(error).__name__}); see docs/providers.md"]
+        ) from None
+
+
+def _factory(name: str, at: str, file: str) -> Callable[..., Provider]:
+    found = entry_points(group=GROUP)
+    if name in found.names:
+        return cast(Callable[..., Provider], found[name].load())
+    module, dot, attribute = name.rpartition(".")
+    if not dot:
+        known = ", ".join(sorted(found.names))
+        raise ConfigError(file, [f"{at}: {name!r} is none of {known}, nor a dotted path such as my_package.MyProvider"])
+    try:
+        return cast(Callable[..., Provider], getattr(importlib.import_module(module), attribute))
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(
+            file, [f"{at}: {name} cannot be loaded: {error}. Install its package in dnssync's environment"]
+        ) from None
+
+
+def _misfits(factory: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, str]:
+    """Options that the plug-in does not know, and those that it needs and does not get."""
+    parameters = inspect.signature(factory).parameters
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    known = [name for name in parameters if name not in ("id", "self")]
+    wrong = {
+        n: f"is no option of this provider; it has {', '.join(known) or 'none'}"
+        for n in options
+        if n not in known and not takes_any
+    }
+    for name, parameter in parameters.items():
+        needed = parameter.default is parameter.empty and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+        if needed and name != "id" and name not in options:
+            wrong[name] = "is missing"
+    return wrong

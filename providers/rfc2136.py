@@ -1,0 +1,244 @@
+"""Dynamic update (RFC 2136) with TSIG (RFC 8945) and zone transfer (RFC 5936): BIND, Knot, PowerDNS and others.
+
+A zone is read by AXFR, whole. All changes of a plan go in one UPDATE message, which the server does whole or not at all.
+Its prerequisites list every RRset that is touched as it was read, foreign values included (§2.4.2): a compare-and-swap.
+Values are added and deleted one by one, so that a stranger's value in the same RRset is never sent.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+import dns.exception
+import dns.message
+import dns.name
+import dns.query
+import dns.rcode
+import dns.rdata
+import dns.rdataclass
+import dns.rdataset
+import dns.rdatatype
+import dns.tsig
+import dns.tsigkeyring
+import dns.update
+import dns.xfr
+import dns.zone
+
+from dnssync.core.model import Change, Limits, ProviderError, RRset, StaleZone, Value
+
+from . import _text
+
+T = TypeVar("T")
+STALE = frozenset({dns.rcode.NXRRSET, dns.rcode.YXRRSET, dns.rcode.NXDOMAIN, dns.rcode.YXDOMAIN})
+PASSING = frozenset({dns.rcode.SERVFAIL})
+
+
+class Provider:
+    """Options as in octodns' plug-in: `host` (address or name), `port`, `key_name`, `key_secret` (base64),
+    `key_algorithm` (hmac-sha256), `timeout` in seconds, `ipv6` (true or false: that family alone)."""
+
+    limits = Limits()
+
+    def __init__(
+        self,
+        id: str,
+        host: str,
+        port: int = 53,
+        ipv6: bool | None = None,
+        timeout: float = 15,
+        key_name: str | None = None,
+        key_secret: str | None = None,
+        key_algorithm: str | None = None,
+    ) -> None:
+        self.id = id
+        self._host, self._port, self._timeout = host, int(port), float(timeout)
+        self._family = {None: socket.AF_UNSPEC, True: socket.AF_INET6, False: socket.AF_INET}[ipv6]
+        self._algorithm = dns.name.from_text(key_algorithm or "hmac-sha256")
+        self._keyring: dict[dns.name.Name, Any] | None = None
+        if (key_name is None) != (key_secret is None):
+            raise ProviderError(f"provider {id}: key_name and key_secret belong together; one of them is missing.")
+        if key_name is not None and key_secret is not None:
+            try:
+                self._keyring = dns.tsigkeyring.from_text({key_name: (self._algorithm, key_secret)})
+            except (ValueError, dns.exception.DNSException):
+                raise ProviderError(f"provider {id}: key_secret is not base64, or key_name is no name; both come from "
+                                    "tsig-keygen.") from None  # fmt: skip
+
+    def __repr__(self) -> str:
+        return f"rfc2136.Provider({self.id!r}, host={self._host!r}, port={self._port})"
+
+    # --- reading ------------------------------------------------------------------------------------------------------
+
+    def read(self, zone: str) -> tuple[RRset, ...]:
+        """The whole zone by AXFR; raises `ProviderError` for anything less."""
+        origin = dns.name.from_text(zone)
+
+        def transfer(address: str) -> dns.zone.Zone:
+            received = dns.zone.Zone(origin, relativize=False)
+            query, serial = dns.xfr.make_query(received, keyring=self._keyring, keyalgorithm=self._algorithm)
+            dns.query.inbound_xfr(
+                address,
+                received,
+                query=query,
+                port=self._port,
+                timeout=self._timeout,
+                lifetime=max(60.0, 4 * self._timeout),
+            )
+            return received
+
+        received = self._each_address(zone, "transfer", transfer)
+        rrsets = [
+            RRset(_relative(name, origin), dns.rdatatype.to_text(found.rdtype), found.ttl, tuple(map(_value, found)))
+            for name, found in received.iterate_rdatasets()
+        ]
+        if ("", "SOA") not in {rrset.key for rrset in rrsets}:
+            raise ProviderError(f"{zone}: what {self._server} sent holds no SOA record, so it is not the whole zone.")
+        return tuple(sorted(rrsets, key=lambda rrset: rrset.key))
+
+    # --- writing ------------------------------------------------------------------------------------------------------
+
+    def write(self, zone: str, changes: Sequence[Change]) -> tuple[str, ...]:
+        """All changes in one UPDATE, or none of them: `StaleZone` where an RRset is not what was read."""
+        update = dns.update.UpdateMessage(dns.name.from_text(zone), keyring=self._keyring, keyalgorithm=self._algorithm)
+        for change in changes:
+            _add(update, change)
+        answer = self._each_address(
+            zone, "update", lambda address: dns.query.tcp(update, address, port=self._port, timeout=self._timeout)
+        )
+        code = answer.rcode()
+        if code == dns.rcode.NOERROR:
+            return ()
+        if code in STALE:
+            raise StaleZone(
+                f"{zone}: a record was changed at {self._server} between our read and our write; nothing was written."
+            )
+        raise ProviderError(self._refused(zone, "update", dns.rcode.to_text(code)), transient=code in PASSING)
+
+    # --- errors -------------------------------------------------------------------------------------------------------
+
+    @property
+    def _server(self) -> str:
+        return self._host if self._port == 53 else f"{self._host} port {self._port}"
+
+    def _addresses(self, zone: str) -> Iterator[str]:
+        try:
+            found = socket.getaddrinfo(self._host, self._port, self._family, socket.SOCK_STREAM)
+        except OSError as error:
+            raise ProviderError(f"{zone}: the name {self._host} of provider {self.id} has no address here ({error}). Look at "
+                                "its `host:`, or at this machine's resolver.", transient=True) from None  # fmt: skip
+        yield from dict.fromkeys(str(info[4][0]) for info in found)
+
+    def _each_address(self, zone: str, what: str, ask: Callable[[str], T]) -> T:
+        """Ask the first address that takes the connection; a server that was reached and refused is not asked twice."""
+        unreached = ""
+        for address in self._addresses(zone):
+            try:
+                return ask(address)
+            except (ConnectionRefusedError, OSError) as error:
+                if isinstance(error, EOFError):
+                    raise
+                unreached = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            except dns.exception.Timeout:
+                unreached = f"no answer within {self._timeout:g} seconds"
+            except dns.xfr.TransferError as error:
+                code = dns.rcode.to_text(error.rcode)
+                passing = error.rcode in PASSING
+                raise ProviderError(self._refused(zone, what, code), transient=passing) from None
+            except dns.tsig.PeerBadTime:
+                raise ProviderError(f"{zone}: {self._server} says that this host's clock is wrong (TSIG BADTIME). Set the clock "
+                                    "of both by NTP.", transient=True) from None  # fmt: skip
+            except (dns.tsig.PeerError, dns.tsig.BadSignature, dns.tsig.BadKey, dns.message.UnknownTSIGKey) as error:
+                word = {"PeerBadKey": "BADKEY", "PeerBadSignature": "BADSIG"}.get(
+                    type(error).__name__, type(error).__name__
+                )
+                raise ProviderError(f"{zone}: {self._server} does not accept the TSIG key of provider {self.id} ({word}). Compare "
+                                    "key_name, key_algorithm and key_secret with the server's key statement.") from None  # fmt: skip
+            except EOFError:
+                raise ProviderError(f"{zone}: {self._server} ended the {what} before it was complete; nothing was changed by "
+                                    "dnssync. Try again; if it stays, look at the server's log.", transient=True) from None  # fmt: skip
+            except dns.exception.DNSException as error:
+                raise ProviderError(f"{zone}: the answer of {self._server} to the {what} cannot be understood "
+                                    f"({type(error).__name__}); nothing is taken from it.", transient=True) from None  # fmt: skip
+        raise ProviderError(f"{zone}: {self._server} (provider {self.id}) cannot be reached for the {what}: {unreached}. Is the "
+                            "name server running, and may this host reach its TCP port?", transient=True)  # fmt: skip
+
+    def _refused(self, zone: str, what: str, code: str) -> str:
+        key = "key NAME" if self._keyring is None else f"key {next(iter(self._keyring)).to_text(omit_final_dot=True)}"
+        hint = {
+            (
+                "transfer",
+                "REFUSED",
+            ): f"Allow it there: allow-transfer {{ {key}; }}; in the zone (BIND), or an acl with action transfer (Knot)",
+            (
+                "update",
+                "REFUSED",
+            ): f"Allow it there: update-policy {{ grant {key.removeprefix('key ')} zonesub ANY; }}; in the zone (BIND), or an acl with action update (Knot)",
+            (
+                "transfer",
+                "NOTAUTH",
+            ): "It is not the server of that zone, or the key may not transfer it. Look at `host:` and at the zone's name",
+            (
+                "update",
+                "NOTAUTH",
+            ): "It is not the primary of that zone, or the key may not update it. Look at `host:` and at the zone's name",
+            ("update", "NOTZONE"): "The zone's name in the configuration is not the zone's at that server",
+            (
+                "transfer",
+                "SERVFAIL",
+            ): "It has the zone but cannot serve it: look at its log (a zone file that does not load?)",
+            (
+                "update",
+                "SERVFAIL",
+            ): "It could not store the change: look at its log (a journal it may not write?). Whether it was done is read again",
+            ("update", "NOTIMP"): "It does not take dynamic updates",
+            ("update", "FORMERR"): "It does not understand the update; please report it with the server's version",
+        }.get((what, code), "Look at its log")
+        without = " dnssync sent no TSIG key: set key_name and key_secret." if self._keyring is None else ""
+        return f"{zone}: {self._server} (provider {self.id}) refused the {what} with {code}. {hint}.{without}"
+
+
+def _relative(name: dns.name.Name, origin: dns.name.Name) -> str:
+    short = name.relativize(origin)
+    return "" if short == dns.name.empty else short.to_text().lower()
+
+
+def _value(rdata: dns.rdata.Rdata) -> Value:
+    if rdata.rdtype in (dns.rdatatype.TXT, dns.rdatatype.SPF):
+        return _text.value(rdata.strings)
+    text = rdata.to_text()
+    return Value(text, text)
+
+
+def _rdata(kind: str, value: Value) -> dns.rdata.Rdata:
+    rdtype = dns.rdatatype.from_text(kind)
+    if kind in _text.TYPES:
+        wire = b"".join(bytes([len(string)]) + string for string in _text.strings(value))
+        return dns.rdata.from_wire(dns.rdataclass.IN, rdtype, wire, 0, len(wire))
+    return dns.rdata.from_text(
+        dns.rdataclass.IN, rdtype, value.raw or value.text, origin=dns.name.root, relativize=False
+    )
+
+
+def _add(update: dns.update.UpdateMessage, change: Change) -> None:
+    """The prerequisites and the deletions and additions of one change."""
+    name, rdtype = dns.name.from_text(change.name, None) if change.name else dns.name.empty, change.type
+    old = [_rdata(rdtype, value) for value in change.old.values] if change.old else []
+    new = [_rdata(rdtype, value) for value in change.new.values] if change.new else []
+    if old:
+        update.present(name, dns.rdataset.from_rdata_list(0, old))
+    else:
+        update.absent(name, rdtype)
+        update.absent(name, "CNAME")
+    ttl = change.new.ttl if change.new else 0
+    if change.old and change.new and change.old.ttl != ttl:
+        # A TTL holds for the whole RRset: every value goes and comes back with the new one, in the same transaction.
+        update.replace(name, dns.rdataset.from_rdata_list(ttl, new))
+        return
+    for rdata in old:
+        if rdata not in new:
+            update.delete(name, rdata)
+    for rdata in new:
+        if rdata not in old:
+            update.add(name, ttl, rdata)
