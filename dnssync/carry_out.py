@@ -11,6 +11,7 @@ import logging
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from dnssync import signing_map
 from dnssync.core import rotation
@@ -107,7 +108,7 @@ def carry_out(line: Line, seen: Observed, shown: Decision, *, token: Callable[[]
     lines = _switch(work, final, failed)
     line.progress("asking the authoritative servers once more")
     looks = look_again(line, [plan for plan in final.zones if plan.plan.zone not in failed])
-    return Report(final, tuple(work.outcomes), tuple(made.values()), lines, looks, final.notices)
+    return Report(final, tuple(work.outcomes), tuple(made), lines, looks, final.notices)
 
 
 # --- keys -------------------------------------------------------------------------------------------------------
@@ -309,10 +310,7 @@ def look_again(line: Line, plans: Sequence[ZonePlan]) -> tuple[Seen, ...]:
     for question, answer in line.resolver.look(list(asked)).items():
         claim = asked[question]
         assert claim.value is not None  # chosen above
-        owner, domain = claim.owner, claim.domain
-        look = sight(
-            answer, claim.value, lambda t, o=owner: owns(o, t), lambda a, b, o=owner, d=domain: same(o, a, b, d)
-        )
+        look = sight(answer, claim.value, partial(owns, claim.owner), partial(same, claim.owner, domain=claim.domain))
         detail = answer.problem or ", ".join(f"{r.server} {r.rcode}" for r in answer.replies if not r.answered)
         rows.append(Seen(question.name, question.type, look, detail))
     return tuple(rows)
@@ -320,7 +318,7 @@ def look_again(line: Line, plans: Sequence[ZonePlan]) -> tuple[Seen, ...]:
 
 def waiting(decision: Decision) -> list[tuple[KeyPair, Phase, int | None, str]]:
     """The keys that do not sign yet: phase, when to look again, and why."""
-    rows = []
+    rows: list[tuple[KeyPair, Phase, int | None, str]] = []
     for (domain, kind), step in sorted(decision.steps.items()):
         for key in step.keys:
             at = rotation.phase(key, rotation.Policy(), decision.now)

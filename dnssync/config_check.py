@@ -15,7 +15,7 @@ from typing import Any
 
 import attrs
 
-from dnssync.core import spf_merge
+from dnssync.core import spf
 from dnssync.core.policy import DkimPolicy, DmarcPolicy, MailPolicy, SpfPolicy
 from dnssync.core.record import RecordError
 
@@ -207,7 +207,7 @@ class Checker:
             extra = tuple(map(str, self.items(f"{path}.extra", data["extra"])))
             for number, term in enumerate(extra):
                 try:
-                    if len(spf_merge.parse_terms(term)) != 1 or " " in term or term.lstrip("+-~?").lower() == "all":
+                    if len(spf.parse_terms(term)) != 1 or " " in term or term.lstrip("+-~?").lower() == "all":
                         self.mistake(f"{path}.extra[{number}]", f"{term!r} must be one SPF term, and not `all`")
                 except RecordError as error:
                     self.mistake(f"{path}.extra[{number}]", f"{error}; write a term such as include:spf.example.net")
@@ -237,21 +237,17 @@ class Checker:
 
     def _dmarc(self, path: str, value: Any, base: DmarcPolicy, zone: bool) -> DmarcPolicy:
         data = self.mapping(path, value, ("p", "sp", "np", "rua", "ruf", "adkim", "aspf"))
-        got = base
-        for tag in ("p", "sp", "np"):
+        words: dict[str, str] = {}
+        for tag, known in (("p", POLICIES), ("sp", POLICIES), ("np", POLICIES), ("adkim", ("r", "s")), ("aspf", ("r", "s"))):
             if tag in data:
-                got = replace(got, **{tag: self.one_of(f"{path}.{tag}", data[tag], POLICIES, "none")})
-        for tag in ("adkim", "aspf"):
-            if tag in data:
-                got = replace(got, **{tag: self.one_of(f"{path}.{tag}", data[tag], ("r", "s"), "r")})
+                words[tag] = self.one_of(f"{path}.{tag}", data[tag], known, known[0])
+        uris: dict[str, tuple[str, ...]] = {}
         for tag in ("rua", "ruf"):
             if tag in data:
-                uris = tuple(map(str, self.items(f"{path}.{tag}", data[tag])))
-                for number, uri in enumerate(uris):
+                uris[tag] = tuple(map(str, self.items(f"{path}.{tag}", data[tag])))
+                for number, uri in enumerate(uris[tag]):
                     if not _URI.fullmatch(uri):
-                        self.mistake(
-                            f"{path}.{tag}[{number}]",
-                            f"{uri!r} is no report address; write mailto:postmaster@{{domain}}",
-                        )
-                got = replace(got, **{tag: uris})
+                        self.mistake(f"{path}.{tag}[{number}]", f"{uri!r} is no report address; write mailto:postmaster@{{domain}}")
+        changes: dict[str, Any] = {**words, **uris}
+        got = replace(base, **changes)
         return replace(got, explicit=base.explicit | frozenset(data)) if zone else got

@@ -206,7 +206,7 @@ def _relative(name: dns.name.Name, origin: dns.name.Name) -> str:
 
 def _value(rdata: dns.rdata.Rdata) -> Value:
     if rdata.rdtype in (dns.rdatatype.TXT, dns.rdatatype.SPF):
-        return _text.value(rdata.strings)
+        return _text.value(getattr(rdata, "strings"))  # noqa: B009 - both types have it, their base has not
     text = rdata.to_text()
     return Value(text, text)
 

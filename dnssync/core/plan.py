@@ -121,7 +121,7 @@ def digest(plans: Sequence[Plan], *, made: Mapping[str, Intent] | None = None) -
     names = {
         f"{selector}._domainkey": intent for selector, intent in (made or {}).items()
     }
-    data = []
+    data: list[object] = []
     for plan in plans:
         data.append([plan.zone, plan.provider, sorted(json.dumps(to_json(_masked(c, names))) for c in plan.changes)])
         data.append([[domain, list(selectors)] for domain, selectors in sorted(plan.map_lines)])
