@@ -1,0 +1,197 @@
+"""Small breakages of the deciding code, each of which some test must catch: `make mutants`, or `tests/mutants.py WORD`.
+
+Each breakage is made in a temporary copy of the tree, never in place. It is caught where the named tests fail; it
+survives where they pass, and then a test is missing. A row whose old text does not stand in its file exactly once, or
+that keeps the tests from being collected, is a fault of this table.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+WORKERS = 2
+LONGEST = 180  # seconds; a breakage that makes the tests run for ever was noticed too
+COPIED = ("dnssync", "providers", "tests", "config", "pyproject.toml")
+
+# For each file and the tests that answer for it: what stands there, and what breaks it.
+TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
+    (
+        "dnssync/core/rotation.py",
+        "tests/core/test_rotation.py tests/core/test_rotation_succession.py tests/test_life.py",
+    ): [
+        # signing too early
+        ("Phase.READY if now >= key.published + key.season else", "Phase.READY if now >= key.published else"),
+        ("if key.published is None and now >= key.seen + policy.gap:", "if key.published is None and now > key.seen:"),
+        ("if look is not Sight.VISIBLE:", "if look is Sight.ABSENT:"),
+        ("return replace(grown, seen=None, published=None)", "return replace(grown, seen=None)"),
+        ("max(key.seen, key.published or 0) > now:", "key.seen > now:"),
+        ("if key.seen is None or max(", "if key.seen is None or 0 * max("),
+        (
+            "k.selector in seen.readable and seen.sights.get(k.selector) is Sight.VISIBLE}",
+            "k.selector in seen.readable}",
+        ),
+        ("for k in keys if k.selector in seen.readable and seen.sights.get", "for k in keys if seen.sights.get"),
+        ("is Phase.READY and key.selector in usable]", "in (Phase.READY, Phase.PUBLISHED) and key.selector in usable]"),
+        ("if ready and (lost or until is None or until <= now):", "if ready:"),
+        ("season=max(key.season, seen.season)", "season=seen.season"),
+        ("return longest + MARGIN,", "return longest,"),
+        ("(previous_ttl or 0, ", "(0, "),
+        ("(min(negative_ttl or 0, DAY), ", "(negative_ttl or 0, "),
+        # an unproven or premature stamp
+        ("if look is Sight.UNKNOWN:\n        return grown\n", ""),
+        ("if signs and phase(key, policy, now) is Phase.READY:", "if phase(key, policy, now) is Phase.READY:"),
+        ("if signs and phase(key, policy, now) is Phase.READY:", "if signs:"),
+        ("key.selector not in signing and 0 < (key.activated or 0) < proven", "0 < (key.activated or 0) < proven"),
+        ("0 < (key.activated or 0) < proven", "0 < (key.activated or 0) <= proven"),
+        ("for key in keys if key.selector in signing), default=0)", "for key in keys), default=0)"),
+        ("if key.removed is not None:\n        return key\n", ""),
+        # a key that signs and is let go
+        ("if ready and (lost or until is None or until <= now):", "if ready and (lost or until is None):"),
+        ("if signs and key.revoked is None else grown", "if False else grown"),
+        ("if signs and key.revoked is None else grown", "if signs else grown"),
+        ("is not Phase.REMOVED)", "not in (Phase.REMOVED, Phase.DUE))"),
+        ("overlap=max(key.overlap, seen.overlap)", "overlap=seen.overlap"),
+        ("now >= key.retired + key.overlap else", "now >= key.retired else"),
+        ("return longest + DAY,", "return longest,"),
+        ("(retry_cutoff, ", "(0, "),
+        # a lost key
+        ("(_retired(keys, phases, usable) if lost else None)", "None"),
+        ("(_retired(keys, phases, usable) if lost else None)", "_retired(keys, phases, usable)"),
+        ("is Phase.RETIRED and k.selector in usable]", "is Phase.RETIRED]"),
+        ("and not hopeful and (lost or not active)", "and not hopeful and not active"),
+        ("and not hopeful and (lost or not active)", "and (lost or not active)"),
+        ("hopeful = len(coming) > 1 or any(", "hopeful = any("),
+        ("hopeful = len(coming) > 1 or any(key.selector in seen.readable for key in coming)", "hopeful = bool(coming)"),
+        # when to look again
+        ("return second if second > now else later,", "return second,"),
+        ("(now - key.generated) // 10", "policy.gap"),
+        ("if until is not None and until > now:", "if until is not None:"),
+        ("int(policy.lifetime * (1 - share))", "policy.lifetime"),
+    ],
+    ("dnssync/core/spf_merge.py", "tests/core/test_spf_merge.py"): [
+        (
+            " or t.meaning(domain) in wanted or t.meaning(domain) not in added_before]",
+            " or t.meaning(domain) in wanted]",
+        ),
+        ("if _is_all(t) or t.meaning(domain) in wanted or ", "if _is_all(t) or "),
+        ("if redirect is not None and not ended:", "if redirect is not None and ended:"),
+        ("if mine or explicit:", "if mine:"),
+        ("if mine or explicit:", "if True:"),
+        ("own = added_before | {", "own = wanted | {"),
+        ("result = (*kept[:at], *missing, *kept[at:])", "result = (*kept, *missing)"),
+        ("live = {term.meaning(domain) for term in kept[:at]}", "live = {term.meaning(domain) for term in kept}"),
+        ("if term.meaning(domain) not in gone)", "if term.meaning(domain) in gone)"),
+    ],
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One breakage, and the tests that must notice it."""
+
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.file}: {_short(self.old)}  ->  {_short(self.new) or '(nothing)'}"
+
+
+def mutants() -> list[Mutant]:
+    """The table, a row each."""
+    return [Mutant(f, old, new, tuple(tests.split())) for (f, tests), rows in TABLE.items() for old, new in rows]
+
+
+def copy_tree(to: Path) -> Path:
+    """A copy of what the tests need; nothing compiled, so that no test runs yesterday's code."""
+    for name in COPIED:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, to / name, ignore=shutil.ignore_patterns("__pycache__"))
+        elif (ROOT / name).exists():
+            shutil.copy2(ROOT / name, to / name)
+    return to
+
+
+def run_tests(tree: Path, tests: Sequence[str]) -> tuple[int, str]:
+    """pytest's exit code (-1 = it did not come to an end) and output, with the code of that tree."""
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
+    env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(tree)}
+    try:
+        done = subprocess.run(command, cwd=tree, env=env, capture_output=True, text=True, timeout=LONGEST)
+    except subprocess.TimeoutExpired:
+        return -1, f"the tests did not end within {LONGEST} s"
+    return done.returncode, done.stdout + done.stderr
+
+
+def judge(mutant: Mutant, tree: Path) -> str:
+    """`caught`, `survived`, or a sentence that says why the row is at fault."""
+    path = tree / mutant.file
+    before = path.read_text()
+    if before.count(mutant.old) != 1:
+        return f"the old text stands there {before.count(mutant.old)} times"
+    path.write_text(before.replace(mutant.old, mutant.new))
+    try:
+        code, output = run_tests(tree, mutant.tests)
+    finally:
+        path.write_text(before)
+    if code in (1, -1):
+        return "caught"
+    return "survived" if code == 0 else f"pytest ended with {code}: {output.strip().splitlines()[-1]}"
+
+
+def main(words: Sequence[str]) -> int:
+    """Judge the breakages whose file or text holds one of the words (none = all); 0 where every one is caught."""
+    chosen = [mutant for mutant in mutants() if not words or any(word in str(mutant) for word in words)]
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+        trees: queue.SimpleQueue[Path] = queue.SimpleQueue()
+        for number in range(WORKERS):
+            trees.put(copy_tree(Path(folder, str(number))))
+
+        def whole(tests: tuple[str, ...]) -> tuple[int, str]:
+            tree = trees.get()
+            try:
+                return run_tests(tree, tests)
+            finally:
+                trees.put(tree)
+
+        def broken(mutant: Mutant) -> str:
+            tree = trees.get()
+            try:
+                return judge(mutant, tree)
+            finally:
+                trees.put(tree)
+
+        with ThreadPoolExecutor(WORKERS) as pool:
+            suites = list(dict.fromkeys(mutant.tests for mutant in chosen))
+            for tests, (code, output) in zip(suites, pool.map(whole, suites), strict=True):
+                if code != 0:
+                    print(output, f"\n{' '.join(tests)}: fails with nothing broken; mend that first")
+                    return 1
+            verdicts = []
+            for mutant, verdict in zip(chosen, pool.map(broken, chosen), strict=True):
+                verdicts.append(verdict)
+                print(f"{verdict:9} {mutant}", flush=True)
+    caught = verdicts.count("caught")
+    print(f"{caught} of {len(chosen)} breakages caught in {time.monotonic() - started:.0f} s")
+    return 0 if chosen and caught == len(chosen) else 1
+
+
+def _short(text: str) -> str:
+    return " ".join(text.split())[:90]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
