@@ -21,6 +21,7 @@ from dnssync.core.ownership import owns, same
 from dnssync.core.plan import Intent, digest, our_part
 from dnssync.core.sighting import Question, Sight, sight
 from dnssync.errors import RefusedError
+from dnssync.keystore import read_public
 from dnssync.reconcile import Line, again
 from dnssync.state import LedgerEntry, ZoneRecord
 
@@ -136,14 +137,25 @@ def _make_keys(work: _Work) -> dict[KeyPair, Intent]:
         line.progress(f"making key {number} of {len(intents)}: {intent.algorithm} for {intent.domain}")
         kind = "ed25519" if intent.algorithm == "ed25519" else "rsa"
         name = rotation.selector(work.now, kind, rotation.host_id(work.seen.host.hostname), work.token())
-        state.intend_key(intent.domain, name, intent.algorithm, work.now)
+        noted = state.intend_key(intent.domain, name, intent.algorithm, work.now)
         algorithm, public = line.keystore.generate(intent.domain, name, intent.algorithm)
         key = KeyPair(intent.domain, name, algorithm, public, work.now)
         state.save_keys([key])
+        state.finish(noted)
         state.add_event(work.now, "key_made", domain=intent.domain, selector=name,
                         sentence=f"made {name} ({algorithm}) for {intent.domain}")  # fmt: skip
         made[key] = intent
     return made
+
+
+def recover(line: Line) -> None:
+    """Finish what a pass that died was at: a key whose file was made, but whose row was not yet kept, is kept now."""
+    for noted, domain, name, at in line.state.unfinished_keys():
+        path = line.keystore.path(domain, name)
+        if path.exists() and not any((k.domain, k.selector) == (domain, name) for k in line.state.keys()):
+            algorithm, public = read_public(path)
+            line.state.save_keys([KeyPair(domain, name, algorithm, public, at)])
+        line.state.finish(noted)
 
 
 def _source(seen: Observed, key: KeyPair) -> str:
@@ -254,6 +266,7 @@ def _record(work: _Work, plan: ZonePlan, decision: Decision, changes: Iterable[C
     with state.transaction():
         state.record_applied(_entries(work, plan))
         state.drop_applied(zone, plan.plan.provider, gone)
+        state.settle(zone, plan.plan.provider)
         for change in changes:
             name = absolute(change.name, zone)
             state.add_event(work.now, change.kind.value, zone=zone, sentence=f"{change.kind.value} {name} {change.type}",

@@ -18,12 +18,12 @@ from dnssync.core.decide import Decision, Observed, ZoneView, adopted, decide
 from dnssync.core.desire import domains_of
 from dnssync.core.host import Address, Host
 from dnssync.core.model import KeyPair, Notice, Owner, Provider, ProviderError, RRset, Value, relative, zone_of
-from dnssync.core.ownership import Ledger, owns
+from dnssync.core.ownership import Ledger, owned, owns
 from dnssync.core.sighting import Question, Sight, sight
 from dnssync.core.zone_view import Zone
 from dnssync.keystore import Keystore
 from dnssync.resolver import Resolver
-from dnssync.state import State
+from dnssync.state import LedgerEntry, State
 from dnssync.zones import Zones
 
 log = logging.getLogger("dnssync")
@@ -141,10 +141,10 @@ class Line:
         problem = ""
         for name in zone.providers:
             self.progress(f"reading {zone.name} at {name}")
-            ledgers[name] = {(e.name, e.type, e.owner): e.applied for e in entries if e.provider == name}
             try:
                 provider = self.zones.provider(name)
                 found[name] = self.read(zone.name, provider, domains)
+                ledgers[name] = self._ledger(zone.name, name, found[name], entries)
             except ProviderError as error:
                 problem = str(error)
         trusted = ("servers", zone.name) in confirmed
@@ -160,6 +160,15 @@ class Line:
             known_before=0 if trusted or record is None else record.rrsets,
             adopt=adopt or (zone.policy.adopt and not entries),
         )
+
+    def _ledger(self, zone: str, provider: str, found: Zone, entries: Sequence[LedgerEntry]) -> Ledger:
+        """What we wrote there: the ledger, and what a pass that died meant to write where the zone shows it."""
+        held = {(entry.name, entry.type, entry.owner): entry.applied for entry in entries if entry.provider == provider}
+        for entry in self.state.unfinished(zone):
+            values = owned(found.get((entry.name, entry.type)), entry.owner)
+            if entry.provider == provider and any(value.text == entry.value for value in values):
+                held[(entry.name, entry.type, entry.owner)] = entry.applied
+        return held
 
     def read(self, zone: str, provider: Provider, domains: Sequence[str]) -> Zone:
         """Every RRset of a zone, by (name, type); from DNS where the provider cannot be read (`manual`)."""

@@ -297,14 +297,22 @@ class State:
                              order=table.c.id)  # fmt: skip
         return tuple(LedgerEntry(**{**entry, "owner": Owner(entry["owner"])}) for data in found for entry in data)
 
-    def settle(self, zone: str) -> None:
-        """Drop a zone's open intents, once what they may have done is in the ledger."""
+    def settle(self, zone: str, provider: str) -> None:
+        """Drop the open intents for a zone at a provider, once what they may have done is in the ledger."""
         from dnssync.state_schema import intents as table
 
-        if self.unfinished(zone):
-            self._execute(
-                table.delete().where(table.c.host == self._host, table.c.kind == "write", table.c.zone == zone)
-            )
+        if any(entry.provider == provider for entry in self.unfinished(zone)):
+            t = table.c
+            where = (t.host == self._host, t.kind == "write", t.zone == zone, t.provider == provider)
+            self._execute(table.delete().where(*where))
+
+    def unfinished_keys(self) -> tuple[tuple[int, str, str, int], ...]:
+        """Keys that an interrupted pass was making: (intent, domain, selector, at)."""
+        from dnssync.state_schema import intents as table
+
+        return self._select(
+            table, lambda row: (row.id, row.zone, json.loads(row.data)["selector"], row.at), table.c.kind == "key"
+        )
 
     # --- events, requests, addresses, zones ---------------------------------------------------------------------------
 

@@ -1,0 +1,59 @@
+"""From a configuration to the parts of one pass, with the real exim, resolver, providers and state behind them."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from dnssync.config import Config, secret
+from dnssync.core.host import Host
+from dnssync.core.model import zone_of
+from dnssync.exim.ask import Exim
+from dnssync.exim.observe import observe
+from dnssync.files import group_id, make_directory, user_id
+from dnssync.keystore import GROUP, USER, Keystore
+from dnssync.lock import become_owner
+from dnssync.reconcile import Line
+from dnssync.resolver import Resolver
+from dnssync.state import State
+from dnssync.zones import Zones
+
+
+def line(
+    config: Config,
+    *,
+    read_only: bool,
+    environ: Mapping[str, str],
+    now: Callable[[], float] = time.time,
+    progress: Callable[[str], None] = lambda text: None,
+) -> Line:
+    """The parts of one pass. Secrets are read first; then, for a pass that writes, root becomes the state's owner.
+
+    Raises `ConfigError` for a provider that cannot be built, `StateError` for a state that cannot be opened.
+    """
+    zones = Zones(config, resolve=lambda text: secret(text, environ))
+    if not read_only:
+        owner, group = user_id(USER), group_id(GROUP)
+        for folder in (config.state_directory, config.keys):
+            make_directory(folder, mode=0o750, owner=owner, group=group)
+        become_owner(config.state_directory)
+    state = State.open(config.state, host=platform.node(), read_only=read_only)
+    resolver = Resolver({zone.name: zone.nameservers for zone in config.zones.values() if zone.nameservers})
+    exim = Exim(config.exim.command)
+
+    def lookup(name: str, kind: str) -> tuple[str, ...] | None:
+        return resolver.texts(name, kind, zone_of(name, config.zones) or "")
+
+    def observe_host(names: Sequence[str], recipients: Sequence[str]) -> Host:
+        return observe(
+            exim,
+            names,
+            lookup=lookup,
+            lists=config.exim.lists,
+            addresses=config.addresses,
+            map_path=config.exim.map,
+            recipients=recipients,
+        )
+
+    return Line(config, state, Keystore(config.keys), resolver, zones, observe_host, now, progress)
