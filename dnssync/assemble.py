@@ -39,7 +39,7 @@ def line(
             make_directory(folder, mode=0o750, owner=owner, group=group)
         become_owner(config.state_directory)
     state = State.open(config.state, host=platform.node(), read_only=read_only)
-    resolver = Resolver({zone.name: zone.nameservers for zone in config.zones.values() if zone.nameservers})
+    resolver = Resolver({zone.name: zone.nameservers for zone in config.zones.values()})
     exim = Exim(config.exim.command)
 
     def lookup(name: str, kind: str) -> tuple[str, ...] | None:

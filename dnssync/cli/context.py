@@ -1,0 +1,156 @@
+"""What every command works with: the configuration, where to print, the time. `ctx.obj` of every click command.
+
+A command is `@click.command(); @json_option; @click.pass_obj; def command(context, …) -> int` and returns its exit code.
+It prints with `context.say` (people) or `context.emit` (`--json`), asks with `context.ask`, and gets one pass from
+`context.line(read_only=…)`, for writing inside `with context.lock("apply"):`.
+"""
+
+from __future__ import annotations
+
+import json as json_module
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import IO, TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from dnssync.errors import ConfigError, DnssyncError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from dnssync.config import Config
+    from dnssync.reconcile import Line
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass
+class Context:
+    """Time, input and output are injected: `now` seconds since 1970, `sleep` seconds; tests give their own."""
+
+    config_option: str | None = None
+    json: bool = False
+    debug: bool = False
+    now: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    stdin: IO[str] = field(default_factory=lambda: sys.stdin)
+    stdout: IO[str] = field(default_factory=lambda: sys.stdout)
+    stderr: IO[str] = field(default_factory=lambda: sys.stderr)
+    make_line: Callable[..., Line] | None = None  # another assembly of the parts (`demo`)
+    _config: Config | None = None
+
+    @property
+    def config(self) -> Config:
+        """The configuration, read once."""
+        if self._config is None:
+            from dnssync import config
+
+            self._config = config.load(config.find(self.config_option, self.environ))
+        return self._config
+
+    def use(self, config: Config) -> None:
+        """Work with this configuration instead of one from a file."""
+        self._config = config
+
+    def line(self, *, read_only: bool) -> Line:
+        """The parts of one pass over the configuration."""
+        from dnssync import assemble
+
+        make = self.make_line or assemble.line
+        return make(self.config, read_only=read_only, environ=self.environ, now=self.now, progress=self.progress)
+
+    @contextmanager
+    def lock(self, who: str) -> Iterator[None]:
+        """Hold the state's lock while a command writes; waits up to a minute for another one."""
+        from dnssync.lock import hold
+
+        with hold(self.config.state_directory / "lock", who=f"dnssync {who}", now=self.now):
+            yield
+
+    # --- output -------------------------------------------------------------------------------------------------------
+
+    @property
+    def terminal(self) -> bool:
+        """Whether a person looks on."""
+        return self.stdout.isatty() and not self.json
+
+    @property
+    def console(self) -> Console:
+        """Where people read; colours only on a terminal, and not with NO_COLOR."""
+        from rich.console import Console
+
+        return Console(file=self.stdout, highlight=False, emoji=False, markup=False, soft_wrap=not self.stdout.isatty(),
+                       no_color=not self.stdout.isatty() or "NO_COLOR" in self.environ)  # fmt: skip
+
+    def say(self, text: str = "", style: str = "") -> None:
+        """A line for people; nothing with `--json`."""
+        if not self.json:
+            self.console.print(text, style=style or None)
+
+    def emit(self, data: Any) -> None:
+        """The one JSON document of a command run with `--json`."""
+        from dnssync.core.model import to_json
+
+        self.stdout.write(json_module.dumps(to_json(data), indent=2, ensure_ascii=True) + "\n")
+
+    def warn(self, text: str) -> None:
+        """A line on standard error."""
+        self.stderr.write(text + "\n")
+
+    def progress(self, text: str) -> None:
+        """What is being done, on a terminal's standard error; each line replaces the last."""
+        if self.stderr.isatty() and not self.json:
+            self.stderr.write(f"\r\x1b[K{text}…" if text else "\r\x1b[K")
+            self.stderr.flush()
+
+    def fail(self, error: DnssyncError) -> None:
+        """Tell an error, as JSON too where that was asked for."""
+        self.progress("")
+        if self.json:
+            mistakes = list(error.mistakes) if isinstance(error, ConfigError) else []
+            self.emit({"error": str(error), "mistakes": mistakes, "exit": error.exit_code})
+        else:
+            self.warn(f"dnssync: {error}")
+
+    def ask(self, question: str) -> bool | None:
+        """Yes or no from a person; None where there is no terminal to ask at."""
+        if not self.stdin.isatty():
+            return None
+        self.progress("")
+        self.stderr.write(f"{question} [y/N] ")
+        self.stderr.flush()
+        answer = self.stdin.readline()
+        if not answer:
+            raise click.Abort()
+        return answer.strip().lower() in ("y", "yes")
+
+
+def json_option(command: F) -> F:
+    """The `--json` option, which every command takes."""
+
+    def remember(ctx: click.Context, _: click.Parameter, value: bool) -> bool:
+        ctx.obj.json = ctx.obj.json or value
+        return value
+
+    return click.option("--json", is_flag=True, expose_value=False, callback=remember, help="One JSON document.")(
+        command
+    )
+
+
+def chosen(context: Context, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Zones and domains that a person named, as the configuration spells them; a name outside every zone is an error."""
+    from dnssync.config_check import Checker
+    from dnssync.core.model import zone_of
+
+    known = context.config.zones
+    for name in (n.rstrip(".").lower() for n in names):
+        if zone_of(name, known) is None:
+            hint = Checker.meant(name, known) or f"; configured are {', '.join(sorted(known)[:5])}"
+            raise DnssyncError(f"{name} lies in no configured zone{hint}.")
+    return tuple(name.rstrip(".").lower() for name in names)
