@@ -6,13 +6,14 @@ Sections are those of the final draft of RFC 9989.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from dnssync.core.record import RecordError, tags
 
 POLICIES = ("none", "quarantine", "reject")
-_VERSION = re.compile(r"v[ \t]*=[ \t]*DMARC1[ \t]*(;|$)")
+POLICY_TAGS = ("p", "sp", "np")
+_VERSION = re.compile(r"v[ \t]*=[ \t]*DMARC1[ \t]*(;|\Z)")
 _TAG = re.compile(r"[A-Za-z][A-Za-z0-9_\-]*")
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:[^,\s]+")
 
@@ -34,17 +35,18 @@ class Record:
 
     @property
     def policy(self) -> str:
-        """What receivers do for the domain itself (§4.7, §4.10.1): a missing or unknown p counts as none."""
-        value = self.get("p").lower()
-        return value if value in POLICIES else "none"
+        """What receivers do for the domain itself (§4.10.1): none where p is missing, or where p, sp or np is invalid."""
+        return "none" if self._bad else _policy(self.get("p")) or "none"
 
     @property
     def usable(self) -> bool:
-        """Whether receivers apply the record at all (§4.10.1): bad policies are forgiven only where rua has a valid URI."""
-        bad = [self.get(tag) for tag in ("p", "sp", "np") if self.get(tag) and self.get(tag).lower() not in POLICIES]
-        return bool(
-            (self.get("p") and not bad) or any(_URI.fullmatch(uri.strip()) for uri in self.get("rua").split(","))
-        )
+        """Whether receivers apply the record at all (§4.10.1): a missing or bad policy needs a rua with a valid URI."""
+        reports = any(_URI.fullmatch(uri.strip()) for uri in self.get("rua").split(","))
+        return reports or bool(self.get("p") and not self._bad)
+
+    @property
+    def _bad(self) -> bool:
+        return any(name in POLICY_TAGS and not _policy(value) for name, value in self.tags)
 
 
 def is_dmarc(text: str) -> bool:
@@ -63,8 +65,6 @@ def parse(text: str) -> Record:
             raise RecordError(offset, f'"{name}" is not a tag name')
         if name in found:
             raise RecordError(offset, f"the tag {name}= stands there twice")
-        if not value.isprintable():
-            raise RecordError(offset, f"the value of {name}= holds a character that is not allowed")
         found[name] = value
     return Record(tuple(found.items()))
 
@@ -78,44 +78,98 @@ def same(one: str, other: str) -> bool:
 
 
 def _canonical(record: Record) -> list[tuple[str, str]]:
+    return [(name, _plain(name, value)) for name, value in record.tags]
+
+
+def _plain(name: str, value: str) -> str:
+    """A tag's value in the one spelling of all that mean the same."""
     fold = ("p", "sp", "np", "adkim", "aspf", "fo", "psd", "t")
-    return [(n, v.lower() if n in fold else re.sub(r"\s*,\s*", ",", v)) for n, v in record.tags]
+    return value.lower() if name in fold else re.sub(r"\s*,\s*", ",", value)
+
+
+def _policy(value: str) -> str:
+    """A policy in lower case, "" for a value that is none."""
+    return value.lower() if value.lower() in POLICIES else ""
 
 
 def strength(policy: str) -> int:
     """How strict a policy is: none 0, quarantine 1, reject 2; anything else counts as none."""
-    return POLICIES.index(policy.lower()) if policy.lower() in POLICIES else 0
+    return POLICIES.index(_policy(policy) or "none")
 
 
-def merge(*, found: Record | None, applied: str, wanted: Mapping[str, str], explicit: frozenset[str]) -> Record:
+# --- merging ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """The merged record, and as a record's text ("" = none) those of its tags that we added or changed (to be stored)."""
+
+    record: Record
+    added: str
+
+
+def merge(*, found: Record | None, applied: str, wanted: Mapping[str, str], explicit: frozenset[str]) -> Merged:
     """What should stand at the name: what we want, with what others wrote there kept.
 
-    A tag that is found is kept unless it is one that we wrote (it equals what `applied`, the text we wrote last, holds)
-    or the zone's configuration names it (`explicit`). p, sp and np are never made weaker than found unless named.
-    Tags that only others know are kept.
+    `applied`: the tags that earlier merges added, as `added` says them. A tag that is found is kept unless it is one of
+    those or the zone's configuration names it (`explicit`). For p, sp and np the stronger of found and wanted counts
+    unless named, and what the found record gives sub-domains through p or sp is no less found; a value there that is
+    no policy makes receivers ignore all three (§4.10.1), so it is replaced or goes.
     """
-    if found is None:
-        return Record(tuple(wanted.items()))
-    try:
-        ours = dict(parse(applied).tags) if applied else {}
-    except RecordError:
-        ours = {}
-    standing = dict(found.tags)
+    standing = dict(found.tags) if found is not None else {}
+    ours = _ours(applied)
+    mine = {tag for tag, value in standing.items() if tag in ours and _plain(tag, ours[tag]) == _plain(tag, value)}
+    policies = _policies(standing, wanted, mine, explicit)
     result: dict[str, str] = {}
-    for name, value in standing.items():
-        mine = ours.get(name) == value
-        if name in explicit and name in wanted:
-            result[name] = wanted[name]
-        elif not mine or (name in ("p", "sp", "np") and strength(wanted.get(name, "none")) < strength(value)):
-            result[name] = value
-        elif name in wanted:
-            result[name] = wanted[name]
-    for name, value in wanted.items():
-        # A weaker sp or np beside a found p would open the sub-domains that p covers today.
-        weaker = name in ("sp", "np") and name not in explicit and strength(value) < strength(standing.get("p", "none"))
-        if name not in standing and not weaker:
-            result[name] = value
-    return Record(tuple(result.items()))
+    for tag in dict.fromkeys((*standing, *wanted)):
+        value: str | None = standing.get(tag)
+        if tag in POLICY_TAGS:
+            value = policies.get(tag)
+        elif tag not in standing or tag in mine or (tag in explicit and tag in wanted):
+            value = wanted.get(tag)
+        if value is not None:
+            unchanged = tag in standing and _plain(tag, value) == _plain(tag, standing[tag])
+            result[tag] = standing[tag] if unchanged else value
+    added = tuple((tag, value) for tag, value in result.items() if tag in mine or standing.get(tag) != value)
+    return Merged(Record(tuple(result.items())), str(Record(added)) if added else "")
+
+
+def _policies(
+    standing: Mapping[str, str], wanted: Mapping[str, str], mine: Collection[str], explicit: Collection[str]
+) -> dict[str, str]:
+    """The p, sp and np to publish; `before` is what the found record comes to at each of them, `after` ours without it."""
+    result: dict[str, str] = {}
+    before = after = ""
+    for tag in POLICY_TAGS:
+        found, want = _policy(standing.get(tag, "")), wanted.get(tag)
+        before = found or before
+        if want is not None and (tag in explicit or not before or strength(before) < strength(want)):
+            result[tag] = want
+        elif want is not None and (found or before != after):
+            result[tag] = before
+        elif want is None and found and (tag not in mine or strength(found) > strength(after)):
+            result[tag] = found
+        after = result.get(tag, after)
+    return result
+
+
+def without(record: Record, added: str) -> str | None:
+    """The record's text with the tags taken out that earlier merges added; None where nothing of others remains.
+
+    Where something remains, the policies stay as they are: leaving must not make a domain weaker.
+    """
+    ours = _ours(added)
+    rest = [tag for tag in record.tags if tag[0] not in ours or _plain(tag[0], ours[tag[0]]) != _plain(*tag)]
+    kept = tuple(tag for tag in record.tags if tag in rest or tag[0] in POLICY_TAGS)
+    return str(Record(kept)) if rest else None
+
+
+def _ours(added: str) -> dict[str, str]:
+    """The tags that the ledger holds; a text that no longer parses speaks for none, so that nothing is taken away."""
+    try:
+        return dict(parse(added).tags) if added else {}
+    except RecordError:
+        return {}
 
 
 # --- inheritance (§4.10) ----------------------------------------------------------------------------------------
@@ -143,26 +197,27 @@ def tree_walk(domain: str) -> tuple[str, ...]:
 def inherited(domain: str, records: Mapping[str, str]) -> Inherited | None:
     """The policy of a domain that has no record of its own; `records` holds the texts found by the tree walk.
 
-    The organizational domain is where psd=n stands, one below psd=y, else the shortest name with a record.
+    The organizational domain is where psd=n stands, one label below psd=y, else the shortest name with a record. Its
+    record counts; where it has none, that of the public suffix above it (psd=y). None where neither has one.
     """
-    found: list[tuple[str, Record]] = []
+    walked: list[tuple[str, Record]] = []
     for name in tree_walk(domain)[1:]:
         try:
-            record = parse(records[name]) if name in records else None
-        except RecordError:
-            record = None
-        if record is None:
+            record = parse(records[name])
+        except (KeyError, RecordError):
             continue
-        psd = record.get("psd").lower()
-        if psd == "y" and found:
+        walked.append((name, record))
+        if record.get("psd").lower() in ("y", "n"):
             break
-        found.append((name, record))
-        if psd in ("y", "n"):
-            break
-    if not found:
+    if not walked:
         return None
-    name, record = found[-1]
-    policy = record.get("sp").lower() if record.get("sp").lower() in POLICIES else record.policy
+    name, record = walked[-1]
+    if record.get("psd").lower() == "y":
+        labels = domain.lower().rstrip(".").split(".")
+        below = "_dmarc." + ".".join(labels[-(name.count(".") + 1) :])
+        name, record = next((there for there in walked if there[0] == below), walked[-1])
+    sub = _policy(record.get("sp"))
+    policy = record.policy if record.policy == "none" and not sub else sub or record.policy
     if record.get("t").lower() == "y":
         policy = POLICIES[max(strength(policy) - 1, 0)]
     return Inherited(policy, name)

@@ -168,7 +168,9 @@ def _look_in(
         cut = name.split(depth)[1]
         delegation = zone.get_rdataset(cut, dns.rdatatype.NS)
         if delegation is not None:
-            _refer(zone, response, cut, delegation)
+            # A referral (RFC 1034 §4.3.2 step 3b): the NS set, without authority.
+            response.authority.append(dns.rrset.from_rdata_list(cut, delegation.ttl, list(delegation)))
+            _add_addresses(zone, response, delegation)
             return None
     if not response.answer:
         response.flags |= dns.flags.AA  # speaks of the first owner name (RFC 1035 §4.1.1)
@@ -188,6 +190,8 @@ def _look_in(
     found = node.get_rdataset(dns.rdataclass.IN, rdtype) if node else None
     if found is not None:
         response.answer.append(dns.rrset.from_rdata_list(name, found.ttl, list(found)))
+        if rdtype == dns.rdatatype.NS:
+            _add_addresses(zone, response, found)
         return None
     soa = zone.get_rdataset(zone.origin, dns.rdatatype.SOA)
     if soa is not None:
@@ -196,12 +200,9 @@ def _look_in(
     return None
 
 
-def _refer(
-    zone: dns.zone.Zone, response: dns.message.Message, cut: dns.name.Name, delegation: dns.rdataset.Rdataset
-) -> None:
-    """A referral (RFC 1034 §4.3.2 step 3b): the NS set, without authority, and the glue that the zone holds."""
-    response.authority.append(dns.rrset.from_rdata_list(cut, delegation.ttl, list(delegation)))
-    for server in delegation:
+def _add_addresses(zone: dns.zone.Zone, response: dns.message.Message, servers: dns.rdataset.Rdataset) -> None:
+    """The addresses of name servers that the zone holds, glue or its own."""
+    for server in servers:
         for kind in (dns.rdatatype.A, dns.rdatatype.AAAA):
             target = server.target
             glue = zone.get_rdataset(target, kind) if target.is_subdomain(zone.origin) else None

@@ -1,0 +1,190 @@
+"""`dnssync apply`: show, ask, write, and tell what DNS shows then and what is still to come."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from dnssync.carry_out import Report, carry_out, recover, waiting
+from dnssync.cli import render
+from dnssync.cli.context import Context, chosen, json_option
+from dnssync.cli.plan import as_data, plan_digest
+from dnssync.core.decide import Decision
+from dnssync.core.model import KeyPair, Phase
+from dnssync.core.plan import digest, from_json
+from dnssync.core.rotation import moment
+from dnssync.core.sighting import Sight
+from dnssync.errors import DnssyncError, RefusedError
+from dnssync.reconcile import Line
+
+
+@click.command(name="apply")
+@click.argument("domains", nargs=-1)
+@click.option(
+    "--plan", "file", metavar="FILE", help="Apply the plan of `plan --out FILE`, or nothing if the world has moved."
+)
+@click.option("--adopt", is_flag=True, help="Take over SPF and DMARC records that others wrote (both texts are shown).")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--wait", is_flag=True, help="Stay until the keys sign.")
+@json_option
+@click.pass_obj
+def command(context: Context, domains: tuple[str, ...], file: str | None, adopt: bool, yes: bool, wait: bool) -> int:
+    """Show what would change, ask, and put DNS right, for all zones or for those of the DOMAINS named.
+
+    Exit codes: 0 done, 3 refused (by the guard, or nobody said yes), 1 failed.
+    """
+    only = chosen(context, domains)
+    agreed = _reviewed(file) if file is not None else None
+    if agreed is None and not yes:
+        agreed = _asked(context, only, adopt)
+        if agreed is None:
+            return 3
+    line = context.line(read_only=False)
+    with context.lock("apply"):
+        report = _pass(context, line, only, adopt, agreed)
+    if wait and not report.failed:
+        report = _wait(context, line, only, report)
+    if context.json:
+        context.emit(_data(report))
+    return 1 if report.failed else 3 if report.refused else 0
+
+
+def _reviewed(file: str) -> str:
+    """The digest of a plan that was written to a file."""
+    try:
+        data = json.loads(Path(file).read_text(encoding="utf-8"))
+        return digest([from_json(plan) for plan in data["plans"]])
+    except OSError as error:
+        raise DnssyncError(f"{file} cannot be read: {error.strerror}.") from None
+    except (ValueError, KeyError, TypeError):
+        raise DnssyncError(f"{file} is no plan; `dnssync plan --out {file}` writes one.") from None
+
+
+def _asked(context: Context, only: tuple[str, ...], adopt: bool) -> str | None:
+    """Show what would be done and ask for it, before any lock is held; the digest that was agreed to, None = no."""
+    _, got = context.line(read_only=True).plan(only, adopt=adopt)
+    context.progress("")
+    if not context.json:
+        _show(context, got)
+    if not got.changes:
+        return plan_digest(got)
+    answer = context.ask("Write this?")
+    if answer is None:
+        context.warn(
+            "Nothing was written: there is no terminal to ask at. Say --yes, or apply a reviewed plan with --plan FILE."
+        )
+        if context.json:
+            context.emit({**as_data(got), "exit": 3})
+        return None
+    if not answer:
+        context.warn("Nothing was written.")
+        return None
+    return plan_digest(got)
+
+
+def _pass(context: Context, line: Line, only: tuple[str, ...], adopt: bool, agreed: str | None) -> Report:
+    """One pass under the lock."""
+    recover(line)
+    seen, got = line.plan(only, adopt=adopt)
+    context.progress("")
+    if agreed is None and not context.json:
+        _show(context, got)
+    if agreed is not None and agreed != plan_digest(got):
+        if not context.json:
+            _show(context, got)
+        raise RefusedError("This is not the plan that was agreed to: the zone, exim or the keys have changed since. Nothing was "
+                           "written; look at the plan above, and apply again.")  # fmt: skip
+    report = carry_out(line, seen, got)
+    context.progress("")
+    _tell(context, report)
+    return report
+
+
+def _wait(context: Context, line: Line, only: tuple[str, ...], report: Report) -> Report:
+    """Passes until the keys sign; what another pass would change in DNS is for a person to see first."""
+    while rows := waiting(report.decision):
+        if all(phase is Phase.READY for _, phase, _, _ in rows) and not _named(report, rows):
+            context.say("The keys are ready; what is missing stands in the notes above.")
+            break
+        wake = min((wake for _, _, wake, _ in rows if wake is not None), default=int(context.now()) + 60)
+        context.say(f"Waiting until {moment(wake)} ({rows[0][3]}).")
+        context.sleep(max(1.0, wake - context.now()))
+        with context.lock("apply"):
+            seen, got = line.plan(only)
+            if any(not plan.plan.empty for plan in got.zones):
+                _show(context, got)
+                raise RefusedError(
+                    "DNS is not as it was written; the waiting ends here. Look at the plan above, and apply again."
+                )
+            report = carry_out(line, seen, got)
+        context.progress("")
+        _tell(context, report)
+        if report.failed:
+            break
+    return report
+
+
+def _named(report: Report, rows: list[tuple[KeyPair, Phase, int | None, str]]) -> bool:
+    """Whether exim reads the map that names the ready keys, so that the next pass can see it sign."""
+    return not any(notice.reason == "exim_not_switched" for notice in report.decision.notices) and any(
+        key.selector in report.decision.map_after.get(key.domain, ()) for key, *_ in rows
+    )
+
+
+def _show(context: Context, got: Decision) -> None:
+    render.show(context, render.decision(got, context.console.width if context.terminal else 100))
+
+
+def _tell(context: Context, report: Report) -> None:
+    """What was done, what the authoritative servers show, and what is pending until when."""
+    if context.json:
+        return
+    context.say()
+    for outcome in report.outcomes:
+        if outcome.changes:
+            context.say(f"{outcome.zone} at {outcome.provider}: {len(outcome.changes)} record sets written", "green")
+        for text in outcome.instructions:
+            context.say(f"  by hand: {text}", "yellow")
+        if outcome.error:
+            context.say(f"failed: {outcome.error}", "red")
+    for key in report.made:
+        context.say(f"made {key.selector} ({key.algorithm}) for {key.domain}", "green")
+    for domain, selectors in report.map_lines:
+        context.say(f"exim's map: {domain}: {' : '.join(selectors)}", "green")
+    visible = sum(look.sight is Sight.VISIBLE for look in report.looks)
+    if report.looks:
+        context.say(f"The authoritative servers show {visible} of {len(report.looks)} records as wanted.")
+    for look in report.looks:
+        if look.sight is not Sight.VISIBLE:
+            detail = f" ({look.detail})" if look.detail else ""
+            context.say(f"  {look.sight.value}: {look.name} {look.type}{detail}", "yellow")
+    rows = waiting(report.decision)
+    if rows:
+        context.say("Pending:")
+        cells = [(k.domain, k.selector, p.value, moment(w) if w else "–", why) for k, p, w, why in rows]
+        render.show(
+            context,
+            [
+                ("  " + text, style)
+                for text, style in render.table(("domain", "key", "phase", "next look", "why"), cells)
+            ],
+        )
+
+
+def _data(report: Report) -> dict[str, object]:
+    """The report for machines."""
+    pending = [
+        {"key": key, "phase": phase, "wake": wake, "because": why} for key, phase, wake, why in waiting(report.decision)
+    ]
+    return {
+        "outcomes": report.outcomes,
+        "failed": dict(report.decision.failed),
+        "made": report.made,
+        "map_lines": report.map_lines,
+        "looks": report.looks,
+        "pending": pending,
+        "notices": report.notices,
+        "exit": 1 if report.failed else 3 if report.refused else 0,
+    }

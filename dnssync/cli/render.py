@@ -1,0 +1,166 @@
+"""How a decision and a report look: one block a zone, records as a zone file has them, remedies under what is refused.
+
+Everything returns lines of (text, style); `show` prints them. Plain text where nobody looks on from a terminal.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterable, Sequence
+
+from dnssync.cli.context import Context
+from dnssync.core.decide import Decision, ZonePlan
+from dnssync.core.model import Change, Kind, Notice, Owner, Refusal, RRset, Value, absolute
+from dnssync.core.ownership import owns
+
+Line = tuple[str, str]
+SIGNS = {Kind.CREATE: "+", Kind.UPDATE: "~", Kind.DELETE: "−"}
+STYLES = {"+": "green", "−": "red", "~": "yellow", "=": "dim"}
+LONG = 40  # characters of base64 from which a key is shortened
+
+
+def show(context: Context, lines: Iterable[Line]) -> None:
+    """Print lines; nothing with `--json`."""
+    for text, style in lines:
+        context.say(text, style)
+
+
+def decision(got: Decision, width: int = 100) -> list[Line]:
+    """Everything that a pass would do, zone by zone; zones with nothing to say share one line."""
+    lines: list[Line] = []
+    quiet = 0
+    for plan in got.zones:
+        if plan.plan.empty and not plan.plan.map_lines and not plan.notices and not plan.refusals:
+            quiet += 1
+            continue
+        lines.extend(zone_block(plan, width))
+        lines.append(("", ""))
+    for zone, problem in got.failed.items():
+        lines.append((f"{zone}", "bold"))
+        lines.extend(_wrapped("failed: ", problem, "red", width))
+        lines.append(("", ""))
+    for notice in got.notices:
+        lines.extend(_wrapped("note: ", notice.sentence, "cyan", width))
+    if got.notices:
+        lines.append(("", ""))
+    if quiet:
+        lines.append((f"{quiet} zone{'s' if quiet > 1 else ''}: nothing to do.", ""))
+    lines.append((summary(got), "bold"))
+    return lines
+
+
+def summary(got: Decision) -> str:
+    """One line that says how it stands."""
+    open_zones = [plan for plan in got.zones if not plan.refusals]
+    changes = sum(len(plan.plan.changes) for plan in open_zones)
+    keys = len({intent for plan in open_zones for intent in plan.plan.intents})
+    lines = sum(got.map_before.get(domain) != selectors for domain, selectors in got.map_after.items())
+    parts = [_count(changes, "record set") + " to change" if changes else "", _count(keys, "key") + " to make" if keys else "",
+             _count(lines, "line") + " of exim's map to write" if lines else ""]  # fmt: skip
+    refused, failed = sum(bool(plan.refusals) for plan in got.zones), len(got.failed)
+    parts += [
+        _count(refused, "zone") + " refused" if refused else "",
+        _count(failed, "zone") + " failed" if failed else "",
+    ]
+    told = ", ".join(part for part in parts if part)
+    return f"{told[:1].upper()}{told[1:]}." if told else "Nothing to do: DNS holds what it should."
+
+
+def zone_block(plan: ZonePlan, width: int = 100) -> list[Line]:
+    """One zone at one provider."""
+    zone = plan.plan.zone
+    lines: list[Line] = [
+        (f"{zone} at {plan.plan.provider}" + ("  REFUSED, nothing is written" if plan.refusals else ""), "bold")
+    ]
+    owners = {claim.key: claim.owner for claim in plan.claims}
+    for change in plan.plan.changes:
+        lines.extend(change_lines(change, zone, owners.get((change.name, change.type), Owner.DKIM)))
+    lines.extend(
+        (f"  + exim's map   {domain}: {' : '.join(selectors)}", "green") for domain, selectors in plan.plan.map_lines
+    )
+    if plan.plan.empty and not plan.plan.map_lines and not plan.refusals:
+        lines.append(("  nothing to do", ""))
+    for notice in plan.notices:
+        lines.extend(_wrapped("  note: ", notice.sentence, "cyan", width))
+    for refusal in plan.refusals:
+        lines.extend(_wrapped("  refused: ", refusal.sentence, "red", width))
+    return lines
+
+
+def change_lines(change: Change, zone: str, owner: Owner) -> list[Line]:
+    """One RRset: what comes, what goes, and which of its values are a stranger's and stay."""
+    name = absolute(change.name, zone) + "."
+    old = change.old.values if change.old else ()
+    new = change.new.values if change.new else ()
+    stays = [value for value in new if value in old]
+    if change.kind is not Kind.UPDATE and not stays:
+        rrset, values = (change.new, new) if change.new else (change.old, old)
+        return [
+            _styled(f"  {SIGNS[change.kind]} {_head(name, rrset, change.type)} {_text(change.type, v)}") for v in values
+        ]
+    lines = [_styled(f"  ~ {_head(name, change.new or change.old, change.type)}")]
+    lines += [_styled(f"      − {_text(change.type, value)}") for value in old if value not in new]
+    lines += [_styled(f"      + {_text(change.type, value)}") for value in new if value not in old]
+    for value in stays:
+        whose = "already right" if owns(owner, value.text) else "not ours, left alone"
+        lines.append(_styled(f"      = {_text(change.type, value)}   {whose}"))
+    if change.old and change.new and change.old.ttl != change.new.ttl:
+        lines.append((f"        TTL {change.old.ttl} → {change.new.ttl}", "yellow"))
+    return lines
+
+
+def _styled(text: str) -> Line:
+    return (text, STYLES.get(text.strip()[:1], ""))
+
+
+def _head(name: str, rrset: RRset | None, kind: str) -> str:
+    return f"{name} {rrset.ttl if rrset else 0} IN {kind}"
+
+
+def _text(kind: str, value: Value) -> str:
+    """A value as a zone file has it, long keys shortened."""
+    if kind not in ("TXT", "SPF"):
+        return value.raw
+    shown = value.raw or '"' + value.text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    shown = shown.encode("ascii", "backslashreplace").decode("ascii") if not shown.isascii() else shown
+    joined = re.sub(r'" "', "", shown) if "p=" in shown else shown
+    return re.sub(rf"(p=[A-Za-z0-9+/]{{12}})[A-Za-z0-9+/]{{{LONG},}}([A-Za-z0-9+/]{{8}}=*)", r"\1…\2", joined)
+
+
+def _wrapped(head: str, sentence: str, style: str, width: int) -> list[Line]:
+    """A sentence under its head, broken at words; lines that are meant as such stay."""
+    indent = " " * len(head)
+    rows: list[Line] = []
+    for number, part in enumerate(sentence.split("\n")):
+        first = head if number == 0 else indent
+        wrapped = textwrap.wrap(part, max(width, 50), initial_indent=first, subsequent_indent=indent,
+                                break_long_words=False, break_on_hyphens=False)  # fmt: skip
+        rows.extend((row, style) for row in wrapped or [first])
+    return rows
+
+
+def findings(things: Sequence[Notice | Refusal], width: int = 100) -> list[Line]:
+    """Notices and refusals outside of a zone's block."""
+    return [
+        line
+        for thing in things
+        for line in _wrapped("refused: " if isinstance(thing, Refusal) else "note: ", thing.sentence,
+                             "red" if isinstance(thing, Refusal) else "cyan", width)
+    ]  # fmt: skip
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[Line]:
+    """Aligned columns, two spaces between; the last one runs free."""
+    if not rows:
+        return []
+    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
+
+    def line(row: Sequence[str]) -> str:
+        return "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+    return [(line(head), "bold"), *((line(row), "") for row in rows)]
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
