@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from dnssync.core import dkim, dmarc, spf, spf_merge
+from dnssync.core.desire_dmarc import first_policy, refused_address
 from dnssync.core.desire_spf import SpfWish, helo_terms, own_terms, sender_ips
 from dnssync.core.host import Address, Host, MailDomain
 from dnssync.core.model import Claim, KeyPair, Limits, Notice, Owner, Refusal, RRset, absolute, relative
@@ -45,8 +46,8 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """The claims, per SPF claim the terms that are ours by addition, per domain the addresses its SPF must pass, and
-    what a person should know."""
+    """The claims, per SPF or DMARC claim the terms or tags that are ours by addition, per domain the addresses its SPF
+    must pass, and what a person should know."""
 
     claims: tuple[Claim, ...]
     added: Mapping[tuple[str, str], str]
@@ -90,6 +91,11 @@ class _Draft:
         ttl = min(max(self.wish.policy.ttl, limits.min_ttl), limits.max_ttl)
         self.claims.append(Claim(name, kind, owner, value, ttl, domain, because))
 
+    def invalid(self, reason: str, name: str, what: str, error: ValueError) -> None:
+        """Refuse, since what others wrote there cannot be read, let alone merged with."""
+        sentence = f"the {what}, is not valid: {error}. Mend or delete it at the provider, then run dnssync again."
+        self.refusals.append(Refusal(reason, f"{name}: {sentence}"))
+
     def name(self, full: str) -> str:
         """A name relative to this zone; the caller knows that the zone holds it."""
         name = relative(full, self.wish.zone)
@@ -125,26 +131,26 @@ def _spf_claim(
     found = owned(wish.found.get((relative_name, "TXT")), Owner.SPF)
     applied = wish.ledger.get((relative_name, "TXT", Owner.SPF))
     try:
+        record = spf.parse(found[0].text) if found else None
+    except ValueError as error:
+        draft.invalid("spf_found_invalid", name, f'SPF record that stands there, "{found[0].text}"', error)
+        return
+    try:
         merged = spf_merge.merge(
-            found=spf.parse(found[0].text) if found else None,
+            found=record,
             applied=applied.added if applied else "",
-            ours=tuple(terms),
+            ours=terms,
             ending=ending,
             explicit=explicit,
             domain=name,
+            option=f"zones.{wish.zone}.spf.extra",
         )
     except spf_merge.MergeRefusal as refusal:
         draft.refusals.append(Refusal(refusal.reason, f"{name}: {refusal.sentence}"))
         return
-    except ValueError as error:
-        draft.refusals.append(
-            Refusal("spf_found_invalid", f'{name}: the SPF record that stands there, "{found[0].text}", is not valid: '
-                    f"{error}. Mend or delete it at the provider, then run dnssync again.")
-        )  # fmt: skip
-        return
     text = str(merged.record)
     draft.claim(relative_name, "TXT", Owner.SPF, text, domain, because)
-    draft.added[(relative_name, "TXT")] = merged.added
+    draft.added[(relative_name, "TXT")] = draft.added[(relative_name, "SPF")] = merged.added
     _type99(draft, relative_name, text, domain, because)
 
 
@@ -188,74 +194,47 @@ def _helo(draft: _Draft) -> None:
 def _dmarc(draft: _Draft, domain: str, mail: MailDomain, parked: bool) -> None:
     wish = draft.wish
     name = draft.name(f"_dmarc.{domain}")
-    found = owned(wish.found.get((name, "TXT")), Owner.DMARC)
     if parked:
-        text = str(dmarc.parse("v=DMARC1; p=reject; sp=reject; np=reject"))
-        draft.claim(name, "TXT", Owner.DMARC, text, domain, "the domain is parked: it never sends mail")
+        wanted = dict.fromkeys(dmarc.POLICY_TAGS, "reject")
+        _dmarc_claim(draft, name, domain, wanted, frozenset(wanted), "the domain is parked: it never sends mail")
         return
     policy = wish.policy.dmarc
-    wanted: dict[str, str] = {"p": policy.p}
+    wanted = {"p": policy.p}
     for tag in ("sp", "np", "adkim", "aspf"):
         if getattr(policy, tag):
             wanted[tag] = getattr(policy, tag)
     for tag, uris in (("rua", policy.rua), ("ruf", policy.ruf)):
-        kept = [uri for uri in (u.replace("{domain}", domain) for u in uris) if _reachable(draft, uri, mail)]
+        addresses = [uri.replace("{domain}", domain) for uri in uris]
+        refused = {uri: notice for uri in addresses if (notice := refused_address(uri, mail)) is not None}
+        draft.notices.extend(refused.values())
+        kept = [uri for uri in addresses if uri not in refused]
         if kept:
             wanted[tag] = ",".join(kept)
-    explicit = policy.explicit
     because = "the policy of the configuration"
-    if not found and "p" not in explicit:
-        stricter = _inherited(draft, domain, wanted)
-        if stricter is None:
+    if not owned(wish.found.get((name, "TXT")), Owner.DMARC) and "p" not in policy.explicit:
+        first = first_policy(domain, policy.p, wish.dns)
+        if isinstance(first, Refusal):
+            draft.refusals.append(first)
             return
-        wanted["p"], because = stricter
+        wanted["p"], because = first
+    _dmarc_claim(draft, name, domain, wanted, policy.explicit, because)
+
+
+def _dmarc_claim(
+    draft: _Draft, name: str, domain: str, wanted: Mapping[str, str], explicit: frozenset[str], because: str
+) -> None:
+    """Merge our tags into what stands at the (relative) name and claim the result."""
+    found = owned(draft.wish.found.get((name, "TXT")), Owner.DMARC)
+    applied = draft.wish.ledger.get((name, "TXT", Owner.DMARC))
     try:
         standing = dmarc.parse(found[0].text) if found else None
     except ValueError as error:
-        draft.refusals.append(
-            Refusal("dmarc_found_invalid", f'{absolute(name, wish.zone)}: the DMARC record that stands there, '
-                    f'"{found[0].text}", is not valid: {error}. Mend or delete it at the provider, then run dnssync again.')
-        )  # fmt: skip
+        full = absolute(name, draft.wish.zone)
+        draft.invalid("dmarc_found_invalid", full, f'DMARC record that stands there, "{found[0].text}"', error)
         return
-    applied = wish.ledger.get((name, "TXT", Owner.DMARC))
-    record = dmarc.merge(found=standing, applied=applied.value if applied else "", wanted=wanted, explicit=explicit)
-    draft.claim(name, "TXT", Owner.DMARC, str(record), domain, because)
-
-
-def _reachable(draft: _Draft, uri: str, mail: MailDomain) -> bool:
-    """A report address at this very domain is published only if exim takes mail for it; others are taken as told."""
-    address = uri.removeprefix("mailto:").partition("?")[0]
-    if not uri.startswith("mailto:") or address.rpartition("@")[2].lower() != mail.name or address in mail.accepts:
-        return True
-    draft.notices.append(
-        Notice("rua_refused", f"{mail.name}: exim does not take mail for {address}, so DMARC reports are not asked for. Create "
-               "the mailbox or alias, or set dmarc.rua.")
-    )  # fmt: skip
-    return False
-
-
-def _inherited(draft: _Draft, domain: str, wanted: Mapping[str, str]) -> tuple[str, str] | None:
-    """The policy to begin with: ours, or a stricter one that the domain has today from a parent (RFC 9989's tree walk).
-
-    None (after a refusal) where a parent's record cannot be known: beginning weaker would open the domain.
-    """
-    records: dict[str, str] = {}
-    for name in dmarc.tree_walk(domain)[1:]:
-        texts = draft.wish.dns(name, "TXT")
-        if texts is None:
-            draft.refusals.append(
-                Refusal("dmarc_parent_unknown", f"{domain}: it has no DMARC record yet, and nobody answers for {name}, whose "
-                        "policy it may have today; a first record could weaken that. Run dnssync again when DNS "
-                        "answers, or set dmarc.p for this zone.")
-            )  # fmt: skip
-            return None
-        texts = tuple(text for text in texts if dmarc.is_dmarc(text))
-        if len(texts) == 1:
-            records[name] = texts[0]
-    got = dmarc.inherited(domain, records)
-    if got is None or dmarc.strength(got.policy) <= dmarc.strength(wanted["p"]):
-        return wanted["p"], "the policy of the configuration"
-    return got.policy, f"{got.source} gives the domain p={got.policy} today, and a policy is never weakened"
+    merged = dmarc.merge(found=standing, applied=applied.added if applied else "", wanted=wanted, explicit=explicit)
+    draft.claim(name, "TXT", Owner.DMARC, str(merged.record), domain, because)
+    draft.added[(name, "TXT")] = merged.added
 
 
 def _reports(draft: _Draft) -> None:
@@ -327,13 +306,16 @@ def _gone(draft: _Draft) -> None:
 
 
 def _withdraw(draft: _Draft, name: str, kind: str, owner: Owner, domain: str) -> None:
-    """Take back what we wrote at a name: the whole value, or of an SPF record that others share our terms alone."""
+    """Take back what we wrote at a name: our terms or tags, and the whole value where nothing of others remains."""
     applied = draft.wish.ledger[(name, kind, owner)]
     found = owned(draft.wish.found.get((name, kind)), owner)
     rest: str | None = None
-    if owner is Owner.SPF and len(found) == 1:
+    if owner in (Owner.SPF, Owner.DMARC) and len(found) == 1:
         try:
-            rest = spf_merge.without(spf.parse(found[0].text), applied.added, domain)
+            if owner is Owner.SPF:
+                rest = spf_merge.without(spf.parse(found[0].text), applied.added, domain)
+            else:
+                rest = dmarc.without(dmarc.parse(found[0].text), applied.added)
         except ValueError:
             return
     draft.claim(name, kind, owner, rest, domain, "exim has the domain no more")

@@ -15,7 +15,6 @@ POLICIES = ("none", "quarantine", "reject")
 POLICY_TAGS = ("p", "sp", "np")
 _VERSION = re.compile(r"v[ \t]*=[ \t]*DMARC1[ \t]*(;|\Z)")
 _TAG = re.compile(r"[A-Za-z][A-Za-z0-9_\-]*")
-_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:[^,\s]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +35,8 @@ class Record:
     @property
     def policy(self) -> str:
         """What receivers do for the domain itself (§4.10.1): none where p is missing, or where p, sp or np is invalid."""
-        return "none" if self._bad else _policy(self.get("p")) or "none"
-
-    @property
-    def usable(self) -> bool:
-        """Whether receivers apply the record at all (§4.10.1): a missing or bad policy needs a rua with a valid URI."""
-        reports = any(_URI.fullmatch(uri.strip()) for uri in self.get("rua").split(","))
-        return reports or bool(self.get("p") and not self._bad)
-
-    @property
-    def _bad(self) -> bool:
-        return any(name in POLICY_TAGS and not _policy(value) for name, value in self.tags)
+        bad = any(name in POLICY_TAGS and not _policy(value) for name, value in self.tags)
+        return "none" if bad else _policy(self.get("p")) or "none"
 
 
 def is_dmarc(text: str) -> bool:
@@ -63,7 +53,7 @@ def parse(text: str) -> Record:
         name = name.lower()
         if not _TAG.fullmatch(name):
             raise RecordError(offset, f'"{name}" is not a tag name')
-        if name in found:
+        if name in found or name == "v":
             raise RecordError(offset, f"the tag {name}= stands there twice")
         found[name] = value
     return Record(tuple(found.items()))
@@ -143,7 +133,8 @@ def _policies(
     for tag in POLICY_TAGS:
         found, want = _policy(standing.get(tag, "")), wanted.get(tag)
         before = found or before
-        if want is not None and (tag in explicit or not before or strength(before) < strength(want)):
+        stronger = want is not None and strength(want) >= strength(before) + bool(found)
+        if want is not None and (tag in explicit or stronger):
             result[tag] = want
         elif want is not None and (found or before != after):
             result[tag] = before
@@ -216,8 +207,7 @@ def inherited(domain: str, records: Mapping[str, str]) -> Inherited | None:
         labels = domain.lower().rstrip(".").split(".")
         below = "_dmarc." + ".".join(labels[-(name.count(".") + 1) :])
         name, record = next((there for there in walked if there[0] == below), walked[-1])
-    sub = _policy(record.get("sp"))
-    policy = record.policy if record.policy == "none" and not sub else sub or record.policy
+    policy = _policy(record.get("sp")) or record.policy
     if record.get("t").lower() == "y":
         policy = POLICIES[max(strength(policy) - 1, 0)]
     return Inherited(policy, name)

@@ -213,6 +213,12 @@ def _spf_works(case: Case) -> Iterator[Finding]:
                 f"{name}: nobody answered for {', '.join(sorted(worst.unknown))}, named in its SPF record; it is counted as "
                 "a look-up, its own look-ups are not.",
             )
+        if worst.broken:
+            yield Notice(
+                "spf_include_missing",
+                f"{name}: its SPF record hands on to {', '.join(sorted(worst.broken))}, where there is not exactly one valid SPF "
+                "record: receivers that come to it take the whole for an error (RFC 7208 §5.2). Mend or remove that term.",
+            )
         yield from _spf_passes(case, claim, name, record)
 
 

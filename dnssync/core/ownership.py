@@ -17,8 +17,8 @@ Ownership = Callable[[str], bool]
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What the ledger holds of a claim: the text that was written last, the mail domain it was written for and, for
-    SPF, `added`: those of its terms that were not there before us, as an SPF text."""
+    """What the ledger holds of a claim: the text that was written last, the mail domain it was written for and
+    `added`: of SPF those terms that were not there before us, of DMARC those tags, as the text of such terms or tags."""
 
     value: str
     domain: str

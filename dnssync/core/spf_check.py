@@ -57,7 +57,7 @@ def check(record: Record | None, *, ip: str, domain: str, sender: str, helo: str
     return Evaluation(result, evaluator.lookups, evaluator.voids, tuple(dict.fromkeys(evaluator.unknown)))
 
 
-class _Stop(Exception):  # noqa: N818  # no error of ours: the evaluation has come to its end, however deep
+class _Stop(Exception):  # no error of ours: the evaluation has come to its end, however deep
     def __init__(self, result: str) -> None:
         self.result = result
 
@@ -293,7 +293,9 @@ def _plain(name: str) -> str:
 def _is_name(name: str) -> bool:
     """Whether DNS can be asked for it at all: labels of 1 to 63 octets, 253 together."""
     name = name[:-1] if name.endswith(".") else name
-    return len(name) <= MAX_NAME and all(0 < len(label.encode(errors="surrogateescape")) <= 63 for label in name.split("."))
+    return len(name) <= MAX_NAME and all(
+        0 < len(label.encode(errors="surrogateescape")) <= 63 for label in name.split(".")
+    )
 
 
 def _below(name: str, domain: str) -> bool:

@@ -27,7 +27,9 @@ def check_macros(text: str, offset: int = 0, *, letters: str = _LETTERS) -> bool
         letter, digits = match[1], match[2]
         if letter and letter.lower() not in letters:
             known = letter.lower() in _ONLY_IN_EXP
-            raise RecordError(offset + at, f'the macro "{match[0]}" ' + ("is only for exp= texts" if known else "is unknown"))
+            raise RecordError(
+                offset + at, f'the macro "{match[0]}" ' + ("is only for exp= texts" if known else "is unknown")
+            )
         if digits and not digits.strip("0"):
             raise RecordError(offset + at, f'the macro "{match[0]}" cannot keep 0 labels')
         at, macro = match.end(), match[6] is None

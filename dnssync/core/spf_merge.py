@@ -56,8 +56,7 @@ def merge(
     # Of ours, `all` stays only where it still ends the record, and makes room for a redirect that is wanted.
     redirect = _named(needed, "redirect")
     stays = [
-        index not in mine
-        or (index == end and redirect is None if is_all(term) else term.meaning(domain) in wanted)
+        index not in mine or (index == end and redirect is None if is_all(term) else term.meaning(domain) in wanted)
         for index, term in enumerate(terms)
     ]
     kept = [term for term, stay in zip(terms, stays, strict=True) if stay]
@@ -134,7 +133,8 @@ def _refuse_clash(kept: Sequence[Term], needed: Sequence[Term], domain: str, exp
     ours, theirs = _named(needed, "exp"), _named(kept, "exp")
     if ours is not None and theirs is not None and ours.meaning(domain) != theirs.meaning(domain):
         raise MergeRefusal(
-            "spf_exp", f"its SPF record holds {theirs} already, and only one exp= may stand there. Take {ours} out of {option}."
+            "spf_exp",
+            f"its SPF record holds {theirs} already, and only one exp= may stand there. Take {ours} out of {option}.",
         )
 
 

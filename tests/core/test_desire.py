@@ -237,7 +237,7 @@ class TestDkim:
 class TestGone:
     ledger = {
         ("old", "TXT", Owner.SPF): Applied("v=spf1 ip4:192.0.2.1 include:x.test -all", "old.example.org", "ip4:192.0.2.1 -all"),
-        ("_dmarc.old", "TXT", Owner.DMARC): Applied("v=DMARC1; p=none", "old.example.org"),
+        ("_dmarc.old", "TXT", Owner.DMARC): Applied("v=DMARC1; p=none", "old.example.org", "v=DMARC1; p=none"),
     }
     text = OURS + 'old IN TXT "v=spf1 include:x.test ip4:192.0.2.1 -all"\n_dmarc.old IN TXT "v=DMARC1; p=none"'
 

@@ -1,0 +1,44 @@
+"""What a domain's DMARC record depends on beyond its own name: its parents, and whether exim takes the reports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dnssync.core import dmarc
+from dnssync.core.host import MailDomain
+from dnssync.core.model import Notice, Refusal
+
+Dns = Callable[[str, str], tuple[str, ...] | None]
+
+
+def first_policy(domain: str, policy: str, dns: Dns) -> tuple[str, str] | Refusal:
+    """The p= of a domain's first record, and why: `policy`, or a stricter one that the domain has today from a parent
+    (RFC 9989's tree walk). Refused where a parent's record cannot be known: beginning weaker would open the domain."""
+    records: dict[str, str] = {}
+    for name in dmarc.tree_walk(domain)[1:]:
+        texts = dns(name, "TXT")
+        if texts is None:
+            return Refusal(
+                "dmarc_parent_unknown",
+                f"{domain}: it has no DMARC record yet, and nobody answers for {name}, whose policy it may have today; a "
+                "first record could weaken that. Run dnssync again when DNS answers, or set dmarc.p for this zone.",
+            )
+        texts = tuple(text for text in texts if dmarc.is_dmarc(text))
+        if len(texts) == 1:
+            records[name] = texts[0]
+    got = dmarc.inherited(domain, records)
+    if got is None or dmarc.strength(got.policy) <= dmarc.strength(policy):
+        return policy, "the policy of the configuration"
+    return got.policy, f"{got.source} gives the domain p={got.policy} today, and a policy is never weakened"
+
+
+def refused_address(uri: str, mail: MailDomain) -> Notice | None:
+    """A report address at this very domain is published only if exim takes mail for it; others are taken as told."""
+    address = uri.removeprefix("mailto:").partition("?")[0]
+    if not uri.startswith("mailto:") or address.rpartition("@")[2].lower() != mail.name or address in mail.accepts:
+        return None
+    return Notice(
+        "rua_refused",
+        f"{mail.name}: exim does not take mail for {address}, so DMARC reports are not asked for. Create the mailbox or "
+        "alias, or set dmarc.rua.",
+    )
