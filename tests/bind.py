@@ -31,7 +31,10 @@ ns1 IN A 127.0.0.1
 def free_port() -> int:
     """A port of 127.0.0.1 that is free for UDP and TCP now."""
     for _ in range(50):
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp,
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
+        ):
             tcp.bind(("127.0.0.1", 0))
             port = tcp.getsockname()[1]
             try:
@@ -89,8 +92,8 @@ class Bind:
         )
         for path in (self.folder, *self.folder.iterdir()):
             path.chmod(0o777 if path.is_dir() else 0o644)
-        log = (self.folder / "named.log").open("wb")
-        self.process = subprocess.Popen([NAMED, "-g", "-c", str(conf), "-n", "1"], stdout=log, stderr=log)
+        with (self.folder / "named.log").open("wb") as log:
+            self.process = subprocess.Popen([NAMED, "-g", "-c", str(conf), "-n", "1"], stdout=log, stderr=log)
         for _ in range(200):
             if self.process.poll() is not None:
                 break

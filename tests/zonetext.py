@@ -49,7 +49,9 @@ def show(changes: Iterable[Change], origin: str = ORIGIN) -> str:
 
 def remote_smtp(domain: str, *selectors: str, uses_map: bool = True) -> Transport:
     """Debian's remote_smtp as the probe would see it, signing with the selectors through our map."""
-    signers = tuple(Signer(domain, selector, f"/keys/{selector}.pem", "rsa2048", f"p{selector}") for selector in selectors)
+    signers = tuple(
+        Signer(domain, selector, f"/keys/{selector}.pem", "rsa2048", f"p{selector}") for selector in selectors
+    )
     return Transport("remote_smtp", takes_macros=True, uses_map=uses_map, expires=604800, signers=signers)
 
 

@@ -191,7 +191,11 @@ class TestDmarc:
 
     @pytest.mark.parametrize(
         ("parent", "want"),
-        [("v=DMARC1; p=reject", "reject"), ("v=DMARC1; p=reject; sp=quarantine", "quarantine"), ("v=DMARC1; p=none", "none")],
+        [
+            ("v=DMARC1; p=reject", "reject"),
+            ("v=DMARC1; p=reject; sp=quarantine", "quarantine"),
+            ("v=DMARC1; p=none", "none"),
+        ],
     )
     def test_inherited_policy_is_not_weakened(self, parent: str, want: str) -> None:
         """A first record for a sub-domain begins with the policy it has from its parent today."""
@@ -230,13 +234,17 @@ class TestDkim:
 
     def test_transport_that_cannot_sign(self) -> None:
         """Mail through a transport without DKIM options is told about."""
-        mail = MailDomain("example.org", addresses=(Address("192.0.2.1", "x"),), transports=(Transport("remote_smtp_smarthost"),))
+        mail = MailDomain(
+            "example.org", addresses=(Address("192.0.2.1", "x"),), transports=(Transport("remote_smtp_smarthost"),)
+        )
         assert "transport_unsigned" in words(wish(host=replace(host(), domains=(mail,))))
 
 
 class TestGone:
     ledger = {
-        ("old", "TXT", Owner.SPF): Applied("v=spf1 ip4:192.0.2.1 include:x.test -all", "old.example.org", "ip4:192.0.2.1 -all"),
+        ("old", "TXT", Owner.SPF): Applied(
+            "v=spf1 ip4:192.0.2.1 include:x.test -all", "old.example.org", "ip4:192.0.2.1 -all"
+        ),
         ("_dmarc.old", "TXT", Owner.DMARC): Applied("v=DMARC1; p=none", "old.example.org", "v=DMARC1; p=none"),
     }
     text = OURS + 'old IN TXT "v=spf1 include:x.test ip4:192.0.2.1 -all"\n_dmarc.old IN TXT "v=DMARC1; p=none"'

@@ -157,13 +157,17 @@ class TestMap:
 class TestTakeover:
     def test_first_time(self) -> None:
         """The first time, another text is shown beside ours and refused."""
-        [refusal] = guard.refusals(guard.judge(case('@ IN TXT "v=spf1 mx -all"', spf_claim("v=spf1 mx ip4:192.0.2.1 -all"))))
+        [refusal] = guard.refusals(
+            guard.judge(case('@ IN TXT "v=spf1 mx -all"', spf_claim("v=spf1 mx ip4:192.0.2.1 -all")))
+        )
         assert refusal.reason == "takeover"
         assert '"v=spf1 mx -all"' in refusal.sentence
         assert '"v=spf1 mx ip4:192.0.2.1 -all"' in refusal.sentence
         assert "apply --adopt example.org" in refusal.sentence
 
-    @pytest.mark.parametrize("fields", [{"adopt": True}, {"ledger": {("", "TXT", Owner.SPF): Applied("x", "example.org")}}])
+    @pytest.mark.parametrize(
+        "fields", [{"adopt": True}, {"ledger": {("", "TXT", Owner.SPF): Applied("x", "example.org")}}]
+    )
     def test_with_a_word_or_later(self, fields: dict) -> None:
         """With --adopt, or once the ledger knows the record, it goes through."""
         assert reasons(case('@ IN TXT "v=spf1 mx -all"', spf_claim(), **fields)) == []
@@ -218,7 +222,9 @@ class TestRecords:
 
     def test_spf_not_passing(self) -> None:
         """A record that would fail our own mail is refused, with the address and the result."""
-        got = case("", spf_claim("v=spf1 -ip4:192.0.2.0/24 ip4:192.0.2.1 -all"), senders={"example.org": ("192.0.2.1",)})
+        got = case(
+            "", spf_claim("v=spf1 -ip4:192.0.2.0/24 ip4:192.0.2.1 -all"), senders={"example.org": ("192.0.2.1",)}
+        )
         [refusal] = guard.refusals(guard.judge(got))
         assert refusal.reason == "spf_not_passing"
         assert "192.0.2.1" in refusal.sentence and '"fail"' in refusal.sentence

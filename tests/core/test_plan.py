@@ -83,9 +83,7 @@ class TestOverlay:
 
     def test_selector_is_ours_whole(self) -> None:
         """At a selector every value is replaced by the one key record."""
-        [change] = diff(
-            found := zone('s1._domainkey 60 IN TXT "x"').values(), overlay(found, [dkim_claim()], {})
-        )
+        [change] = diff(found := zone('s1._domainkey 60 IN TXT "x"').values(), overlay(found, [dkim_claim()], {}))
         assert show([change]).splitlines() == [
             "- s1._domainkey.example.org 60 TXT x",
             "+ s1._domainkey.example.org 3600 TXT v=DKIM1; k=rsa; p=AAAA",
@@ -132,7 +130,15 @@ class TestDigest:
     plan = Plan(
         "example.org",
         "bind",
-        (Change(Kind.CREATE, "s1._domainkey", "TXT", None, RRset("s1._domainkey", "TXT", 60, (Value("v=DKIM1; p=AA", ""),))),),
+        (
+            Change(
+                Kind.CREATE,
+                "s1._domainkey",
+                "TXT",
+                None,
+                RRset("s1._domainkey", "TXT", 60, (Value("v=DKIM1; p=AA", ""),)),
+            ),
+        ),
         (("example.org", ("s1",)),),
     )
 
