@@ -106,6 +106,7 @@ def carry_out(line: Line, seen: Observed, shown: Decision, *, token: Callable[[]
         work.outcomes.append(_write(work, plan, final, tuple(made)))
     failed = {outcome.zone for outcome in work.outcomes if outcome.error or outcome.refusals} | set(final.failed)
     _stamp(work, final)
+    _results(work, final)
     lines = _switch(work, final, failed)
     line.progress("asking the authoritative servers once more")
     looks = look_again(line, [plan for plan in final.zones if plan.plan.zone not in failed])
@@ -274,6 +275,20 @@ def _record(work: _Work, plan: ZonePlan, decision: Decision, changes: Iterable[C
             log.info("zone=%s name=%s type=%s %s because=%s", zone, name, change.type, change.kind.value,
                      because.get((change.name, change.type), ""))  # fmt: skip
         state.save_zone(ZoneRecord(zone, last_read=work.now, last_pass=work.now, result="ok", rrsets=len(plan.found)))
+
+
+def _results(work: _Work, decision: Decision) -> None:
+    """How the pass ended for zones that got nothing, for `status`."""
+    told = {zone: f"failed: {problem}" for zone, problem in decision.failed.items()}
+    for outcome in work.outcomes:
+        if outcome.error:
+            told[outcome.zone] = f"failed: {outcome.error}"
+        elif outcome.refusals and outcome.zone not in told:
+            told[outcome.zone] = f"refused: {outcome.refusals[0].sentence}"
+    for zone, result in told.items():
+        before = work.line.state.zone(zone)
+        read, rrsets = (before.last_read, before.rrsets) if before else (0, 0)
+        work.line.state.save_zone(ZoneRecord(zone, read, work.now, result, rrsets))
 
 
 # --- stamps and the map -----------------------------------------------------------------------------------------

@@ -115,11 +115,11 @@ class Line:
     def _homeless(self, host: Host) -> list[Notice]:
         """Names that exim has and no configured zone holds: nothing can be done for them, and somebody should know."""
         homeless = [m.name for m in host.domains if m.local and zone_of(m.name, self.config.zones) is None]
-        return [
-            Notice("no_zone", f"{name}: exim has this domain, but no zone in {self.config.file} holds it; add the zone, with "
-                   "its provider, if dnssync is to publish for it.")
-            for name in homeless
-        ]  # fmt: skip
+        if not homeless:
+            return []
+        names = ", ".join(homeless[:5]) + (f" and {len(homeless) - 5} more" if len(homeless) > 5 else "")
+        told = f"exim has {names}, but no zone in {self.config.file} holds {'them' if len(homeless) > 1 else 'it'}; add the zone, "
+        return [Notice("no_zone", told + "with its provider, if dnssync is to publish for it.")]
 
     def _remembered(self, now: int) -> dict[str, tuple[Address, ...]]:
         recent: dict[str, list[Address]] = {}

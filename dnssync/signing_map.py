@@ -62,9 +62,7 @@ def write(path: Path, lines: Lines, *, previous: Lines, dropped: Collection[str]
     if lost:
         raise ValueError(f"exim's map would lose {', '.join(lost)}")
     wanted = text(lines).encode("ascii")
-    if path.exists() and path.read_bytes() == wanted:
-        return False
-    if not lines and not path.exists():
+    if read(path) == dict(lines):
         return False
     make_directory(path.parent, mode=0o755)
     write_atomically(path, wanted, mode=0o644)

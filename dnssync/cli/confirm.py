@@ -1,0 +1,40 @@
+"""`dnssync confirm`: a person's word for one doubt, as a notice named it."""
+
+from __future__ import annotations
+
+import click
+
+from dnssync.cli.context import Context, json_option
+from dnssync.core.rotation import DAY, moment
+
+LASTS = 7 * DAY
+MEANS = {
+    "clock": "the clock of this host is right",
+    "narrow": "addresses that {subject} does not send from any more may leave its SPF record now",
+    "gone": "{subject} has left exim for good: what dnssync wrote for it may leave DNS",
+    "servers": "what the provider shows for the zone {subject} is right, even if it is empty",
+}
+
+
+@click.command(name="confirm")
+@click.argument("what", type=click.Choice(list(MEANS)))
+@click.argument("subject", required=False, default="")
+@json_option
+@click.pass_obj
+def command(context: Context, what: str, subject: str) -> int:
+    """Settle a doubt for seven days: `clock`, `narrow DOMAIN`, `gone DOMAIN` or `servers ZONE`, as the notice named it."""
+    subject = subject.rstrip(".").lower()
+    if (what == "clock") == bool(subject):
+        raise click.UsageError(
+            "`confirm clock` takes no name." if subject else f"`confirm {what}` needs a name after it."
+        )
+    line = context.line(read_only=False)
+    now = int(context.now())
+    sentence = MEANS[what].format(subject=subject)
+    with context.lock("confirm"), line.state.transaction():
+        line.state.add_request(what, subject, now, now + LASTS)
+        line.state.add_event(now, "confirm", domain=subject, sentence=f"a person confirmed: {sentence}")
+    if context.json:
+        context.emit({"kind": what, "subject": subject, "until": now + LASTS})
+    context.say(f"Noted until {moment(now + LASTS)}: {sentence}. The next `dnssync plan` shows what follows from it.")
+    return 0

@@ -1,0 +1,58 @@
+"""`dnssync freeze`: let a domain's records be as they are."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import click
+
+from dnssync.cli.context import Context, chosen, json_option
+from dnssync.config_check import duration
+from dnssync.core.rotation import moment
+
+
+@click.command(name="freeze")
+@click.argument("domain")
+@click.option("--until", metavar="WHEN", help="A date (2026-12-31) or a duration (3d); without it, until --off.")
+@click.option("--off", is_flag=True, help="End it.")
+@json_option
+@click.pass_obj
+def command(context: Context, domain: str, until: str | None, off: bool) -> int:
+    """Change nothing in DNS for DOMAIN, until a date or until `--off`. exim goes on signing with the keys that are published."""
+    [name] = chosen(context, (domain,))
+    now = int(context.now())
+    end = _end(until, now)
+    if off and until:
+        raise click.UsageError("--off and --until exclude each other.")
+    line = context.line(read_only=False)
+    with context.lock("freeze"), line.state.transaction():
+        if off:
+            there = line.state.drop_request("freeze", name)
+        else:
+            line.state.add_request("freeze", name, now, end)
+        told = "thawed" if off else f"frozen {'until ' + moment(end) if end else 'until it is thawed'}"
+        line.state.add_event(now, "freeze", domain=name, sentence=f"{name} {told} by a person")
+    if context.json:
+        context.emit({"domain": name, "frozen": not off, "until": end})
+    if off and not there:
+        context.say(f"{name} was not frozen.")
+    else:
+        context.say(f"{name} is {told}." + ("" if off else f" `dnssync freeze --off {name}` ends that."))
+    return 0
+
+
+def _end(until: str | None, now: int) -> int | None:
+    """When it ends, in seconds since 1970."""
+    if until is None:
+        return None
+    seconds = duration(until)
+    if seconds is not None:
+        return now + seconds
+    try:
+        day = datetime.fromisoformat(until)
+    except ValueError:
+        raise click.UsageError(f"--until {until}: write a date such as 2026-12-31, or a duration such as 3d.") from None
+    end = int((day if day.tzinfo else day.replace(tzinfo=UTC)).timestamp())
+    if end <= now:
+        raise click.UsageError(f"--until {until} lies in the past.")
+    return end

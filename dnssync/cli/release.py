@@ -1,0 +1,37 @@
+"""`dnssync release`: let go of a zone; its records stay, the ledger forgets them."""
+
+from __future__ import annotations
+
+import click
+
+from dnssync.cli.context import Context, json_option
+
+
+@click.command(name="release")
+@click.argument("zone")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+@click.pass_obj
+def command(context: Context, zone: str, yes: bool) -> int:
+    """Let go of ZONE: its records stay in DNS and its keys where they are, dnssync forgets that it wrote them.
+
+    Take the zone out of the configuration first, or the next `apply` begins with it anew.
+    Exit codes: 0 done, 3 nobody said yes.
+    """
+    name = zone.rstrip(".").lower()
+    if not yes:
+        answer = context.ask(f"Forget what dnssync wrote in {name}? Its records stay.")
+        if not answer:
+            context.warn(
+                "Nothing was changed." + (" There is no terminal to ask at: say --yes." if answer is None else "")
+            )
+            return 3
+    line = context.line(read_only=False)
+    with context.lock("release"), line.state.transaction():
+        count = line.state.forget(name)
+        line.state.add_event(int(context.now()), "release", zone=name, sentence=f"{name} was let go by a person")
+    if context.json:
+        context.emit({"zone": name, "forgotten": count})
+    still = f" It is still configured in {context.config.file}: take it out." if name in context.config.zones else ""
+    context.say(f"{name}: {count} records are nobody's but yours now.{still}")
+    return 0
