@@ -238,7 +238,13 @@ class Checker:
     def _dmarc(self, path: str, value: Any, base: DmarcPolicy, zone: bool) -> DmarcPolicy:
         data = self.mapping(path, value, ("p", "sp", "np", "rua", "ruf", "adkim", "aspf"))
         words: dict[str, str] = {}
-        for tag, known in (("p", POLICIES), ("sp", POLICIES), ("np", POLICIES), ("adkim", ("r", "s")), ("aspf", ("r", "s"))):
+        for tag, known in (
+            ("p", POLICIES),
+            ("sp", POLICIES),
+            ("np", POLICIES),
+            ("adkim", ("r", "s")),
+            ("aspf", ("r", "s")),
+        ):
             if tag in data:
                 words[tag] = self.one_of(f"{path}.{tag}", data[tag], known, known[0])
         uris: dict[str, tuple[str, ...]] = {}
@@ -247,7 +253,10 @@ class Checker:
                 uris[tag] = tuple(map(str, self.items(f"{path}.{tag}", data[tag])))
                 for number, uri in enumerate(uris[tag]):
                     if not _URI.fullmatch(uri):
-                        self.mistake(f"{path}.{tag}[{number}]", f"{uri!r} is no report address; write mailto:postmaster@{{domain}}")
+                        self.mistake(
+                            f"{path}.{tag}[{number}]",
+                            f"{uri!r} is no report address; write mailto:postmaster@{{domain}}",
+                        )
         changes: dict[str, Any] = {**words, **uris}
         got = replace(base, **changes)
         return replace(got, explicit=base.explicit | frozenset(data)) if zone else got

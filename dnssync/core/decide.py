@@ -181,7 +181,9 @@ def _advance(seen: Observed, view: ZoneView | None, domain: str, kind: str) -> S
         overlap=overlap,
     )
     policy = rotation.Policy(lifetime=view.policy.dkim.lifetime) if view else rotation.Policy()
-    step = rotation.advance(mine, policy, seen.now, observation, algorithm=algorithm or (mine[0].algorithm if mine else ""))
+    step = rotation.advance(
+        mine, policy, seen.now, observation, algorithm=algorithm or (mine[0].algorithm if mine else "")
+    )
     return step if algorithm and signs(mail) else replace(step, generate=())
 
 
@@ -326,7 +328,9 @@ def _switched(seen: Observed, lines: Mapping[str, tuple[str, ...]]) -> list[Noti
 
 def _frozen(seen: Observed) -> list[Notice]:
     return [
-        Notice("frozen", f"{domain}: frozen by a person; nothing of it is changed. `dnssync freeze --off {domain}` ends that.")
+        Notice(
+            "frozen",
+            f"{domain}: frozen by a person; nothing of it is changed. `dnssync freeze --off {domain}` ends that.",
+        )
         for domain in sorted(seen.frozen)
     ]
-

@@ -117,7 +117,9 @@ def _ours_by_key(case: Case, claim: Claim, text: str) -> bool:
 
 def _signing_keys_stay(case: Case) -> Iterator[Finding]:
     """The record of a key that signs, may sign at once or signed lately must stay; so must its place in the map."""
-    selectors = {(key.domain, key.selector) for key in case.keys if case.phases.get((key.domain, key.selector)) in SIGNING}
+    selectors = {
+        (key.domain, key.selector) for key in case.keys if case.phases.get((key.domain, key.selector)) in SIGNING
+    }
     for change in case.plan.changes:
         claim = case.claim_at(change)
         if claim is None or claim.owner is not Owner.DKIM:
@@ -228,7 +230,9 @@ def _spf_passes(case: Case, claim: Claim, name: str, record: spf.Record) -> Iter
         if got.result == "pass":
             continue
         if got.unknown or got.result == "temperror":
-            yield Notice("spf_undecided", f"{name}: whether its SPF record passes {ip} cannot be known now: DNS is silent.")
+            yield Notice(
+                "spf_undecided", f"{name}: whether its SPF record passes {ip} cannot be known now: DNS is silent."
+            )
         else:
             yield Refusal(
                 "spf_not_passing",
@@ -245,7 +249,9 @@ def _dmarc_works(case: Case) -> Iterator[Finding]:
         try:
             dmarc.parse(claim.value)
         except ValueError as error:
-            yield Refusal("dmarc_syntax", f'{case.full(claim.name)}: the DMARC record "{claim.value}" is not valid: {error}')
+            yield Refusal(
+                "dmarc_syntax", f'{case.full(claim.name)}: the DMARC record "{claim.value}" is not valid: {error}'
+            )
 
 
 def _aliases(case: Case) -> Iterator[Finding]:

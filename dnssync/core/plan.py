@@ -118,9 +118,7 @@ def digest(plans: Sequence[Plan], *, made: Mapping[str, Intent] | None = None) -
     since the plan was shown to the intents they fulfil; their names and bytes count as the placeholders that were
     shown, so that a plan before and after key generation has one digest.
     """
-    names = {
-        f"{selector}._domainkey": intent for selector, intent in (made or {}).items()
-    }
+    names = {f"{selector}._domainkey": intent for selector, intent in (made or {}).items()}
     data: list[object] = []
     for plan in plans:
         data.append([plan.zone, plan.provider, sorted(json.dumps(to_json(_masked(c, names))) for c in plan.changes)])
