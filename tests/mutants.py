@@ -2,7 +2,7 @@
 
 Each breakage is made in a temporary copy of the tree, never in place. It is caught where the named tests fail; it
 survives where they pass, and then a test is missing. A row whose old text does not stand in its file exactly once, or
-that keeps the tests from being collected, is a fault of this table.
+that keeps the tests from being collected, is a fault of the table, `mutant_table.py`.
 """
 
 from __future__ import annotations
@@ -19,81 +19,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from mutant_table import TABLE
+
 ROOT = Path(__file__).resolve().parent.parent
 WORKERS = 2
 LONGEST = 180  # seconds; a breakage that makes the tests run for ever was noticed too
 COPIED = ("dnssync", "providers", "tests", "config", "pyproject.toml")
-
-# For each file and the tests that answer for it: what stands there, and what breaks it.
-TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
-    (
-        "dnssync/core/rotation.py",
-        "tests/core/test_rotation.py tests/core/test_rotation_succession.py tests/test_life.py",
-    ): [
-        # signing too early
-        ("Phase.READY if now >= key.published + key.season else", "Phase.READY if now >= key.published else"),
-        ("if key.published is None and now >= key.seen + policy.gap:", "if key.published is None and now > key.seen:"),
-        ("if look is not Sight.VISIBLE:", "if look is Sight.ABSENT:"),
-        ("return replace(grown, seen=None, published=None)", "return replace(grown, seen=None)"),
-        ("max(key.seen, key.published or 0) > now:", "key.seen > now:"),
-        ("if key.seen is None or max(", "if key.seen is None or 0 * max("),
-        (
-            "k.selector in seen.readable and seen.sights.get(k.selector) is Sight.VISIBLE}",
-            "k.selector in seen.readable}",
-        ),
-        ("for k in keys if k.selector in seen.readable and seen.sights.get", "for k in keys if seen.sights.get"),
-        ("is Phase.READY and key.selector in usable]", "in (Phase.READY, Phase.PUBLISHED) and key.selector in usable]"),
-        ("if ready and (lost or until is None or until <= now):", "if ready:"),
-        ("season=max(key.season, seen.season)", "season=seen.season"),
-        ("return longest + MARGIN,", "return longest,"),
-        ("(previous_ttl or 0, ", "(0, "),
-        ("(min(negative_ttl or 0, DAY), ", "(negative_ttl or 0, "),
-        # an unproven or premature stamp
-        ("if look is Sight.UNKNOWN:\n        return grown\n", ""),
-        ("if signs and phase(key, policy, now) is Phase.READY:", "if phase(key, policy, now) is Phase.READY:"),
-        ("if signs and phase(key, policy, now) is Phase.READY:", "if signs:"),
-        ("key.selector not in signing and 0 < (key.activated or 0) < proven", "0 < (key.activated or 0) < proven"),
-        ("0 < (key.activated or 0) < proven", "0 < (key.activated or 0) <= proven"),
-        ("for key in keys if key.selector in signing), default=0)", "for key in keys), default=0)"),
-        ("if key.removed is not None:\n        return key\n", ""),
-        # a key that signs and is let go
-        ("if ready and (lost or until is None or until <= now):", "if ready and (lost or until is None):"),
-        ("if signs and key.revoked is None else grown", "if False else grown"),
-        ("if signs and key.revoked is None else grown", "if signs else grown"),
-        ("is not Phase.REMOVED)", "not in (Phase.REMOVED, Phase.DUE))"),
-        ("overlap=max(key.overlap, seen.overlap)", "overlap=seen.overlap"),
-        ("now >= key.retired + key.overlap else", "now >= key.retired else"),
-        ("return longest + DAY,", "return longest,"),
-        ("(retry_cutoff, ", "(0, "),
-        # a lost key
-        ("(_retired(keys, phases, usable) if lost else None)", "None"),
-        ("(_retired(keys, phases, usable) if lost else None)", "_retired(keys, phases, usable)"),
-        ("is Phase.RETIRED and k.selector in usable]", "is Phase.RETIRED]"),
-        ("and not hopeful and (lost or not active)", "and not hopeful and not active"),
-        ("and not hopeful and (lost or not active)", "and (lost or not active)"),
-        ("hopeful = len(coming) > 1 or any(", "hopeful = any("),
-        ("hopeful = len(coming) > 1 or any(key.selector in seen.readable for key in coming)", "hopeful = bool(coming)"),
-        # when to look again
-        ("return second if second > now else later,", "return second,"),
-        ("(now - key.generated) // 10", "policy.gap"),
-        ("if until is not None and until > now:", "if until is not None:"),
-        ("int(policy.lifetime * (1 - share))", "policy.lifetime"),
-    ],
-    ("dnssync/core/spf_merge.py", "tests/core/test_spf_merge.py"): [
-        (
-            " or t.meaning(domain) in wanted or t.meaning(domain) not in added_before]",
-            " or t.meaning(domain) in wanted]",
-        ),
-        ("if _is_all(t) or t.meaning(domain) in wanted or ", "if _is_all(t) or "),
-        ("if redirect is not None and not ended:", "if redirect is not None and ended:"),
-        ("if mine or explicit:", "if mine:"),
-        ("if mine or explicit:", "if True:"),
-        ("own = added_before | {", "own = wanted | {"),
-        ("result = (*kept[:at], *missing, *kept[at:])", "result = (*kept, *missing)"),
-        ("live = {term.meaning(domain) for term in kept[:at]}", "live = {term.meaning(domain) for term in kept}"),
-        ("if term.meaning(domain) not in gone)", "if term.meaning(domain) in gone)"),
-    ],
-}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,49 @@
+"""Rules of desire and plan that the mutants asked for: silence drops nothing, a revoked key says so, an intent counts."""
+
+from __future__ import annotations
+
+from dnssync.core import dkim
+from dnssync.core.desire import Wish, desire
+from dnssync.core.model import KeyPair, Limits
+from dnssync.core.plan import Intent, Plan, digest
+from dnssync.core.policy import MailPolicy
+from tests.zonetext import host, silent, zone
+
+KEY = KeyPair("example.org", "s1", "rsa2048", "AAAA", 1, 1, 1, 1, retired=2)
+
+
+def claimed(*published: KeyPair) -> dict[tuple[str, str], str | None]:
+    """What example.org claims in an empty zone while nobody answers any look-up."""
+    got = desire(
+        Wish(
+            zone="example.org",
+            policy=MailPolicy(),
+            domains=("example.org",),
+            host=host("example.org"),
+            found=zone(""),
+            published=published,
+            ledger={},
+            limits=Limits(),
+            dns=silent,
+        )
+    )
+    return {claim.key: claim.value for claim in got.claims}
+
+
+def test_silence_about_the_domain_drops_no_term() -> None:
+    """Where nobody answers for the domain itself, neither `mx` nor `a` is left out."""
+    assert claimed()[("", "TXT")] == "v=spf1 mx a ip4:192.0.2.1 -all"
+
+
+def test_a_revoked_key_is_published_as_such() -> None:
+    """From `revoked` on the record of a key has an empty p=, and its public half before (RFC 6376 §3.6.1)."""
+    at = ("s1._domainkey", "TXT")
+    assert dkim.parse(claimed(KEY)[at] or "").p == "AAAA"
+    revoked = KeyPair("example.org", "s1", "rsa2048", "AAAA", 1, 1, 1, 1, retired=2, revoked=3)
+    assert dkim.parse(claimed(revoked)[at] or "").p == ""
+
+
+def test_a_key_to_make_is_part_of_the_digest() -> None:
+    """A plan that would make a key, or a key of another algorithm, is not the plan that was shown."""
+    plans = [Plan("example.org", "bind", (), (), (Intent("example.org", name),)) for name in ("rsa2048", "rsa4096")]
+    assert len({digest([plan]) for plan in (Plan("example.org", "bind"), *plans)}) == 3
