@@ -1,0 +1,80 @@
+"""A mail host and its name server, driven through the command line: real exim, real BIND, a clock of the test."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dnssync.cli import run
+from dnssync.cli.context import Context
+from dnssync.exim.macros import render
+from tests.bind import Bind
+from tests.exim_host import EximHost
+
+DOMAIN = "esferas.example"
+IP = "46.101.91.82"
+ZONE = f"""
+@ 300 IN MX 10 mx
+@ 300 IN A {IP}
+@ 300 IN TXT "site-verification=abc" "def"
+@ 300 IN TXT "v=spf10 is not SPF"
+mx 300 IN A {IP}
+www 300 IN CNAME @
+_dmarc.other 300 IN TXT "v=DMARC1; p=reject"
+"""
+
+
+class Site:
+    """A mail host and its name server, driven through the command line with a clock of the test."""
+
+    def __init__(self, folder: Path, exim: EximHost, bind: Bind) -> None:
+        self.folder, self.exim, self.bind = folder, exim, bind
+        self.now = 1_795_507_200.0
+        self.config = folder / "dnssync.yaml"
+        self.write()
+
+    def write(self, zone: str = "") -> None:
+        """The configuration; `zone` adds lines to the zone's entry."""
+        options = {**self.bind.options(), "class": "rfc2136"}
+        text = {
+            "providers": {"bind": options},
+            "zones": {DOMAIN: {"provider": "bind", "nameservers": [self.bind.server], **json.loads(zone or "{}")}},
+            "exim": {"command": list(self.exim.command), "map": str(self.exim.map)},
+            "addresses": [IP],
+            "keys": str(self.exim.keys),
+            "state": f"sqlite:///{self.folder}/state/state.db",
+        }
+        self.config.write_text(json.dumps(text))
+
+    def run(self, *args: str, make_line: Callable[..., Any] | None = None) -> tuple[int, str]:
+        """A command's exit code and everything it printed; `make_line` assembles other parts."""
+        out = io.StringIO()
+        context = Context(
+            make_line=make_line,
+            now=lambda: self.now,
+            sleep=self._sleep,
+            environ={},
+            stdin=io.StringIO(),
+            stdout=out,
+            stderr=out,
+        )
+        code = run(["-c", str(self.config), *args], context)
+        return code, out.getvalue()
+
+    def _sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """Everything running, exim told of dnssync's macros."""
+    with EximHost(hostnames=(DOMAIN,)) as exim, Bind(tmp_path / "bind", {DOMAIN: ZONE}) as bind:
+        exim.macros(render(exim.map, exim.keys))
+        exim.map.write_text("")
+        exim.render()
+        yield Site(tmp_path, exim, bind)
