@@ -19,14 +19,13 @@ _TAG = re.compile(r"[A-Za-z][A-Za-z0-9_\-]*")
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A DMARC record: its tags in order, without v. Tag names in lower case, values as written."""
+    """A DMARC record: its tags without v, p first, else in order. Tag names in lower case, values as written."""
 
     tags: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
-        """`v=DMARC1; p=…; …`: readers of RFC 7489 want p second."""
-        ordered = sorted(self.tags, key=lambda tag: tag[0] != "p")
-        return "; ".join(["v=DMARC1", *(f"{name}={value}" for name, value in ordered)])
+        """`v=DMARC1; p=…; …`: readers of RFC 7489 want p second, and a `;` behind the version in any case."""
+        return "v=DMARC1; " + "; ".join(f"{name}={value}" for name, value in self.tags) if self.tags else "v=DMARC1;"
 
     def get(self, name: str) -> str:
         """The value of a tag, "" where it is not there."""
@@ -56,7 +55,11 @@ def parse(text: str) -> Record:
         if name in found or name == "v":
             raise RecordError(offset, f"the tag {name}= stands there twice")
         found[name] = value
-    return Record(tuple(found.items()))
+    return _record(found)
+
+
+def _record(tags_: Mapping[str, str]) -> Record:
+    return Record(tuple(sorted(tags_.items(), key=lambda tag: tag[0] != "p")))
 
 
 def same(one: str, other: str) -> bool:
@@ -120,8 +123,8 @@ def merge(*, found: Record | None, applied: str, wanted: Mapping[str, str], expl
         if value is not None:
             unchanged = tag in standing and _plain(tag, value) == _plain(tag, standing[tag])
             result[tag] = standing[tag] if unchanged else value
-    added = tuple((tag, value) for tag, value in result.items() if tag in mine or standing.get(tag) != value)
-    return Merged(Record(tuple(result.items())), str(Record(added)) if added else "")
+    added = {tag: value for tag, value in result.items() if tag in mine or standing.get(tag) != value}
+    return Merged(_record(result), str(_record(added)) if added else "")
 
 
 def _policies(

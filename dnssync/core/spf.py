@@ -159,7 +159,7 @@ def _term(text: str, offset: int) -> Term:
         raise RecordError(at, f"after {name} comes a colon, not a slash")
     domain = rest[1:]
     if rest or name in ("include", "exists"):
-        check_domain(domain, at + 1)
+        check_domain(domain, at + len(rest[:1]))
     return Mechanism(name, qualifier, domain, "", four, six, text)
 
 

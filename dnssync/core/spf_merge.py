@@ -141,16 +141,21 @@ def _refuse_clash(kept: Sequence[Term], needed: Sequence[Term], domain: str, exp
 def _owned(terms: Sequence[Term], added: str, domain: str) -> frozenset[int]:
     """The places of the terms that we added; one for each, though others may have written the same term.
 
-    Ours were put in front of the `all` that ends the record, behind those of others: that is where they are looked for
-    first, from the back. A text that no longer parses speaks for no term, so that nothing is taken away.
+    Ours were put in front of the `all` that ends the record, behind those of others (modifiers at the very end): there
+    they are looked for first, from the back; then that `all`; then the dead ones. A text that no longer parses speaks
+    for no term, so that nothing is taken away.
     """
     try:
         sought = [term.meaning(domain) for term in parse_terms(added)]
     except RecordError:
         return frozenset()
     end = _end(terms)
+
+    def likely(index: int) -> tuple[int, int]:
+        return (0 if isinstance(terms[index], Modifier) else (index >= end) + (index > end), -index)
+
     places: set[int] = set()
-    for index in (*range(end - 1, -1, -1), *range(end, min(end + 1, len(terms))), *range(len(terms) - 1, end, -1)):
+    for index in sorted(range(len(terms)), key=likely):
         meaning = terms[index].meaning(domain)
         if meaning in sought:
             sought.remove(meaning)
