@@ -7,6 +7,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A busy machine is slow, not wrong: no test fails for the time it took.
+settings.register_profile("dnssync", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("dnssync")
 
 NEEDS = {
     "exim": ("a real exim4", lambda: Path("/usr/sbin/exim4").exists() and Path("/usr/sbin/update-exim4.conf").exists()),
@@ -27,7 +32,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             left_out.setdefault(name, []).append(item.nodeid)
         (drop if lacking else keep).append(item)
     if drop and (os.environ.get("DNSSYNC_TESTS") == "all" or os.environ.get("CI")):
-        raise pytest.UsageError(f"{len(drop)} tests would be left out for want of {', '.join(NEEDS[n][0] for n in left_out)}")
+        raise pytest.UsageError(
+            f"{len(drop)} tests would be left out for want of {', '.join(NEEDS[n][0] for n in left_out)}"
+        )
     items[:] = keep
     config.hook.pytest_deselected(items=drop)
 

@@ -220,6 +220,14 @@ class TestRecords:
         assert reasons(got) == []
         assert [notice.reason for notice in guard.notices(guard.judge(got))] == ["spf_unknown"]
 
+    def test_spf_include_missing(self) -> None:
+        """A target of include or redirect that has no record is told; it is for its owner to mend."""
+        got = case("", spf_claim("v=spf1 ip4:192.0.2.1 include:gone.test -all"))
+        assert reasons(got) == []
+        [notice] = guard.notices(guard.judge(got))
+        assert notice.reason == "spf_include_missing"
+        assert "gone.test" in notice.sentence
+
     def test_spf_not_passing(self) -> None:
         """A record that would fail our own mail is refused, with the address and the result."""
         got = case(
