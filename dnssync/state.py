@@ -416,14 +416,21 @@ def _sqlite(path: str, read_only: bool) -> sa.Engine:
 
     def connect() -> sqlite3.Connection:
         uri = f"file:{Path(path).resolve()}?mode={'ro' if read_only else 'rwc'}"
-        connection = sqlite3.connect(uri, uri=True, timeout=10)
+        connection = sqlite3.connect(uri, uri=True, timeout=30, isolation_level=None)
         if not read_only:
             # A crash at any moment leaves the state of before or after, never something between.
             connection.execute("PRAGMA journal_mode=DELETE")
             connection.execute("PRAGMA synchronous=FULL")
         return connection
 
-    return sa.create_engine("sqlite://", creator=connect, poolclass=NullPool)
+    engine = sa.create_engine("sqlite://", creator=connect, poolclass=NullPool)
+
+    @sa.event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        # The driver's own transactions begin at the first write, too late for two processes that make the tables at once.
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+    return engine
 
 
 def _sentence(where: str, error: str) -> str:

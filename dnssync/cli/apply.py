@@ -142,6 +142,9 @@ def _tell(context: Context, report: Report) -> None:
     if context.json:
         return
     context.say()
+    late = {
+        plan.plan.zone for plan in report.decision.zones if not plan.refusals
+    }  # refused only when it came to writing
     for outcome in report.outcomes:
         if outcome.changes:
             context.say(f"{outcome.zone} at {outcome.provider}: {len(outcome.changes)} record sets written", "green")
@@ -149,6 +152,8 @@ def _tell(context: Context, report: Report) -> None:
             context.say(f"  by hand: {text}", "yellow")
         if outcome.error:
             context.say(f"failed: {outcome.error}", "red")
+        for refusal in outcome.refusals if outcome.zone in late else ():
+            context.say(f"refused: {refusal.sentence}", "red")
     for key in report.made:
         context.say(f"made {key.selector} ({key.algorithm}) for {key.domain}", "green")
     for domain, selectors in report.map_lines:

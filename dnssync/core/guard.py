@@ -237,8 +237,14 @@ def _spf_passes(case: Case, claim: Claim, name: str, record: spf.Record) -> Iter
             yield Refusal(
                 "spf_not_passing",
                 f'{name}: mail leaves this host from {ip}, and its SPF record would answer "{got.result}": '
-                f'"{claim.value}". Look for a term before it that matches first, such as -ip4 or -all.',
+                f'"{claim.value}". {_why(got.result)}',
             )
+
+
+def _why(result: str) -> str:
+    if result == "permerror":
+        return "That is an error to receivers: mend or remove the term that leads nowhere, or needs too many look-ups."
+    return "Look for a term before ours that matches first, such as -ip4 or -all."
 
 
 def _dmarc_works(case: Case) -> Iterator[Finding]:
