@@ -96,7 +96,7 @@ class Resolver:
         self._ask.begin()
         pool = ThreadPoolExecutor(self._workers, thread_name_prefix="dns")
         try:
-            return self._look(pool, list(dict.fromkeys(questions)), ALIASES)
+            return self._look(pool, list(questions), ALIASES)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)  # waits for nobody after Ctrl-C
 
@@ -114,6 +114,9 @@ class Resolver:
         return max((reply.negative_ttl for reply in replies if reply.negative_ttl is not None), default=None)
 
     def _look(self, pool: ThreadPoolExecutor, questions: Sequence[Question], aliases: int) -> dict[Question, Answer]:
+        for question in questions:
+            if question.zone:
+                self._zones.setdefault(question.zone, ())  # configured, so no resolver hears of its names
         answers = {}
         held: dict[Question, str] = {}
         for question in questions:
@@ -121,8 +124,6 @@ class Resolver:
             if wrong:
                 answers[question] = Answer(question, (), problem=wrong)
             else:
-                if question.zone:
-                    self._zones.setdefault(question.zone, ())  # configured, so no resolver hears of its names
                 held[question] = question.zone or zone_of(question.name, self._zones) or ""
         # Zones above come first, since those below may be found through them.
         zones = sorted({zone for zone in held.values() if zone}, key=lambda zone: (zone.count("."), zone))
@@ -134,12 +135,7 @@ class Resolver:
         for (question, server), message in zip(jobs, messages, strict=True):
             replies[question].append(_judge(str(server or "resolver"), held[question], question, message))
 
-        targets = {
-            (target, q.type): Question(target, q.type, zone_of(target, self._zones) or "")
-            for q, all_ in replies.items()
-            for _, target in all_
-            if target
-        }
+        targets = {(t, q.type): Question(t, q.type) for q, all_ in replies.items() for _, t in all_ if t}
         further = self._look(pool, list(targets.values()), aliases - 1) if targets and aliases else {}
         for question, all_ in replies.items():
             ends = [further.get(targets[(target, question.type)]) if target else None for _, target in all_]

@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from dnssync.core.sighting import Question, Rcode, Sight
-from dnssync.delegation import REMEMBER
+from dnssync.delegation import REMEMBER, REMEMBER_FAILURE
 from dnssync.resolver import Resolver
 from dnssync.wire import split
 from tests.looking import KEY, ZONE, look, record, see, serving
@@ -176,6 +176,44 @@ def test_a_server_whose_address_nobody_tells(world):
     assert [(reply.server, reply.note) for reply in answer.replies if not reply.answered] == [
         ("ns2.net.test", "its address: servfail")
     ]
+    assert answer.not_asked == ()
+
+
+def test_a_server_in_another_configured_zone(world, serve):
+    """A server's name in another configured zone is asked of that zone's servers, not of the resolver."""
+    other = serve({"net.test": "ns2 A 127.0.0.5"})
+    answer = look(world.resolver({CHILD: [], "net.test": [other.where]}), ASK)
+    assert see(answer) is Sight.VISIBLE
+    assert len(answer.replies) == len(world.children)
+    assert world.system.asked("ns2.net.test") == []
+
+
+def test_glue_of_old(world, serve):
+    """An address that only the parent's glue has counts too: some of the world still goes there."""
+    path = world.parent.zones[0].path
+    path.write_text(path.read_text() + "ns1.child A 127.0.0.9\n")
+    serve({CHILD: record("v=DKIM1; p=")}, address="127.0.0.9", port=world.system.port)
+    assert see(look(world.resolver(), ASK)) is Sight.PARTIAL
+
+
+def test_a_name_server_without_authority_names_no_others(world):
+    """The NS set that a server tells without authority adds no servers."""
+    world.children[1].write(CHILD, "@ NS ns9.net.test.\n" + record(KEY))
+    world.children[1].faults[CHILD] = Fault.LAME
+    answer = look(world.resolver(), ASK)
+    assert see(answer) is Sight.VISIBLE
+    assert answer.not_asked == ()
+
+
+def test_a_failed_search_is_soon_repeated(world):
+    """That the servers could not be found is remembered for a minute only."""
+    which = world.resolver()
+    world.system.faults["parent.test"] = Fault.SERVFAIL
+    assert not look(which, ASK).known
+    world.system.faults.clear()
+    assert not look(which, ASK).known
+    world.clock[0] = REMEMBER_FAILURE
+    assert see(look(which, ASK)) is Sight.VISIBLE
 
 
 def test_a_server_without_address(world):
@@ -207,4 +245,6 @@ def test_servers_in_each_other(serve):
 def test_a_name_given_as_foreign(world):
     """A name of a configured zone that is asked as a foreign one still goes to the zone's own servers."""
     assert world.resolver({CHILD: []}).texts(ASK.name, "TXT") == (KEY,)
+    answers = world.resolver().look([Question(CHILD, "A"), ASK])
+    assert all(answer.known for answer in answers.values())
     assert {query.name for query in world.system.log if query.name.endswith(CHILD)} == set()

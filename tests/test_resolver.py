@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from dnssync.core.sighting import Question, Rcode, Sight
-from dnssync.resolver import ALIASES, SILENT, WORKERS, Resolver
+from dnssync.resolver import ALIASES, ATTEMPTS, SILENT, WORKERS, Resolver
 from dnssync.wire import Message
 from tests.looking import ASK, KEY, NAME, ZONE, look, record, resolver, see, serving
 from tests.nameserver import Fault
@@ -128,11 +128,11 @@ def test_negative_ttl(serve):
 
 def test_cname_inside_the_zone(serve):
     """A CNAME at the selector is followed, and the reply says so."""
-    server = serve({ZONE: f's1._domainkey CNAME there\nthere CNAME end\nend 60 TXT "{KEY}"'})
+    server = serve({ZONE: f's1._domainkey CNAME there\nthere 30 CNAME end\nend 60 TXT "{KEY}"'})
     answer = look(resolver(server))
     assert see(answer) is Sight.VISIBLE
     assert answer.replies[0].note == "CNAME to there.example.org → end.example.org"
-    assert answer.replies[0].ttl == 60
+    assert answer.replies[0].ttl == 30
     assert resolver(server).texts(NAME, "CNAME", ZONE) == ("there.example.org.",)
 
 
@@ -249,7 +249,7 @@ def test_one_query_for_each_server_and_question(serve):
 def test_a_dead_server_costs_its_time_outs_once(serve):
     """2,000 questions to a dead server cost it a bounded number of queries, and its word is missing in every answer."""
     good, dead = serve({ZONE: record(KEY)}), serve({ZONE: ""}, faults={"*": Fault.DROP})
-    which = resolver(good, dead, timeout=1.0)
+    which = resolver(good, dead)
     answers = which.look(many(2000))
     assert {see(answer) for answer in answers.values()} == {Sight.UNKNOWN}
     assert {tuple(reply.rcode for reply in answer.replies) for answer in answers.values()} <= {
@@ -258,6 +258,21 @@ def test_a_dead_server_costs_its_time_outs_once(serve):
     }
     assert len(dead.log) <= WORKERS + SILENT
     assert {query.name for query in good.log} == {question.name for question in answers}
+
+
+def test_losses_between_answers_kill_nobody():
+    """Only time-outs in a row count: a server that answers between them is asked to the end."""
+    asked = []
+
+    def ask(server, name, kind, *, recurse, timeout):
+        asked.append(name)
+        return (
+            Message(Rcode.TIMEOUT) if int(name[1:].partition(".")[0]) % 2 else Message(Rcode.NODATA, authoritative=True)
+        )
+
+    answers = Resolver({ZONE: ["127.0.0.1"]}, system=[], workers=1, ask=ask).look(many(6 * SILENT))
+    assert len(asked) == 3 * SILENT * (ATTEMPTS + 1)
+    assert sum(answer.known for answer in answers.values()) == 3 * SILENT
 
 
 def test_a_server_that_comes_back(serve):

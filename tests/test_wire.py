@@ -58,9 +58,9 @@ def test_recursion_is_not_desired(serve):
 
 
 def noise(wanted: bytes, wire: bytes) -> list[bytes]:
-    """Datagrams that are no response to the query: another id, another question, rubbish, the query itself."""
-    other = wire.replace(b"\x02s1", b"\x02s2")
-    return [bytes([wire[0] ^ 1]) + wire[1:], other, wire[:20], wanted]
+    """Lies that are no response to the query: another id, another question, rubbish, the query itself."""
+    lie = wire.replace(b"QUJD", b"LIES")
+    return [bytes([lie[0] ^ 1]) + lie[1:], lie.replace(b"\x02s1", b"\x02s2"), lie[:20], wanted]
 
 
 def test_noise_is_passed_over(serve):
