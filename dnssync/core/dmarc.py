@@ -136,7 +136,7 @@ def _policies(
     for tag in POLICY_TAGS:
         found, want = _policy(standing.get(tag, "")), wanted.get(tag)
         before = found or before
-        stronger = want is not None and strength(want) >= strength(before) + bool(found)
+        stronger = want is not None and strength(want) >= strength(before)
         if want is not None and (tag in explicit or stronger):
             result[tag] = want
         elif want is not None and (found or before != after):

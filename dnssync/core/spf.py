@@ -40,7 +40,7 @@ class Mechanism:
             network = ipaddress.ip_network(f"{self.ip}/{length}" if length is not None else self.ip, strict=False)
             return (self.qualifier, self.name, str(network))
         target = fold(self.domain)
-        if self.name in ("a", "mx", "ptr") and domain and target in (fold(domain), "%{d}"):
+        if self.name in ("a", "mx", "ptr") and target in (fold(domain), "%{d}"):
             target = ""
         four, six = (32 if self.four is None else self.four), (128 if self.six is None else self.six)
         return (self.qualifier, self.name, target, four, six)

@@ -198,6 +198,13 @@ class TestMerge:
         ).record
         assert [name for name, value in record.tags if value == "none"] == [tag]
 
+    def test_named_tag_of_others(self) -> None:
+        """Any other tag that the zone itself names is changed, though others wrote it; unnamed it stays."""
+        wanted = {"p": "none", "adkim": "s"}
+        assert put("v=DMARC1; p=none; adkim=r", wanted).record.get("adkim") == "r"
+        named = put("v=DMARC1; p=none; adkim=r", wanted, "", frozenset({"adkim"}))
+        assert (named.record.get("adkim"), named.added) == ("s", "v=DMARC1; adkim=s")
+
     @pytest.mark.parametrize(
         ("found", "want"),
         [
@@ -302,3 +309,4 @@ class TestReports:
     def test_needed(self, host: str, want: bool) -> None:
         """Only a host inside the domain, or above it, needs to agree to nothing."""
         assert dmarc.needs_report_record("example.org", host) is want
+        assert dmarc.needs_report_record(host, "example.org") is want

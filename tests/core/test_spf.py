@@ -87,6 +87,7 @@ def test_spelling_stays() -> None:
         ("v=spf1 exp=a.test -all EXP=a.test", 23),
         ("v=spf1 x=%{q}", 9),
         ("v=spf1 a\u00e4.test", 7),
+        ("v=spf1 x=\u00e4", 7),
         ("v=spf1 a\tmx", 7),
     ],
 )

@@ -138,6 +138,27 @@ class TestCheck:
         )  # fmt: skip
         assert (got.result, got.lookups) == ("pass", 2)
 
+    def test_escaping(self) -> None:
+        """A macro in upper case escapes what a URL would not hold (§7.3)."""
+        asked: list[str] = []
+        for letter in "lL":
+            spf_check.check(
+                spf.parse(f"v=spf1 exists:%{{{letter}}}.x.test -all"), ip="192.0.2.1", domain="example.org",
+                sender="a/b@example.org", helo="x.test", dns=lambda name, kind: asked.append(name) or (),
+            )  # fmt: skip
+        assert asked == ["a/b.x.test", "a%2fb.x.test"]
+
+    @pytest.mark.parametrize(("before", "want"), [(9, "pass"), (10, "fail")])
+    def test_ten_names_of_a_client(self, before: int, want: str) -> None:
+        """Of the client's names ten are looked at (§4.6.4)."""
+        names = tuple(f"n{number}.test" for number in range(before))
+        got = check(
+            "v=spf1 ptr -all",
+            ptr__1_2_0_192_in_addr_arpa=(*names, "mail.example.org"),
+            a__mail_example_org=("192.0.2.1",),
+        )
+        assert got.result == want
+
     def test_long_names_lose_labels(self) -> None:
         """An expanded name of more than 253 characters loses labels on its left (§7.3)."""
         name = ".".join(["a" * 60] * 4)

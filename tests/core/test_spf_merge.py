@@ -145,6 +145,12 @@ class TestOwnership:
         """Where somebody wrote the same term beside ours, one of the two goes."""
         assert without(spf.parse("v=spf1 mx mx -all"), "mx", NAME) == "v=spf1 mx -all"
 
+    def test_modifier_beside_its_like(self) -> None:
+        """Of two equal modifiers the last is ours, since ours are added at the end."""
+        merged = put("v=spf1 mx", "x=1")
+        assert str(merged.record) == "v=spf1 mx -all x=1"
+        assert without(spf.parse("v=spf1 x=1 mx -all x=1"), merged.added, NAME) == "v=spf1 x=1 mx"
+
     def test_unreadable_ledger(self) -> None:
         """A ledger that no longer parses takes nothing away."""
         assert without(spf.parse("v=spf1 mx -all"), "mx nonsense", NAME) == "v=spf1 mx -all"
