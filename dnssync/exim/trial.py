@@ -14,18 +14,30 @@ from dnssync.exim import debian, macros, observe, routing, signing
 from dnssync.exim.ask import Exim
 from dnssync.exim.lists import split
 
-def _try(
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A change to be tried: `file` inside the configuration directory `confdir` with this content (b"" = without it)."""
+
+    confdir: Path
+    file: Path
+    content: bytes
+
+
+def tried(
     exim: Exim,
-    confdir: Path,
-    file: Path,
-    after: bytes,
+    candidate: Candidate,
     map_path: Path,
     domains: Iterable[str],
     lists: Sequence[str],
     public_half: signing.PublicHalf,
     run: Callable[..., Any],
 ) -> tuple[str, ...]:
-    """Render a copy with the new file, and compare what exim would sign then with what it signs today."""
+    """Render a copy with the new file, and compare what exim would sign then with what it signs today.
+
+    Returns what a person should know; raises `RefusedError` where something would be lost.
+    """
+    confdir, after = candidate.confdir, candidate.content
     options = exim.options("exim_user", "exim_group", "primary_hostname", "qualify_domain")
     reader = signing.reader(options["exim_user"], options["exim_group"], public_half)
     hindrance = signing.obstacle(map_path, reader.uid, reader.gid)
@@ -34,7 +46,7 @@ def _try(
     asked = observe.names(exim, [*domains, options["primary_hostname"], options["qualify_domain"]], lists)
     today = _signed(exim, asked, lists, reader)
     with tempfile.TemporaryDirectory(prefix="dnssync-") as folder:
-        new = _render(exim, confdir, file, after, Path(folder), run)
+        new = rendered(exim, candidate, Path(folder), run)
         transports = routing.smtp_transports(new)
         reached = {name for name, block in transports.items() if str(map_path) in block.get("dkim_selector", "")}
         if not reached:
@@ -57,8 +69,9 @@ def _try(
     return (*relays, *(_deaf(confdir, name) for name in used if name not in reached))
 
 
-def _render(exim: Exim, confdir: Path, file: Path, content: bytes, folder: Path, run: Callable[..., Any]) -> Exim:
+def rendered(exim: Exim, candidate: Candidate, folder: Path, run: Callable[..., Any]) -> Exim:
     """exim with the configuration as it would be; raises `RefusedError` where exim does not take it."""
+    confdir, file, content = candidate.confdir, candidate.file, candidate.content
     copied = debian.copy(confdir, folder / "exim4")
     inside = copied / file.relative_to(confdir)
     inside.write_bytes(content)
@@ -151,5 +164,3 @@ def _deaf(confdir: Path, transport: str) -> str:
         f"mail that leaves through the transport {transport} is not signed: Debian's has no DKIM options. Add these lines to "
         f"it, after its `driver` line, in {file} (a conffile: dnssync does not edit it):\n\n{macros.transport_lines()}\n"
     )
-
-
