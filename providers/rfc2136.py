@@ -77,7 +77,7 @@ class Provider:
 
         def transfer(address: str) -> dns.zone.Zone:
             received = dns.zone.Zone(origin, relativize=False)
-            query, serial = dns.xfr.make_query(received, keyring=self._keyring, keyalgorithm=self._algorithm)
+            query, _ = dns.xfr.make_query(received, keyring=self._keyring, keyalgorithm=self._algorithm)
             dns.query.inbound_xfr(
                 address,
                 received,
