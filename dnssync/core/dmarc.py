@@ -77,7 +77,7 @@ def _canonical(record: Record) -> list[tuple[str, str]]:
 def _plain(name: str, value: str) -> str:
     """A tag's value in the one spelling of all that mean the same."""
     fold = ("p", "sp", "np", "adkim", "aspf", "fo", "psd", "t")
-    return value.lower() if name in fold else re.sub(r"\s*,\s*", ",", value)
+    return value.lower() if name in fold else ",".join(part.strip() for part in value.split(","))
 
 
 def _policy(value: str) -> str:
