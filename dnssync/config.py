@@ -61,7 +61,7 @@ class Config:
     addresses: tuple[str, ...] = ()
     keys: Path = Path("/var/lib/dnssync/keys")
     state: str = "sqlite:////var/lib/dnssync/state.db"
-    schedule: Schedule = Schedule()
+    schedule: Schedule = attrs.Factory(Schedule)
 
     @property
     def state_directory(self) -> Path:

@@ -109,7 +109,7 @@ def _wait(context: Context, line: Line, only: tuple[str, ...], report: Report) -
             context.say("The keys are ready; what is missing stands in the notes above.")
             break
         wake = min((wake for _, _, wake, _ in rows if wake is not None), default=int(context.now()) + 60)
-        context.say(f"Waiting until {moment(wake)} ({rows[0][3]}).")
+        context.say(f"Waiting until {moment(wake)}.")
         context.sleep(max(1.0, wake - context.now()))
         with context.lock("apply"):
             seen, got = line.plan(only)
@@ -134,7 +134,11 @@ def _named(report: Report, rows: list[tuple[KeyPair, Phase, int | None, str]]) -
 
 
 def _show(context: Context, got: Decision) -> None:
-    render.show(context, render.decision(got, context.console.width if context.terminal else 100))
+    render.show(context, render.decision(got, _width(context)))
+
+
+def _width(context: Context) -> int:
+    return context.console.width if context.terminal else 100
 
 
 def _tell(context: Context, report: Report) -> None:
@@ -168,14 +172,17 @@ def _tell(context: Context, report: Report) -> None:
     rows = waiting(report.decision)
     if rows:
         context.say("Pending:")
-        cells = [(k.domain, k.selector, p.value, moment(w) if w else "–", why) for k, p, w, why in rows]
-        render.show(
-            context,
-            [
-                ("  " + text, style)
-                for text, style in render.table(("domain", "key", "phase", "next look", "why"), cells)
-            ],
-        )
+        cells = [(k.domain, k.selector, p.value, moment(w) if w else "–") for k, p, w, _ in rows]
+        lines = render.table(("domain", "key", "phase", "next look"), cells)
+        reasons = dict.fromkeys((phase.value, _reason(key, why)) for key, phase, _, why in rows)
+        for phase, why in reasons:
+            lines += render.wrapped(f"{phase}: ", why, "", _width(context) - 2)
+        render.show(context, [("  " + text, style) for text, style in lines])
+
+
+def _reason(key: KeyPair, because: str) -> str:
+    """Why a key waits, without its name, so that many keys can share the sentence."""
+    return because.replace(key.selector, "it").removeprefix("it ")
 
 
 def _data(report: Report) -> dict[str, object]:

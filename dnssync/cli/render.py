@@ -38,10 +38,10 @@ def decision(got: Decision, width: int = 100) -> list[Line]:
         lines.append(("", ""))
     for zone, problem in got.failed.items():
         lines.append((f"{zone}", "bold"))
-        lines.extend(_wrapped("failed: ", problem, "red", width))
+        lines.extend(wrapped("failed: ", problem, "red", width))
         lines.append(("", ""))
     for notice in got.notices:
-        lines.extend(_wrapped("note: ", notice.sentence, "cyan", width))
+        lines.extend(wrapped("note: ", notice.sentence, "cyan", width))
     if got.notices:
         lines.append(("", ""))
     if quiet:
@@ -82,9 +82,9 @@ def zone_block(plan: ZonePlan, width: int = 100) -> list[Line]:
     if plan.plan.empty and not plan.plan.map_lines and not plan.refusals:
         lines.append(("  nothing to do", ""))
     for notice in plan.notices:
-        lines.extend(_wrapped("  note: ", notice.sentence, "cyan", width))
+        lines.extend(wrapped("  note: ", notice.sentence, "cyan", width))
     for refusal in plan.refusals:
-        lines.extend(_wrapped("  refused: ", refusal.sentence, "red", width))
+        lines.extend(wrapped("  refused: ", refusal.sentence, "red", width))
     return lines
 
 
@@ -128,15 +128,15 @@ def _text(kind: str, value: Value) -> str:
     return re.sub(rf"(p=[A-Za-z0-9+/]{{12}})[A-Za-z0-9+/]{{{LONG},}}([A-Za-z0-9+/]{{8}}=*)", r"\1…\2", joined)
 
 
-def _wrapped(head: str, sentence: str, style: str, width: int) -> list[Line]:
+def wrapped(head: str, sentence: str, style: str, width: int) -> list[Line]:
     """A sentence under its head, broken at words; lines that are meant as such stay."""
     indent = " " * len(head)
     rows: list[Line] = []
     for number, part in enumerate(sentence.split("\n")):
         first = head if number == 0 else indent
-        wrapped = textwrap.wrap(part, max(width, 50), initial_indent=first, subsequent_indent=indent,
+        broken = textwrap.wrap(part, max(width, 50), initial_indent=first, subsequent_indent=indent,
                                 break_long_words=False, break_on_hyphens=False)  # fmt: skip
-        rows.extend((row, style) for row in wrapped or [first])
+        rows.extend((row, style) for row in broken or [first])
     return rows
 
 
@@ -145,7 +145,7 @@ def findings(things: Sequence[Notice | Refusal], width: int = 100) -> list[Line]
     return [
         line
         for thing in things
-        for line in _wrapped("refused: " if isinstance(thing, Refusal) else "note: ", thing.sentence,
+        for line in wrapped("refused: " if isinstance(thing, Refusal) else "note: ", thing.sentence,
                              "red" if isinstance(thing, Refusal) else "cyan", width)
     ]  # fmt: skip
 

@@ -174,7 +174,7 @@ def _advance(seen: Observed, view: ZoneView | None, domain: str, kind: str) -> S
     expires = max((t.expires for t in mail.transports if t.expires is not None), default=None)
     overlap, _ = rotation.overlap(expires, mail.retry_cutoff, view.policy.ttl if view else 3600)
     observation = rotation.Observation(
-        sights={key.selector: seen.sights.get((domain, key.selector), Sight.UNKNOWN) for key in mine},
+        sights={k.selector: seen.sights[(domain, k.selector)] for k in mine if (domain, k.selector) in seen.sights},
         signing=signing(mail),
         readable=frozenset(selector for name, selector in seen.readable if name == domain),
         season=season,

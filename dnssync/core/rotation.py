@@ -194,7 +194,7 @@ def _retired(keys: tuple[KeyPair, ...], phases: Mapping[str, Phase], usable: set
 
 def _wait(key: KeyPair, at: Phase, policy: Policy, now: int, seen: Observation) -> tuple[int, str]:
     """What a key that cannot sign yet waits for: when to look again, and one sentence."""
-    look = seen.sights.get(key.selector, Sight.UNKNOWN)
+    look = seen.sights.get(key.selector)
     name = key.selector
     # The longer it has been waiting, the rarer the looks: a tenth of its age.
     later = now + min(max(policy.gap, (now - key.generated) // 10), policy.retry)
@@ -211,13 +211,14 @@ def _wait(key: KeyPair, at: Phase, policy: Policy, now: int, seen: Observation) 
     if key.seen is not None:
         second = key.seen + policy.gap
         return second if second > now else later, f"{name} was seen once on all name servers; a second look confirms it"
-    words = {
+    words: dict[Sight | None, str] = {
         Sight.UNKNOWN: "not all name servers have answered for it yet",
         Sight.ABSENT: "no name server shows it",
         Sight.PARTIAL: "some name servers do not show it",
         Sight.OTHER: "name servers show another text there",
     }
-    return later, f"{name} is made and claimed in DNS; {words.get(look, 'it was not looked for')}"
+    told = words.get(look, "the next pass looks whether all name servers show it")
+    return later, f"{name} is made and claimed in DNS; {told}"
 
 
 # --- names and words ----------------------------------------------------------------------------------------------
