@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from dnssync.core.sighting import Question, Rcode, Sight
-from dnssync.delegation import REMEMBER, REMEMBER_FAILURE
+from dnssync.delegation import REMEMBER
 from dnssync.resolver import Resolver
 from dnssync.wire import split
 from tests.looking import KEY, ZONE, look, record, see, serving
@@ -113,6 +113,7 @@ def test_many_zones_and_looks(world):
     which.look(questions)
     assert len(world.parent.asked(CHILD)) == 1
     assert all(len(child.asked(questions[3].name)) == 2 for child in world.children)
+    assert REMEMBER < 70 * 60  # the shortest season (1 h + 10 min), so no key is READY by a former delegation's servers
     world.clock[0] = REMEMBER
     which.look(questions)
     assert len(world.parent.asked(CHILD)) == 2
@@ -212,7 +213,7 @@ def test_a_failed_search_is_soon_repeated(world):
     assert not look(which, ASK).known
     world.system.faults.clear()
     assert not look(which, ASK).known
-    world.clock[0] = REMEMBER_FAILURE
+    world.clock[0] = 60.0
     assert see(look(which, ASK)) is Sight.VISIBLE
 
 
