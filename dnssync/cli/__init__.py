@@ -86,6 +86,8 @@ def run(args: Sequence[str], context: Context | None = None) -> int:
         error.show(context.stderr)
         return USAGE
     except (click.Abort, KeyboardInterrupt):
+        if context.debug:
+            raise
         context.warn("Interrupted; nothing is left half-written, and the next run goes on from here.")
         return INTERRUPTED
     except BrokenPipeError:

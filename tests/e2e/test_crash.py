@@ -1,0 +1,208 @@
+"""Ctrl-C and death at every step of a pass: nothing half-written, and the next run ends where an undisturbed one does.
+
+The parts are real (zone file, name server, SQLite, PEM files, map) but for exim, whose answers are the recorded sample's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import platform
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import dns.zone
+import pytest
+
+from dnssync import assemble, signing_map
+from dnssync.cli import run
+from dnssync.cli.context import Context
+from dnssync.demo import sample, stage
+from dnssync.demo.nameserver import NameServer
+from dnssync.keystore import read_public
+from dnssync.state import State
+
+START = 1_795_507_200.0
+WRITES = {
+    "state": ("save_keys", "add_event", "begin", "finish", "intend_key", "record_applied", "settle", "save_zone", "save_addresses"),
+    "keystore": ("generate",),
+    "zones": ("write",),
+}  # fmt: skip
+
+
+class Died(KeyboardInterrupt):
+    """Where Ctrl-C, or death, struck."""
+
+
+class Mortal:
+    """Something whose named methods count, and die at the n-th call: before it (even n) or just after it (odd n)."""
+
+    def __init__(self, real: Any, names: Sequence[str], clock: Fate) -> None:
+        self._real, self._names, self._clock = real, names, clock
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(self._real, name)
+        if name == "provider":
+            return lambda which: Mortal(real(which), ("write",), self._clock)
+        if name not in self._names:
+            return real
+
+        def act(*args: Any, **options: Any) -> Any:
+            self._clock.tick(name)
+            result = real(*args, **options)
+            self._clock.tick(name)
+            return result
+
+        return act
+
+
+class Fate:
+    """Counts steps and strikes at one of them; None = never."""
+
+    def __init__(self, at: int | None) -> None:
+        self.at, self.steps = at, 0
+
+    def tick(self, what: str) -> None:
+        """One step."""
+        if self.steps == self.at:
+            self.at = None
+            raise Died(what)
+        self.steps += 1
+
+
+class Scene:
+    """A made-up zone and its host; `run` is the command line with a clock of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.now = START
+        self.fate = Fate(None)
+        self.stage = stage.Stage(folder, None, "")
+        for path in (self.stage.zone_file.parent, self.stage.map.parent, self.stage.keys):
+            path.mkdir(parents=True)
+        self.stage.zone_file.write_text(stage.ZONE)
+
+    @contextmanager
+    def served(self) -> Iterator[None]:
+        """The zone on a name server."""
+        with NameServer({stage.DOMAIN: self.stage.zone_file}) as server:
+            stage.write_config(self.stage, server.where)
+            yield
+
+    def run(self, *args: str) -> int:
+        """A command's exit code."""
+        out = io.StringIO()
+        context = Context(
+            now=lambda: self.now, environ={}, stdin=io.StringIO(), stdout=out, stderr=out, make_line=self.line
+        )
+        self.told = out
+        return run(["-c", str(self.stage.config), *args], context)
+
+    def line(self, config: Any, **options: Any) -> Any:
+        """The parts, mortal."""
+        line = assemble.line(config, **options)
+        keys = line.keystore
+
+        def observe(names: Sequence[str], recipients: Sequence[str]) -> Any:
+            return sample.observe(stage.DOMAIN, "mx.elsewhere.example", stage.IP, config.exim.map, keys, recipients)
+
+        line.observe_host = observe
+        for part, names in WRITES.items():
+            setattr(line, part, Mortal(getattr(line, part), names, self.fate))
+        return line
+
+    def check(self) -> None:
+        """What holds after any death: strangers kept, every published or mapped key has its private half."""
+        text = self.stage.zone_file.read_text()
+        for line in stage.ZONE.splitlines():
+            assert "SOA" in line or line in text.splitlines()
+        published = self.published()
+        for selector, record in published.items():
+            _, public = read_public(self.stage.keys / stage.DOMAIN / f"{selector}.pem")
+            assert public in record
+        for selectors in signing_map.read(self.stage.map).values():
+            assert set(selectors) <= set(published)
+        assert not [path for path in self.stage.folder.rglob(".*") if path.is_file()]
+
+    def published(self) -> dict[str, str]:
+        """The selectors in the zone, and their texts."""
+        zone = dns.zone.from_file(str(self.stage.zone_file), origin=stage.DOMAIN, check_origin=False)
+        found = {}
+        for name, rdataset in zone.iterate_rdatasets("TXT"):
+            if "_domainkey" in name.to_text():
+                found[name.to_text().split(".")[0]] = b"".join(rdataset[0].strings).decode()
+        return found
+
+
+def deaths(folder: Path, before: int) -> Iterator[tuple[Scene, int]]:
+    """Scenes that went through `before` undisturbed passes and died at step 0, 1, 2, … of the next; ends when none dies."""
+    for number in range(500):
+        scene = Scene(folder / str(number))
+        with scene.served():
+            for _ in range(before):
+                assert scene.run("apply", "--yes") == 0, scene.told.getvalue()
+                scene.now += 5000
+            scene.fate = Fate(number)
+            code = scene.run("apply", "--yes")
+            scene.fate = Fate(None)
+            yield scene, code
+            if code == 0:
+                return
+    raise AssertionError("it dies for ever")
+
+
+@pytest.mark.parametrize("before", [0, 1, 3], ids=["first pass", "sighting", "switch"])
+def test_death_at_every_step(tmp_path: Path, before: int) -> None:
+    """After a death at any step, one more run leaves DNS right, two keys, and nothing to do."""
+    steps = 0
+    for scene, code in deaths(tmp_path, before):
+        steps += 1
+        assert code in (0, 130), scene.told.getvalue()
+        scene.check()
+        assert scene.run("apply", "--yes") == 0, scene.told.getvalue()
+        scene.check()
+        assert scene.run("plan") == 0, scene.told.getvalue()
+        assert len(scene.published()) == 2
+        assert len(list(scene.stage.keys.rglob("*.pem"))) == 2
+        state = State.open(f"sqlite:///{scene.stage.folder}/state/state.db", host=platform.node(), read_only=True)
+        assert len(state.keys()) == 2 and len(state.ledger()) == 5 and not state.unfinished(stage.DOMAIN)
+    assert steps > (40 if before == 0 else 5)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small file system")
+@pytest.mark.parametrize("before", [0, 3], ids=["first pass", "switch"])
+@pytest.mark.parametrize("where", ["state", "keys", "exim-map", "zones"])
+def test_full_disk(tmp_path: Path, where: str, before: int) -> None:
+    """A disk with no room for state, key, map or zone file: a sentence that says so, nothing lost, and it heals with room."""
+    scene = Scene(tmp_path / "scene")
+    full = scene.stage.folder / where
+    full.mkdir(exist_ok=True)
+    held = {path.name: path.read_bytes() for path in full.iterdir()}
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(full)], check=True)
+    try:
+        for name, content in held.items():
+            (full / name).write_bytes(content)
+        with scene.served():
+            for _ in range(before):
+                assert scene.run("apply", "--yes") == 0, scene.told.getvalue()
+                scene.now += 5000
+            filler = full / "filler"
+            with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+                while True:
+                    file.write(b"x" * 512)
+            code, told = scene.run("apply", "--yes"), scene.told.getvalue()
+            busy = where == "state" or (where == "exim-map") == (before == 3)  # else this pass has nothing to write there
+            assert code == (1 if busy else 0), told
+            assert "Traceback" not in told and "fault of dnssync" not in told
+            assert not busy or str(full) in told or "room" in told
+            scene.check()
+            filler.unlink()
+            assert scene.run("apply", "--yes") == 0, scene.told.getvalue()
+            scene.check()
+            assert scene.run("plan") == 0, scene.told.getvalue()
+            assert len(scene.published()) == 2
+    finally:
+        subprocess.run(["umount", str(full)], check=True)
