@@ -1,0 +1,175 @@
+"""Every provider that can be read passes the one table: in memory, a zone file, and dynamic update of a real named."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import dns.name
+import dns.query
+import dns.rdata
+import dns.tsigkeyring
+import dns.update
+import pytest
+from dnssync_providers import memory, rfc2136, zonefile
+
+from dnssync.core.model import RRset, Value
+from tests.bind import Bind
+from tests.providers import conformance
+from tests.providers.conformance import STRANGERS, TABLE, ZONE, Everything, Row, Site
+from tests.zone_of_everything import master
+
+TEXTS = ("TXT", "SPF")
+POINTING = (
+    "MB",
+    "MG",
+    "MR",
+    "MINFO",
+)  # named points inside the message for their names (RFC 3597 §4), dnspython does not follow
+
+
+def wire(kind: str, text: str) -> bytes:
+    """The wire form of a TXT or SPF value in zone-file form, by dnspython; the words of anything else."""
+    return (dns.rdata.from_text("IN", kind, text).to_wire() or b"") if kind in TEXTS else text.encode()
+
+
+class InAFile:
+    """A zone file; past the provider it is read by named-compilezone."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / f"{ZONE}.zone"
+        self.file.write_text(master(ZONE))
+        self.provider = zonefile.Provider("file", directory=str(folder), file_extension=".zone")
+
+    def everything(self) -> Everything:
+        """The zone as named would load it."""
+        argv = ["named-compilezone", "-q", "-k", "ignore", "-i", "none", "-s", "full", "-o", "-", ZONE, str(self.file)]
+        done = subprocess.run(argv, capture_output=True, text=True, check=True)
+        found: dict[tuple[str, str], tuple[int, set[bytes]]] = {}
+        for line in done.stdout.splitlines():
+            name, ttl, kind, data = re.fullmatch(r"(\S+)\s+(\d+) IN (\S+)\s*(.*)", line).groups()
+            if kind != "SOA":
+                key = (name.lower().removesuffix(".").removesuffix(ZONE).removesuffix("."), kind)
+                found.setdefault(key, (int(ttl), set()))[1].add(wire(kind, data))
+        return {key: (ttl, frozenset(values)) for key, (ttl, values) in found.items()}
+
+    def stranger(self, line: str) -> None:
+        """Somebody edits the file."""
+        sign, name, *rest = line.split(maxsplit=4 if line[0] == "+" else 2)
+        text = self.file.read_text()
+        if sign == "-":
+            text = "".join(
+                each for each in text.splitlines(keepends=True) if not re.match(rf"{name} \d+ IN {rest[0]} ", each)
+            )
+        else:
+            text += f"{name}\t{rest[0]} IN {rest[1]} {rest[2]}\n"
+        self.file.write_text(text)
+
+
+class InMemory:
+    """The provider that keeps nothing; what it starts from is what the zone file's reader shows."""
+
+    def __init__(self, folder: Path) -> None:
+        rrsets = InAFile(folder).provider.read(ZONE)
+        self.provider = memory.Provider("memory", {ZONE: rrsets})
+
+    def everything(self) -> Everything:
+        """What the provider holds."""
+        return {
+            key: (rrset.ttl, frozenset(wire(key[1], value.raw) for value in rrset.values))
+            for key, rrset in self.provider.zones[ZONE].items() if key != ("", "SOA")
+        }  # fmt: skip
+
+    def stranger(self, line: str) -> None:
+        """Somebody else holds the same dictionary."""
+        sign, name, *rest = line.split(maxsplit=4 if line[0] == "+" else 2)
+        name = "" if name == "@" else name
+        if sign == "-":
+            del self.provider.zones[ZONE][name, rest[0]]
+            return
+        old = self.provider.zones[ZONE].get((name, rest[1]), RRset(name, rest[1], int(rest[0]), ()))
+        value = Value(conformance.text_of(wire(rest[1], rest[2])), rest[2])
+        self.provider.zones[ZONE][name, rest[1]] = RRset(name, rest[1], old.ttl, (*old.values, value))
+
+
+class InNamed:
+    """A real named; past the provider it is read by a transfer of the test's own and written by updates of its own."""
+
+    def __init__(self, bind: Bind) -> None:
+        self.bind = bind
+        self.provider = rfc2136.Provider("bind", **bind.options())
+
+    def everything(self) -> Everything:
+        """The zone by AXFR, octet for octet; what points into its message is asked for alone, where all messages are alike."""
+        found = {}
+        for (name, kind), (ttl, values) in self.bind.transfer(ZONE).items():
+            if kind in POINTING:
+                values = frozenset(text.encode() for text in self.bind.ask(name, kind))
+            found[name.lower().removesuffix(".").removesuffix(ZONE).removesuffix("."), kind] = (ttl, values)
+        return found
+
+    def stranger(self, line: str) -> None:
+        """Somebody else sends an update."""
+        sign, name, *rest = line.split(maxsplit=4 if line[0] == "+" else 2)
+        update = dns.update.UpdateMessage(ZONE, keyring=dns.tsigkeyring.from_text({Bind.key_name: Bind.secret}))
+        if sign == "-":
+            update.delete(name, rest[0])
+        else:
+            update.add(name, *rest)
+        assert dns.query.tcp(update, "127.0.0.1", port=self.bind.port, timeout=5).rcode() == 0
+
+
+@pytest.fixture(scope="module")
+def named(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bind]:
+    """One named for the rows of the table: each of them leaves its zone as it was."""
+    with Bind(tmp_path_factory.mktemp("named") / "bind", {ZONE: master(ZONE)}) as running:
+        yield running
+
+
+@pytest.fixture(params=["memory", "zonefile", pytest.param("rfc2136", marks=pytest.mark.bind)])
+def site(request: pytest.FixtureRequest, tmp_path: Path) -> Site:
+    """A provider with a zone of everything behind it, for rows that leave it as it was."""
+    if request.param == "rfc2136":
+        return InNamed(request.getfixturevalue("named"))
+    return {"memory": InMemory, "zonefile": InAFile}[request.param](tmp_path)
+
+
+@pytest.fixture(params=["memory", "zonefile", pytest.param("rfc2136", marks=pytest.mark.bind)])
+def fresh(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
+    """The same with a zone of its own."""
+    if request.param == "rfc2136":
+        with Bind(tmp_path / "bind", {ZONE: master(ZONE)}) as running:
+            yield InNamed(running)
+    else:
+        yield {"memory": InMemory, "zonefile": InAFile}[request.param](tmp_path)
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.title)
+def test_table(site: Site, row: Row) -> None:
+    """After each step a read shows what was wanted, strangers' records are the same octets, and nothing is left to do."""
+    conformance.run(site, row)
+
+
+@pytest.mark.parametrize(("stranger", "step"), STRANGERS)
+def test_stale(fresh: Site, stranger: list[str], step: conformance.Step) -> None:
+    """An edit by somebody else between our read and our write fails the write whole."""
+    conformance.refuses_stale(fresh, stranger, step)
+
+
+def test_cname(site: Site) -> None:
+    """Nothing is put beside a CNAME."""
+    conformance.refuses_beside_a_cname(site)
+
+
+def test_unknown_zone(site: Site) -> None:
+    """A zone that is not there is an error, never an empty one."""
+    conformance.refuses_an_unknown_zone(site)
+
+
+def test_nothing_to_do(site: Site) -> None:
+    """An empty list of changes writes nothing."""
+    before = site.everything()
+    assert site.provider.write(ZONE, []) == ()
+    assert site.everything() == before
