@@ -6,6 +6,7 @@ Secrets stay as text (`credential/NAME`, `env/NAME`, `file/PATH`) until a provid
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from dnssync.core.policy import MailPolicy
 from dnssync.errors import ConfigError
 
 DEFAULT = Path("/etc/dnssync/dnssync.yaml")
-SECRET_WORDS = ("secret", "token", "password", "apikey", "api_key")
+_SECRET = re.compile(r"token|secret|passw|(^|_)(api)?key$", re.IGNORECASE)  # the options that are not shown
+_ELSEWHERE = ("credential/", "env/", "file/")
 
 
 @attrs.frozen
@@ -60,7 +62,7 @@ class Config:
     exim: EximConfig = EximConfig()
     addresses: tuple[str, ...] = ()
     keys: Path = Path("/var/lib/dnssync/keys")
-    state: str = "sqlite:////var/lib/dnssync/state.db"
+    state: str = attrs.field(default="sqlite:////var/lib/dnssync/state.db", repr=lambda url: repr(_no_password(url)))
     schedule: Schedule = attrs.Factory(Schedule)
 
     @property
@@ -92,6 +94,8 @@ def parse(text: str, path: Path) -> Config:
     """The configuration that a YAML text holds; `path` is for messages. Raises `ConfigError`."""
     data = _yaml(text, path)
     check = Checker()
+    if data is not None and not isinstance(data, dict):
+        raise ConfigError(str(path), ["must be a mapping (`key: value` lines)"])
     top = check.mapping("", data, ("providers", "zones", "defaults", "exim", "addresses", "keys", "state", "schedule"))
     providers = {name: _provider(check, name, value) for name, value in check.section(top, "providers").items()}
     defaults = check.policy("defaults", top.get("defaults"), MailPolicy(), zone=False)
@@ -103,7 +107,7 @@ def parse(text: str, path: Path) -> Config:
                 check.mistake(f"zones.{name}", "is the same zone as another entry")
             zones[zone.name] = zone
     for name in ("providers", "zones"):
-        if not check.section(top, name):
+        if top.get(name) in (None, {}):
             check.mistake(name, "is missing; at least one is needed")
     exim = _exim(check, top.get("exim"))
     addresses = tuple(
@@ -226,7 +230,18 @@ def secret(text: str, environ: Mapping[str, str] = os.environ) -> str:
 
 
 def _masked(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: "…" if any(word in k.lower() for word in SECRET_WORDS) else v for k, v in options.items()}
+    return {name: _shown(name, value) for name, value in options.items()}
+
+
+def _shown(name: str, value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return _masked(value)
+    elsewhere = isinstance(value, str) and value.startswith(_ELSEWHERE)
+    return "…" if _SECRET.search(str(name)) and not elsewhere else value
+
+
+def _no_password(url: str) -> str:
+    return re.sub(r"(://[^:/@]*):.*@", r"\1:…@", url)
 
 
 __all__ = ["Config", "EximConfig", "ProviderConfig", "ZoneConfig", "duration", "find", "load", "parse", "secret"]

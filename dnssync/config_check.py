@@ -70,12 +70,7 @@ class Checker:
 
     def section(self, top: Mapping[str, Any], name: str) -> Mapping[str, Any]:
         """A top-level section whose keys are names."""
-        value = top.get(name)
-        if value is not None and not isinstance(value, dict):
-            if not any(mistake.startswith(f"{name}: must") for mistake in self.mistakes):
-                self.mistake(name, "must be a mapping (`key: value` lines)")
-            return {"": None} if value else {}
-        return {str(key): item for key, item in (value or {}).items()}
+        return self.mapping(name, top.get(name), None)
 
     def items(self, path: str, value: Any) -> list[Any]:
         """A list."""
@@ -145,6 +140,7 @@ class Checker:
         except ValueError:
             self.mistake(path, f"{value!r} is no IP address")
             return ""
+        ip = getattr(ip, "ipv4_mapped", None) or ip
         shared = ipaddress.ip_network("100.64.0.0/10")
         local = ip.is_loopback or ip.is_link_local or ip.is_unspecified or ip.is_multicast
         inside = any(ip in ipaddress.ip_network(n) for n in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
@@ -163,7 +159,8 @@ class Checker:
             text,
         )
         port = (match[2] or match[5]) if match else None
-        if not match or (port is not None and not 0 < int(port) < 65536):
+        literal = (match[1] or match[3] or match[4]) if match else ""
+        if not match or (port is not None and not 0 < int(port) < 65536) or not _plausible(literal):
             self.mistake(
                 path, f"{text!r} is no name server; write 192.0.2.53, 127.0.0.1:5353, [2001:db8::1]:53 or a name"
             )
@@ -260,3 +257,13 @@ class Checker:
         changes: dict[str, Any] = {**words, **uris}
         got = replace(base, **changes)
         return replace(got, explicit=base.explicit | frozenset(data)) if zone else got
+
+
+def _plausible(host: str) -> bool:
+    """False for what looks like an address and is none."""
+    if ":" in host or re.fullmatch(r"[0-9.]+", host):
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            return False
+    return True
