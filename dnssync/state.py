@@ -9,86 +9,20 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dnssync.core.host import Address
 from dnssync.core.model import KeyPair, Owner
-from dnssync.core.ownership import Applied
 from dnssync.errors import StateError
+from dnssync.state_engine import sentence, sqlite
+from dnssync.state_rows import Event, LedgerEntry, Request, SeenAddress, ZoneRecord
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerEntry:
-    """One value of ours at one provider, as it was last written (or found to be right already)."""
-
-    zone: str
-    provider: str
-    name: str
-    type: str
-    owner: Owner
-    domain: str
-    value: str
-    ttl: int
-    applied_at: int
-    added: str = ""
-
-    @property
-    def applied(self) -> Applied:
-        """What the pure core needs of it."""
-        return Applied(self.value, self.domain, self.added)
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something that was changed: when, what, and why."""
-
-    at: int
-    kind: str
-    zone: str
-    domain: str
-    selector: str
-    sentence: str
-    because: str
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A person's word: `kind` is clock, narrow, gone, servers or freeze; `until` None = for good."""
-
-    kind: str
-    subject: str
-    made_at: int
-    until: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class SeenAddress:
-    """An address that a domain's mail was seen to leave from."""
-
-    domain: str
-    ip: str
-    host_name: str
-    source: str
-    first_seen: int
-    last_seen: int
-
-
-@dataclass(frozen=True, slots=True)
-class ZoneRecord:
-    """The last complete reading of a zone: when, how many RRsets, and how the pass ended."""
-
-    zone: str
-    last_read: int
-    last_pass: int
-    result: str
-    rrsets: int
 
 
 class State:
@@ -116,7 +50,7 @@ class State:
         if parsed.get_backend_name() == "sqlite":
             if read_only and not Path(where).exists():
                 return cls(None, host, where)
-            engine = _sqlite(where, read_only)
+            engine = sqlite(where, read_only)
         else:
             where = parsed.render_as_string(hide_password=True)
             engine = sa.create_engine(parsed)
@@ -139,9 +73,10 @@ class State:
                 schema.META.create_all(connection)
                 connection.execute(schema.meta.insert().values(name="schema", value=str(schema.VERSION)))
                 return
-            version = int(
-                connection.execute(sa.select(schema.meta.c.value).where(schema.meta.c.name == "schema")).scalar() or 0
-            )
+            told = connection.execute(sa.select(schema.meta.c.value).where(schema.meta.c.name == "schema")).scalar()
+            if told is None or not str(told).isdecimal():
+                raise StateError(sentence(self._where, "malformed: it does not say which schema it has"))
+            version = int(told)
             if version > schema.VERSION:
                 raise StateError(f"The state {self._where} was written by a newer dnssync (schema {version}, this one knows "
                                  f"{schema.VERSION}). Install that version again, or restore a state from before the upgrade.")  # fmt: skip
@@ -159,7 +94,7 @@ class State:
         try:
             yield
         except sa.exc.SQLAlchemyError as error:
-            raise StateError(_sentence(self._where, str(getattr(error, "orig", None) or error))) from None
+            raise StateError(sentence(self._where, str(getattr(error, "orig", None) or error))) from None
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
@@ -232,10 +167,10 @@ class State:
         """Note what stands in DNS for us now; entries that are known already are not touched."""
         from dnssync.state_schema import ledger as table
 
-        old = {_where(entry): entry for entry in self.ledger()}
+        old = {entry.place: entry for entry in self.ledger()}
         rows = []
         for entry in entries:
-            before = old.get(_where(entry))
+            before = old.get(entry.place)
             if before is None or (before.value, before.ttl, before.added, before.domain) != (
                 entry.value, entry.ttl, entry.added, entry.domain,
             ):  # fmt: skip
@@ -400,52 +335,8 @@ class State:
 
 
 def _entry(row: Any) -> LedgerEntry:
-    return LedgerEntry(**{field.name: getattr(row, field.name) for field in fields(LedgerEntry) if field.name != "owner"},
-                       owner=Owner(row.owner))  # fmt: skip
+    names = [field.name for field in fields(LedgerEntry) if field.name != "owner"]
+    return LedgerEntry(**{name: getattr(row, name) for name in names}, owner=Owner(row.owner))
 
 
-def _where(entry: LedgerEntry) -> tuple[str, ...]:
-    return (entry.zone, entry.provider, entry.name, entry.type, entry.owner)
-
-
-def _sqlite(path: str, read_only: bool) -> sa.Engine:
-    import sqlite3
-
-    import sqlalchemy as sa
-    from sqlalchemy.pool import NullPool
-
-    def connect() -> sqlite3.Connection:
-        uri = f"file:{Path(path).resolve()}?mode={'ro' if read_only else 'rwc'}"
-        connection = sqlite3.connect(uri, uri=True, timeout=30, isolation_level=None)
-        if not read_only:
-            # A crash at any moment leaves the state of before or after, never something between.
-            connection.execute("PRAGMA journal_mode=DELETE")
-            connection.execute("PRAGMA synchronous=FULL")
-        return connection
-
-    engine = sa.create_engine("sqlite://", creator=connect, poolclass=NullPool)
-
-    @sa.event.listens_for(engine, "begin")
-    def begin(connection: sa.Connection) -> None:
-        # The driver's own transactions begin at the first write, too late for two processes that make the tables at once.
-        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
-
-    return engine
-
-
-def _sentence(where: str, error: str) -> str:
-    remedies = (
-        ("full", "the disk is full. Make room and run dnssync again; what was kept before is untouched"),
-        ("readonly", "it cannot be written: its file or file system is read-only for this user. Run dnssync as root or as its owner"),
-        ("read-only", "it cannot be written: its file or file system is read-only for this user. Run dnssync as root or as its owner"),
-        ("unable to open", "it cannot be opened. See that its directory exists and belongs to the user that runs dnssync"),
-        ("not a database", "it is not a database, or damaged. Move it away and run dnssync again: keys and equal records are "
-                           "taken on again, everything else waits for --adopt"),
-        ("malformed", "it is damaged. Move it away and run dnssync again: keys and equal records are taken on again, "
-                      "everything else waits for --adopt"),
-        ("locked", "another process holds it. Wait for that to end and run dnssync again"),
-    )  # fmt: skip
-    for word, told in remedies:
-        if word in error.lower():
-            return f"The state {where}: {told}."
-    return f"The state {where} cannot be used: {error}."
+__all__ = ["Event", "LedgerEntry", "Request", "SeenAddress", "State", "ZoneRecord"]

@@ -1,0 +1,61 @@
+"""How the state's SQLite file is opened, and what a database's complaints mean for a person."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    import sqlalchemy as sa
+
+
+def sqlite(path: str, read_only: bool) -> sa.Engine:
+    """An SQLite file that survives a crash at any moment; `read_only` never makes or changes it."""
+    import sqlite3
+
+    import sqlalchemy as sa
+    from sqlalchemy.pool import NullPool
+
+    def connect() -> sqlite3.Connection:
+        file = Path(path).resolve()
+        # A writer that died in mid-commit leaves a journal, and only a connection that may write can undo what it did.
+        undo = read_only and Path(f"{file}-journal").exists()
+        mode = "rw" if undo else "ro" if read_only else "rwc"
+        connection = sqlite3.connect(f"{file.as_uri()}?mode={mode}", uri=True, timeout=30, isolation_level=None)
+        if read_only:
+            connection.execute("PRAGMA query_only=ON")
+        else:
+            # A crash at any moment leaves the state of before or after, never something between.
+            connection.execute("PRAGMA journal_mode=DELETE")
+            connection.execute("PRAGMA synchronous=FULL")
+        return connection
+
+    engine = sa.create_engine("sqlite://", creator=connect, poolclass=NullPool)
+
+    @sa.event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        # The driver's own transactions begin at the first write, too late for two processes that make the tables at once.
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def sentence(where: str, error: str) -> str:
+    """A database's own words as a sentence for a person: what is wrong with which state, and what to do."""
+    remedies = (
+        ("full", "the disk is full. Make room and run dnssync again; what was kept before is untouched"),
+        ("readonly", "it cannot be written: its file or file system is read-only for this user. Run dnssync as root or as its owner"),
+        ("read-only", "it cannot be written: its file or file system is read-only for this user. Run dnssync as root or as its owner"),
+        ("unable to open", "it cannot be opened. See that its directory exists and belongs to the user that runs dnssync"),
+        ("not a database", "it is not a database, or damaged. Move it away and run dnssync again: keys and equal records are "
+                           "taken on again, everything else waits for --adopt"),
+        ("malformed", "it is damaged. Move it away and run dnssync again: keys and equal records are taken on again, "
+                      "everything else waits for --adopt"),
+        ("locked", "another process holds it. Wait for that to end and run dnssync again"),
+    )  # fmt: skip
+    for word, told in remedies:
+        if word in error.lower():
+            return f"The state {where}: {told}."
+    return f"The state {where} cannot be used: {error}."
