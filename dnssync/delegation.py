@@ -202,22 +202,23 @@ class Delegations:
         if not inside and holder is not None:
             via = self.servers(holder, within).asked
         answers = [
-            self._first(via, name, kind) if inside or holder is not None else self._resolve(name, kind)
+            self._united(via, name, kind) if inside or holder is not None else self._resolve(name, kind)
             for kind in ("A", "AAAA")
         ]
         # Through a resolver a CNAME may stand before the address; RFC 2181 §10.3 forbids it, resolvers live with it.
         found = [r.texts for message in answers for r in message.answer if r.type in {"A", "AAAA"}]
         trouble = next((f"its address: {m.rcode}{_because(m)}" for m in answers if m.rcode not in ANSWERS), "")
-        addresses = _Addresses(tuple(text for texts in found for text in texts), trouble)
+        addresses = _Addresses(tuple(dict.fromkeys(text for texts in found for text in texts)), trouble)
         return addresses if inside else self._addresses.put(name, addresses, good=not trouble)
 
-    def _first(self, via: Sequence[Server], name: str, kind: str) -> Message:
-        message = Message(Rcode.ERROR, note="no server to ask")
-        for server in via:
-            message = self._ask(server, name, kind)
-            if message.authoritative and message.rcode in ANSWERS:
-                return message
-        return Message(Rcode.LAME) if message.rcode in ANSWERS else message
+    def _united(self, via: Sequence[Server], name: str, kind: str) -> Message:
+        """What the zone's servers say together, since one that lags behind may lack an address."""
+        messages = [self._ask(server, name, kind) for server in via]
+        told = [message for message in messages if message.authoritative and message.rcode in ANSWERS]
+        if told:
+            return Message(Rcode.DATA, True, tuple(records for message in told for records in message.answer))
+        failed = [message for message in messages if message.rcode not in ANSWERS]
+        return failed[0] if failed else Message(Rcode.LAME, note="" if messages else "no server to ask")
 
     def _targets(self, addresses: Mapping[str, _Addresses]) -> list[tuple[str, Server]]:
         return [(name, Server(text, self._port)) for name, held in addresses.items() for text in held.found]

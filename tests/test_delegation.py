@@ -206,6 +206,14 @@ def test_a_name_server_without_authority_names_no_others(world):
     assert answer.not_asked == ()
 
 
+@pytest.mark.parametrize("lagging", [0, 1])
+def test_an_address_that_only_one_server_tells(world, lagging):
+    """The addresses of the zone's own servers are asked of all of them, since one may not know the newest."""
+    world.children[lagging].write(CHILD, "@ NS ns1\n@ NS ns2.net.test.\n@ NS ns3\n" + record(KEY))
+    answer = look(world.resolver(), ASK)
+    assert {reply.server for reply in answer.replies} == {child.where for child in world.children}
+
+
 def test_a_failed_search_is_soon_repeated(world):
     """That the servers could not be found is remembered for a minute only."""
     which = world.resolver()
