@@ -16,7 +16,7 @@ from functools import partial
 from dnssync import signing_map
 from dnssync.core import rotation
 from dnssync.core.decide import Decision, Observed, ZonePlan, decide
-from dnssync.core.model import Change, KeyPair, Notice, Phase, ProviderError, Refusal, StaleZone, absolute
+from dnssync.core.model import Change, Claim, KeyPair, Notice, Phase, ProviderError, Refusal, StaleZone, absolute
 from dnssync.core.ownership import owns, same
 from dnssync.core.plan import Intent, digest, our_part
 from dnssync.core.sighting import Question, Sight, sight
@@ -248,13 +248,20 @@ def _entries(work: _Work, plan: ZonePlan) -> list[LedgerEntry]:
             owner=claim.owner,
             domain=claim.domain,
             value=claim.value,
-            ttl=claim.ttl,
+            ttl=_ttl(plan, claim),
             applied_at=work.now,
             added=plan.added.get(claim.key, ""),
         )
         for claim in plan.claims
         if claim.value is not None
     ]
+
+
+def _ttl(plan: ZonePlan, claim: Claim) -> int:
+    """The TTL that we gave the claim's RRset, −1 where somebody else did: then it is not ours to change."""
+    written = next((c.new.ttl for c in plan.plan.changes if (c.name, c.type) == claim.key and c.new), None)
+    applied = plan.ledger.get((claim.name, claim.type, claim.owner))
+    return written if written is not None else applied.ttl if applied is not None else -1
 
 
 def _record(work: _Work, plan: ZonePlan, decision: Decision, changes: Iterable[Change]) -> None:

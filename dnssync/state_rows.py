@@ -31,7 +31,7 @@ class LedgerEntry:
     @property
     def applied(self) -> Applied:
         """What the pure core needs of it."""
-        return Applied(self.value, self.domain, self.added)
+        return Applied(self.value, self.domain, self.added, self.ttl)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,11 +18,13 @@ Ownership = Callable[[str], bool]
 @dataclass(frozen=True, slots=True)
 class Applied:
     """What the ledger holds of a claim: the text that was written last, the mail domain it was written for and
-    `added`: of SPF those terms that were not there before us, of DMARC those tags, as the text of such terms or tags."""
+    `added`: of SPF those terms that were not there before us, of DMARC those tags, as the text of such terms or tags. `ttl`: the one that we gave
+    the RRset, −1 where somebody else did."""
 
     value: str
     domain: str
     added: str = ""
+    ttl: int = -1
 
 
 Ledger = Mapping[tuple[str, str, Owner], Applied]

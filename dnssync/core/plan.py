@@ -81,7 +81,8 @@ def _values(before: RRset | None, claim: Claim, ledger: Ledger) -> tuple[tuple[V
         return (*present, fresh), not others
     if same(claim.owner, ours[0].text, claim.value, claim.domain):
         applied = ledger.get(claim_key(claim))
-        return present, not others and applied is not None
+        ttl_is_ours = before is not None and applied is not None and applied.ttl == before.ttl
+        return present, not others and ttl_is_ours
     return tuple(fresh if value is ours[0] else value for value in present), not others
 
 

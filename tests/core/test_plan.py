@@ -64,11 +64,12 @@ class TestOverlay:
         assert planned("", spf_claim(kind="SPF", ttl=600)) == f"+ example.org 600 SPF {SPF}"
 
     def test_ttl_of_ours_follows(self) -> None:
-        """An RRset that is ours alone and in the ledger follows a changed TTL."""
-        ledger = {("", "SPF", Owner.SPF): Applied(SPF, "example.org")}
+        """A TTL that we wrote follows the configuration; one that somebody else gave the record stays."""
+        ledger = {("", "SPF", Owner.SPF): Applied(SPF, "example.org", ttl=300)}
         assert planned(f'@ 300 IN SPF "{SPF}"', spf_claim(kind="SPF"), ledger=ledger) == (
             f"= example.org 300 SPF {SPF}"
         )
+        assert planned(f'@ 60 IN SPF "{SPF}"', spf_claim(kind="SPF"), ledger=ledger) == ""
         assert planned(f'@ 300 IN SPF "{SPF}"', spf_claim(kind="SPF")) == ""
 
     def test_withdrawn_only_if_ours(self) -> None:

@@ -1,0 +1,87 @@
+"""`dnssync exim`: the macros that make exim sign with dnssync's keys: shown, put in, taken out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from dnssync.cli.context import Context, json_option
+from dnssync.exim import install as installation
+from dnssync.exim import macros
+from dnssync.exim.ask import Exim
+
+
+@click.command(name="exim")
+@click.option("--print", "show", is_flag=True, help="Print the macros: exactly what --install writes (the default).")
+@click.option("--install", is_flag=True, help="Try them on a copy of exim's configuration, then put them in.")
+@click.option("--uninstall", is_flag=True, help="Take them out again.")
+@click.option(
+    "--sign",
+    type=click.Choice(["ours", "all"]),
+    default="ours",
+    show_default=True,
+    help="Which mail is signed: of this host, its relay_from_hosts and authenticated users, or all that passes.",
+)
+@click.option(
+    "--strict/--no-strict",
+    default=True,
+    show_default=True,
+    help="A message whose key cannot be used waits (strict), or leaves unsigned.",
+)
+@click.option(
+    "--timestamps",
+    type=click.IntRange(0),
+    default=604800,
+    show_default=True,
+    help="Seconds that a signature is valid (x=); 0: for ever.",
+)
+@click.option(
+    "--confdir", default=str(installation.CONFDIR), show_default=True, metavar="DIR", help="exim's configuration."
+)
+@json_option
+@click.pass_obj
+def command(
+    context: Context, show: bool, install: bool, uninstall: bool, sign: str, strict: bool, timestamps: int, confdir: str
+) -> int:
+    """Show, install or uninstall the macros that make exim sign with dnssync's keys.
+
+    Debian's transport remote_smtp takes them by itself; what to add to other transports is told. Exit codes: 0 done, 1 failed,
+    3 refused: a domain that is signed today would not be, or exim would not take them.
+    """
+    if show + install + uninstall > 1:
+        raise click.UsageError("--print, --install and --uninstall exclude each other.")
+    config = context.config
+    exim = Exim(config.exim.command)
+    if uninstall:
+        return _tell(context, installation.uninstall(exim, confdir=Path(confdir), activate=_live(confdir)))
+    try:
+        text = macros.render(config.exim.map, config.keys, strict=strict, sign=sign, timestamps=timestamps or None)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    if not install:
+        if context.json:
+            context.emit({"macros": text, "transport": macros.transport_lines()})
+        else:
+            context.stdout.write(text)
+            context.warn("\n# For an smtp transport that has no DKIM options, such as Debian's remote_smtp_smarthost, add to it:\n"
+                         + "\n".join("#   " + line for line in macros.transport_lines().splitlines()))  # fmt: skip
+        return 0
+    names = [*config.zones, *(domain for zone in config.zones.values() for domain in zone.domains or ())]
+    outcome = installation.install(
+        exim, text, map_path=config.exim.map, domains=names, confdir=Path(confdir), lists=config.exim.lists,
+        activate=_live(confdir),
+    )  # fmt: skip
+    return _tell(context, outcome)
+
+
+def _live(confdir: str) -> bool:
+    return Path(confdir) == installation.CONFDIR
+
+
+def _tell(context: Context, outcome: installation.Outcome) -> int:
+    if context.json:
+        context.emit({"file": str(outcome.file), "changed": outcome.changed, "sentences": outcome.sentences})
+    for sentence in outcome.sentences:
+        context.say(sentence[:1].upper() + sentence[1:])
+    return 0

@@ -1,0 +1,147 @@
+"""`dnssync exim --install` and `--uninstall` on Debian's configuration, and a hand-made key that is taken on."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from dnssync.errors import RefusedError
+from dnssync.exim import install, macros
+from dnssync.keystore import public_half
+from tests.bind import Bind
+from tests.e2e.test_straight_line import MESSAGE, verify
+from tests.exim_host import EximHost
+from tests.site_under_test import DOMAIN, ZONE, Site
+
+pytestmark = [pytest.mark.exim, pytest.mark.bind]
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """Every file of a directory, but for the back-up."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.suffix != ".dnssync-old"
+    }
+
+
+def put(host: EximHost) -> install.Outcome:
+    """Install into the host's own directory."""
+    host.render()
+    return install.install(host.exim(), macros.render(host.map, host.keys), map_path=host.map, confdir=host.confdir)
+
+
+@pytest.mark.parametrize("split", [True, False], ids=["split", "unsplit"])
+def test_in_and_out(split: bool) -> None:
+    """In, in again, out: one file or one block comes and goes, everything else stays byte for byte."""
+    with EximHost(split=split, extra="# of the administrator's own, without an end") as host:
+        before = tree(host.confdir)
+        first = put(host)
+        assert first.changed and host.map.read_text().startswith("#")
+        inside = tree(host.confdir)
+        changed = {name for name in inside if inside[name] != before.get(name)}
+        assert changed == {"conf.d/main/zz_dnssync" if split else "exim4.conf.localmacros"}
+        for name in changed:
+            assert inside[name].startswith(before.get(name, b""))
+            assert macros.render(host.map, host.keys).encode() in inside[name]
+        host.render()
+        assert str(host.map) in host.exim().block("transport", "remote_smtp")["dkim_selector"]
+        assert not put(host).changed
+        assert tree(host.confdir) == inside
+        assert install.uninstall(host.exim(), confdir=host.confdir).changed
+        assert tree(host.confdir) == before
+        assert not install.uninstall(host.exim(), confdir=host.confdir).changed
+
+
+def test_hand_written_configuration() -> None:
+    """An exim4.conf by hand is left alone; what to add is told, lines and all."""
+    with EximHost() as host:
+        host.render()
+        (host.confdir / "exim4.conf").write_text(host.config.read_text())
+        before = tree(host.confdir)
+        with pytest.raises(RefusedError) as caught:
+            put(host)
+        assert "DKIM_SELECTOR ==" in str(caught.value) and "dkim_selector = DKIM_SELECTOR" in str(caught.value)
+        assert tree(host.confdir) == before
+
+
+def test_defined_again_behind_ours() -> None:
+    """A later file that defines one of our macros anew is named, with its line."""
+    with EximHost() as host:
+        host.render()
+        (host.confdir / "conf.d/main/zzz_mine").write_text("# mine\nDKIM_STRICT = false\n")
+        before = tree(host.confdir)
+        with pytest.raises(RefusedError) as caught:
+            install.install(host.exim(), macros.render(host.map, host.keys), map_path=host.map, confdir=host.confdir)
+        assert f"{host.confdir}/conf.d/main/zzz_mine line 2" in str(caught.value)
+        assert tree(host.confdir) == before
+
+
+def test_smarthost_is_told_the_lines() -> None:
+    """Debian's smarthost transport has no DKIM options: the macros reach nothing, and the lines to add are told."""
+    with EximHost(configtype="smarthost") as host:
+        told = " ".join(put(host).sentences)
+        assert "remote_smtp_smarthost" in told and "dkim_domain = DKIM_DOMAIN" in told
+
+
+def test_example_file_is_what_print_prints() -> None:
+    """config/exim4/zz_dnssync is what `dnssync exim --print` prints with the default paths."""
+    example = Path(__file__).parents[2] / "config/exim4/zz_dnssync"
+    text = macros.render(Path("/var/lib/dnssync/exim/selectors"), Path("/var/lib/dnssync/keys"))
+    assert example.read_text() == text
+
+
+def test_a_hand_made_key_is_taken_on(tmp_path: Path) -> None:
+    """The administrator's key signs before, during and after; its record and its file stay as they are."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+    )
+    public = public_half(pem)[1]
+    record = f"k=rsa; t=s; p={public}"
+    zone = ZONE + f'mail2019._domainkey 300 IN TXT "{record[:200]}" "{record[200:]}"\n'
+    with EximHost(hostnames=(DOMAIN,)) as exim, Bind(tmp_path / "bind", {DOMAIN: zone}) as bind:
+        file = exim.folder / "dkim.pem"
+        file.write_bytes(pem)
+        file.chmod(0o640)
+        os.chown(file, -1, exim.gid)
+        own = (exim.confdir / "conf.d/main/000_localmacros").read_text()
+        exim.head(
+            own + f"DKIM_DOMAIN = ${{lc:${{domain:$h_from:}}}}\nDKIM_SELECTOR = mail2019\nDKIM_PRIVATE_KEY = {file}\n"
+        )
+        exim.render()
+        site = Site(tmp_path, exim, bind)
+        [received] = exim.send(MESSAGE.encode(), sender=f"a@{DOMAIN}")
+        assert verify(bind, received.data) == {b"rsa-sha256": True}
+
+        code, out = site.run("exim", "--install", "--confdir", str(exim.confdir))
+        assert code == 3 and DOMAIN in out and "apply" in out
+
+        code, out = site.run("plan")
+        assert code == 2 and "<new ed25519>" in out and "rsa2048" not in out
+        code, out = site.run("apply", "--yes")
+        assert code == 0, out
+        assert f"\n{DOMAIN}: mail2019\n" in exim.map.read_text()
+        code, out = site.run("plan")
+        assert code == 0, out
+
+        code, out = site.run("exim", "--install", "--confdir", str(exim.confdir))
+        assert code == 0, out
+        exim.render()
+        [received] = exim.send(MESSAGE.encode(), sender=f"a@{DOMAIN}")
+        assert b"s=mail2019" in received.data
+        assert verify(bind, received.data) == {b"rsa-sha256": True}
+
+        code, out = site.run("apply", "--yes", "--wait")
+        assert code == 0, out
+        [received] = exim.send(MESSAGE.encode(), sender=f"a@{DOMAIN}")
+        assert b"s=mail2019" in received.data
+        assert verify(bind, received.data) == {b"rsa-sha256": True, b"ed25519-sha256": True}
+        assert bind.texts(f"mail2019._domainkey.{DOMAIN}") == [record]
+        assert file.read_bytes() == pem
+        code, out = site.run("plan")
+        assert code == 0, out
