@@ -7,6 +7,8 @@ before its public half is told to anyone, and it never leaves this module. A fil
 from __future__ import annotations
 
 import base64
+import grp
+import os
 import re
 import stat
 from pathlib import Path
@@ -17,6 +19,7 @@ from dnssync.files import group_id, make_directory, user_id, write_atomically
 
 GROUP = "Debian-exim"
 USER = "dnssync"
+ALGORITHMS = ("rsa1024", "rsa2048", "rsa3072", "rsa4096", "ed25519")
 MIN_RSA = 1024  # RFC 8301: shorter ones must not be used
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?")
 
@@ -83,6 +86,8 @@ class Keystore:
         from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
         key: rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
+        if algorithm not in ALGORITHMS:
+            raise KeyFileError(f"{algorithm} is no kind of key that dnssync makes; it makes {', '.join(ALGORITHMS)}.")
         if algorithm == "ed25519":
             key = ed25519.Ed25519PrivateKey.generate()
         else:
@@ -120,17 +125,27 @@ class Keystore:
         return self._closed_to_exim(path)
 
     def _closed_to_exim(self, path: Path) -> str:
-        """Whether exim's group is shut out of the file or of the directories down to it."""
-        wanted = group_id(self._group)
-        if wanted == -1:
+        """Whether exim's group is shut out of the file or of a directory on the way to it."""
+        try:
+            wanted = grp.getgrnam(self._group).gr_gid
+        except KeyError:
             return ""  # No such group here (a trial): then exim runs as the invoking user.
-        for place, need in ((path, stat.S_IRGRP), (path.parent, stat.S_IXGRP), (self.root, stat.S_IXGRP)):
+        real = path.resolve()
+        for place in (real, *real.parents):
             status = place.stat()
-            by_group = status.st_gid == wanted and status.st_mode & need
-            by_all = status.st_mode & (need >> 3)
-            if not by_group and not by_all:
-                return f"{place} is closed to group {self._group}: exim cannot open {path}. Give it back: chgrp {self._group} {place}"
+            need = stat.S_IRGRP if place == real else stat.S_IXGRP
+            # The kernel takes the owner's bits for the owner, the group's for the group, and only then the others'.
+            allowed = status.st_mode & need if status.st_gid == wanted else status.st_mode & (need >> 3)
+            if not allowed and not self._exim_is_us(status.st_uid):
+                return (
+                    f"{place} is closed to group {self._group}, so exim cannot open {path}. Open it: "
+                    f"chgrp {self._group} {place} && chmod g+{'r' if place == real else 'x'} {place}"
+                )
         return ""
+
+    def _exim_is_us(self, owner: int) -> bool:
+        """As an ordinary user without that group (a trial), exim can only be running as ourselves."""
+        return os.geteuid() != 0 and owner == os.geteuid() and group_id(self._group) == -1
 
     def _write(self, path: Path, pem: bytes) -> None:
         owner, group = user_id(self._user), group_id(self._group)

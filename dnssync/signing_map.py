@@ -34,13 +34,19 @@ def read(path: Path) -> dict[str, tuple[str, ...]]:
         if not line.strip() or line.startswith("#"):
             continue
         domain, colon, rest = line.partition(":")
+        domain = domain.rstrip()  # an indented line would go on with the one before it, to exim
         selectors = tuple(part.strip() for part in rest.split(":"))
-        if not colon or not _DOMAIN.fullmatch(domain.strip()) or not all(map(_SELECTOR.fullmatch, selectors)):
+        if (
+            not colon
+            or domain in lines
+            or not _DOMAIN.fullmatch(domain)
+            or not all(map(_SELECTOR.fullmatch, selectors))
+        ):
             raise StateError(
-                f"exim's signing map {path}, line {number}, is not of the form `domain: selector : selector`: {line!r}. "
+                f"exim's signing map {path}, line {number}, is not of the form `domain: selector : selector`, or names a domain again: {line!r}. "
                 "dnssync alone writes it; put the line right, or take it out, and run dnssync again."
             )
-        lines[domain.strip()] = selectors
+        lines[domain] = selectors
     return lines
 
 
