@@ -42,18 +42,19 @@ class State:
 
         try:
             parsed = sa.make_url(url)
-        except sa.exc.ArgumentError:
-            raise StateError(
-                "state: that is not a database URL; for SQLite write sqlite:////var/lib/dnssync/state.db"
-            ) from None
-        where = parsed.database or url
-        if parsed.get_backend_name() == "sqlite":
-            if read_only and not Path(where).exists():
-                return cls(None, host, where)
-            engine = sqlite(where, read_only)
-        else:
-            where = parsed.render_as_string(hide_password=True)
-            engine = sa.create_engine(parsed)
+            where = parsed.database or ""
+            if parsed.get_backend_name() == "sqlite":
+                if not where.startswith("/"):
+                    raise StateError("state: SQLite needs an absolute path: sqlite:////var/lib/dnssync/state.db")
+                if read_only and not Path(where).exists():
+                    return cls(None, host, where)
+                engine = sqlite(where, read_only)
+            else:
+                where = parsed.render_as_string(hide_password=True)
+                engine = sa.create_engine(parsed)
+        except (sa.exc.ArgumentError, ImportError) as error:
+            raise StateError(f"state: there is no database driver for that URL here ({type(error).__name__}). For SQLite write "
+                             "sqlite:////var/lib/dnssync/state.db; for PostgreSQL install psycopg.") from None  # fmt: skip
         state = cls(engine, host, where)
         with state._told():
             state._prepare(read_only)
@@ -167,7 +168,9 @@ class State:
         """Note what stands in DNS for us now; entries that are known already are not touched."""
         from dnssync.state_schema import ledger as table
 
-        old = {entry.place: entry for entry in self.ledger()}
+        entries = list(entries)
+        zones = {entry.zone for entry in entries}
+        old = {entry.place: entry for zone in zones for entry in self.ledger(zone)}
         rows = []
         for entry in entries:
             before = old.get(entry.place)
@@ -273,8 +276,27 @@ class State:
         from dnssync.state_schema import events as table
 
         names = [field.name for field in fields(Event)]
-        rows = self._select(table, lambda row: Event(**{n: getattr(row, n) for n in names}), order=table.c.id.desc())
-        return rows[:limit]
+        older = 0 if limit is None else self._one_too_many(limit)
+        return self._select(
+            table,
+            lambda row: Event(**{name: getattr(row, name) for name in names}),
+            table.c.id > older,
+            order=table.c.id.desc(),
+        )
+
+    def _one_too_many(self, limit: int) -> int:
+        """The id of the newest event that a limit leaves out, 0 where it leaves none out."""
+        import sqlalchemy as sa
+
+        from dnssync.state_schema import events as table
+
+        if self._engine is None:
+            return 0
+        query = (
+            sa.select(table.c.id).where(table.c.host == self._host).order_by(table.c.id.desc()).offset(limit).limit(1)
+        )
+        with self._told(), self._engine.connect() as connection:
+            return int(connection.execute(query).scalar() or 0)
 
     def requests(self, now: int) -> tuple[Request, ...]:
         """The words of people that hold now."""

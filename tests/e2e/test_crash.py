@@ -10,6 +10,7 @@ import io
 import os
 import platform
 import subprocess
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +33,14 @@ WRITES = {
     "keystore": ("generate",),
     "zones": ("write",),
 }  # fmt: skip
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that everybody may look into, as exim has to: pytest's own are closed."""
+    with tempfile.TemporaryDirectory(prefix="dnssync-crash-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
 
 
 class Died(KeyboardInterrupt):
@@ -155,10 +164,10 @@ def deaths(folder: Path, before: int) -> Iterator[tuple[Scene, int]]:
 
 
 @pytest.mark.parametrize("before", [0, 1, 3], ids=["first pass", "sighting", "switch"])
-def test_death_at_every_step(tmp_path: Path, before: int) -> None:
+def test_death_at_every_step(open_folder: Path, before: int) -> None:
     """After a death at any step, one more run leaves DNS right, two keys, and nothing to do."""
     steps = 0
-    for scene, code in deaths(tmp_path, before):
+    for scene, code in deaths(open_folder, before):
         steps += 1
         assert code in (0, 130), scene.told.getvalue()
         scene.check()
@@ -175,9 +184,9 @@ def test_death_at_every_step(tmp_path: Path, before: int) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small file system")
 @pytest.mark.parametrize("before", [0, 3], ids=["first pass", "switch"])
 @pytest.mark.parametrize("where", ["state", "keys", "exim-map", "zones"])
-def test_full_disk(tmp_path: Path, where: str, before: int) -> None:
+def test_full_disk(open_folder: Path, where: str, before: int) -> None:
     """A disk with no room for state, key, map or zone file: a sentence that says so, nothing lost, and it heals with room."""
-    scene = Scene(tmp_path / "scene")
+    scene = Scene(open_folder / "scene")
     full = scene.stage.folder / where
     full.mkdir(exist_ok=True)
     held = {path.name: path.read_bytes() for path in full.iterdir()}
@@ -194,7 +203,9 @@ def test_full_disk(tmp_path: Path, where: str, before: int) -> None:
                 while True:
                     file.write(b"x" * 512)
             code, told = scene.run("apply", "--yes"), scene.told.getvalue()
-            busy = where == "state" or (where == "exim-map") == (before == 3)  # else this pass has nothing to write there
+            busy = where == "state" or (where == "exim-map") == (
+                before == 3
+            )  # else this pass has nothing to write there
             assert code == (1 if busy else 0), told
             assert "Traceback" not in told and "fault of dnssync" not in told
             assert not busy or str(full) in told or "room" in told
