@@ -1,8 +1,9 @@
-"""The macros tried on a copy of the configuration, before anything is written: would exim take them, and sign as before?"""
+"""The macros tried on a copy of the configuration before anything is written: would exim take them, and sign as before?"""
 
 from __future__ import annotations
 
 import re
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -14,14 +15,29 @@ from dnssync.exim import debian, macros, observe, routing, signing
 from dnssync.exim.ask import Exim
 from dnssync.exim.lists import split
 
+_BY_ADDRESS = re.compile(r"!?\s*(?:[+@]|[\d.]+(?:/\d+)?$|\[?[0-9a-f]*:[0-9a-f:.]*\]?(?:/\d+)?$)", re.IGNORECASE)
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A change to be tried: `file` inside the configuration directory `confdir` with this content (b"" = without it)."""
+    """A configuration directory in which `file` would hold `content`; empty content = there is no such file."""
 
     confdir: Path
     file: Path
     content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """What exim signs: (domain, transport) → "", or why its key cannot be used; and the transports that are in use."""
+
+    pairs: dict[tuple[str, str], str]
+    used: tuple[str, ...]
+
+    @property
+    def good(self) -> frozenset[tuple[str, str]]:
+        """The pairs that leave with a signature."""
+        return frozenset(pair for pair, problem in self.pairs.items() if not problem)
 
 
 def tried(
@@ -31,53 +47,65 @@ def tried(
     domains: Iterable[str],
     lists: Sequence[str],
     public_half: signing.PublicHalf,
-    run: Callable[..., Any],
+    run: Callable[..., Any] = subprocess.run,
 ) -> tuple[str, ...]:
-    """Render a copy with the new file, and compare what exim would sign then with what it signs today.
+    """Render a copy with the candidate and compare what exim would sign then with what it signs today.
 
-    Returns what a person should know; raises `RefusedError` where something would be lost.
+    Returns what a person should know; raises `RefusedError` where mail would leave unsigned, or wait, that does not now.
     """
-    confdir, after = candidate.confdir, candidate.content
     options = exim.options("exim_user", "exim_group", "primary_hostname", "qualify_domain")
     reader = signing.reader(options["exim_user"], options["exim_group"], public_half)
     hindrance = signing.obstacle(map_path, reader.uid, reader.gid)
     if hindrance:
         raise RefusedError(f"exim could not read its map, and then no mail would be signed: {hindrance}.")
     asked = observe.names(exim, [*domains, options["primary_hostname"], options["qualify_domain"]], lists)
-    today = _signed(exim, asked, lists, reader)
+    today = signs(exim, asked, lists, reader)
     with tempfile.TemporaryDirectory(prefix="dnssync-") as folder:
         new = rendered(exim, candidate, Path(folder), run)
-        transports = routing.smtp_transports(new)
-        reached = {name for name, block in transports.items() if str(map_path) in block.get("dkim_selector", "")}
+        blocks = routing.smtp_transports(new)
+        reached = {name for name, block in blocks.items() if str(map_path) in block.get("dkim_selector", "")}
         if not reached:
             raise RefusedError(
-                f"the macros would reach no smtp transport of the configuration in {confdir}: none takes DKIM_DOMAIN. Add "
-                f"these lines to the transport that mail leaves through, then install again:\n\n{macros.transport_lines()}"
+                f"the macros would reach no smtp transport of the configuration in {candidate.confdir}: none takes "
+                "DKIM_DOMAIN. Add these lines to the transport that mail leaves through, then install again:\n\n"
+                f"{macros.transport_lines()}"
             )
-        then = _signed(new, asked, lists, reader)
-        used = _used(new, asked, lists, transports)
-        relays = _relay_hosts(new) if b"+relay_from_hosts" in after else ()
-    lost = sorted(today - then)
+        then = signs(new, asked, lists, reader)
+        relays = _relay_hosts(new) if b"+relay_from_hosts" in candidate.content else ()
+    _compare(today, then, map_path)
+    return (*relays, *(_deaf(candidate.confdir, name) for name in then.used if name not in reached))
+
+
+def _compare(today: Signing, then: Signing, map_path: Path) -> None:
+    lost = sorted(today.good - then.good)
     if lost:
-        names = ", ".join(f"{domain} (transport {transport})" for domain, transport in lost[:5])
-        more = f" and {len(lost) - 5} more" if len(lost) > 5 else ""
         raise RefusedError(
-            f"exim signs {names}{more} today and would not with these macros, so nothing was installed: the map {map_path} "
-            "has no key for it that exim can use. Add its zone to the configuration and run `dnssync apply`, which takes "
-            "its present key on and writes the map; then install."
+            f"exim signs {_told(lost)} today and would not with these macros, so nothing was installed: the map {map_path} "
+            "has no key for it that exim can use. Add its zone to the configuration and run `dnssync apply`, which "
+            "takes its present key on and writes the map; then install."
         )
-    return (*relays, *(_deaf(confdir, name) for name in used if name not in reached))
+    worse = sorted(pair for pair, problem in then.pairs.items() if problem and not today.pairs.get(pair))
+    if worse:
+        raise RefusedError(
+            f"mail of {_told(worse)} would wait, or leave unsigned, with these macros, so nothing was installed: "
+            f"{then.pairs[worse[0]]}."
+        )
 
 
-def rendered(exim: Exim, candidate: Candidate, folder: Path, run: Callable[..., Any]) -> Exim:
+def _told(pairs: Sequence[tuple[str, str]]) -> str:
+    names = ", ".join(f"{domain} (transport {transport})" for domain, transport in pairs[:5])
+    return names + (f" and {len(pairs) - 5} more" if len(pairs) > 5 else "")
+
+
+def rendered(exim: Exim, candidate: Candidate, folder: Path, run: Callable[..., Any] = subprocess.run) -> Exim:
     """exim with the configuration as it would be; raises `RefusedError` where exim does not take it."""
-    confdir, file, content = candidate.confdir, candidate.file, candidate.content
-    copied = debian.copy(confdir, folder / "exim4")
-    inside = copied / file.relative_to(confdir)
-    inside.write_bytes(content)
-    if not content and debian.scheme(copied) is debian.Scheme.SPLIT:
-        inside.unlink()
-    clashes = _clashes(copied, inside, content, confdir)
+    copied = debian.copy(candidate.confdir, folder / "exim4")
+    inside = copied / candidate.file.relative_to(candidate.confdir)
+    if candidate.content:
+        inside.write_bytes(candidate.content)
+    else:
+        inside.unlink(missing_ok=True)
+    clashes = _clashes(copied, inside, candidate) if candidate.content else []
     out = folder / "exim.conf"
     debian.render(copied, out, run=run)
     new = exim.with_config(out)
@@ -86,8 +114,8 @@ def rendered(exim: Exim, candidate: Candidate, folder: Path, run: Callable[..., 
     except EximError as error:
         if "already defined" in str(error) and clashes:
             raise RefusedError(
-                f"a macro of dnssync's is defined again behind {file}, with `=`, and exim allows that once. Take out, or "
-                f"change to `==` before it: {'; '.join(clashes)}."
+                f"a macro of dnssync's is defined again behind {candidate.file}, with `=`, and exim allows that once. "
+                f"Take it out: {'; '.join(clashes)}."
             ) from None
         raise RefusedError(
             f"exim would not take the configuration with this change, so nothing was done. {error}"
@@ -95,44 +123,34 @@ def rendered(exim: Exim, candidate: Candidate, folder: Path, run: Callable[..., 
     return new
 
 
-def _clashes(copied: Path, ours: Path, content: bytes, confdir: Path) -> list[str]:
+def _clashes(copied: Path, ours: Path, candidate: Candidate) -> list[str]:
     """Definitions of our macros that exim reads after ours: file, line and text, named as in the real directory."""
-    if not content:
-        return []
-    later = [copied / "exim4.conf.template"]
     if debian.scheme(copied) is debian.Scheme.SPLIT:
         main = [path for path in sorted((copied / "conf.d/main").iterdir()) if path.name > ours.name]
         later = [*main, *(path for path in sorted(copied.glob("conf.d/*/*")) if path.parent.name != "main")]
+    else:
+        later = [copied / "exim4.conf.template"]
     again = re.compile(rf"\s*({'|'.join(macros.NAMES)})\s*=(?!=)")
     found = []
     for path in later:
         if path.is_file():
             lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-            place = confdir / path.relative_to(copied)
+            place = candidate.confdir / path.relative_to(copied)
             found += [f"{place} line {n}: {line.strip()}" for n, line in enumerate(lines, 1) if again.match(line)]
     return found
 
 
-def _signed(
-    exim: Exim, asked: Sequence[str], lists: Sequence[str], reader: signing.Reader
-) -> frozenset[tuple[str, str]]:
-    """The (domain, transport) pairs that exim signs with a key it can use."""
+def signs(exim: Exim, asked: Sequence[str], lists: Sequence[str], reader: signing.Reader) -> Signing:
+    """What exim signs of the domains' mail now, on each transport that it can leave through."""
     transports = routing.smtp_transports(exim)
     ways = routing.ways(exim, routing.routers(exim, transports, lists), transports, asked)
-    through = {domain: way.transports for domain, way in ways.items()}
-    probes = signing.probe(exim, transports, through, reader)
-    return frozenset(
-        pair
+    probes = signing.probe(exim, transports, {domain: way.transports for domain, way in ways.items()}, reader)
+    pairs = {
+        pair: next((text for text in (probe.problem, *(signer.problem for signer in probe.signers)) if text), "")
         for pair, probe in probes.items()
-        if probe.signers and not probe.problem and not any(signer.problem for signer in probe.signers)
-    )
-
-
-def _used(
-    exim: Exim, asked: Sequence[str], lists: Sequence[str], transports: dict[str, dict[str, str]]
-) -> tuple[str, ...]:
-    ways = routing.ways(exim, routing.routers(exim, transports, lists), transports, asked)
-    return tuple(sorted({name for way in ways.values() for name in way.transports}))
+        if probe.signers or probe.problem
+    }
+    return Signing(pairs, tuple(sorted({name for way in ways.values() for name in way.transports})))
 
 
 def _relay_hosts(exim: Exim) -> tuple[str, ...]:
@@ -141,26 +159,22 @@ def _relay_hosts(exim: Exim) -> tuple[str, ...]:
     told = exim.expand([asked, listed])
     if told[asked].error:
         raise RefusedError(
-            f"exim has no host list relay_from_hosts that it can use here ({told[asked].error}), and mail from other hosts "
-            "would wait for ever. Define it, or install with `--sign all`."
+            f"exim cannot use its host list relay_from_hosts here ({told[asked].error}), and mail that comes from other "
+            "hosts would wait for ever. Define the list with addresses, or install with `--sign all`."
         )
-    named = [
-        item
-        for item in split(told[listed].text)
-        if not re.match(r"!?\s*(?:[\d.]+|\[?[0-9a-f:]*:[0-9a-f:.]*\]?)(?:/|$)|[+@]", item)
-    ]
+    named = [item for item in split(told[listed].text) if not _BY_ADDRESS.match(item)]
     if not named:
         return ()
     return (
-        f"relay_from_hosts names {', '.join(named)}: exim compares addresses alone here, so mail of these hosts, and of those "
-        "listed behind them, is not signed. Name them by address.",
+        f"relay_from_hosts names {', '.join(named)}: exim compares addresses alone here, so mail of these hosts, and of "
+        "those listed behind them, is not signed. Name them by address.",
     )
 
 
 def _deaf(confdir: Path, transport: str) -> str:
-    split_file = confdir / f"conf.d/transport/30_exim4-config_{transport}"
-    file = split_file if debian.scheme(confdir) is debian.Scheme.SPLIT else confdir / "exim4.conf.template"
+    own = confdir / f"conf.d/transport/30_exim4-config_{transport}"
+    file = own if debian.scheme(confdir) is debian.Scheme.SPLIT else confdir / "exim4.conf.template"
     return (
-        f"mail that leaves through the transport {transport} is not signed: Debian's has no DKIM options. Add these lines to "
-        f"it, after its `driver` line, in {file} (a conffile: dnssync does not edit it):\n\n{macros.transport_lines()}\n"
+        f"mail that leaves through the transport {transport} is not signed: it has no DKIM options. Add these lines to it, "
+        f"after its `driver` line, in {file} (a conffile: dnssync does not edit it):\n\n{macros.transport_lines()}\n"
     )
