@@ -298,11 +298,24 @@ def _zone(
                 found=found,
                 wanted=wanted,
                 ledger=ledger,
-                notices=tuple(dict.fromkeys((*wanted_now.notices, *notices(findings)))),
+                notices=tuple(dict.fromkeys((*wanted_now.notices, *_short_keys(view, new), *notices(findings)))),
                 refusals=tuple(dict.fromkeys((*wanted_now.refusals, *refusals(findings)))),
             )
         )
     return plans
+
+
+def _short_keys(view: ZoneView, new: tuple[Intent, ...]) -> list[Notice]:
+    """A key that had to be shorter than the policy says, since the provider holds no longer text."""
+    if not any(intent.algorithm == "rsa1024" for intent in new) or "rsa1024" in view.policy.dkim.algorithms:
+        return []
+    return [
+        Notice(
+            "rsa1024",
+            f"{view.zone}: its provider holds no TXT text longer than {view.limits.txt} octets, too short for a 2048-bit key; "
+            "RSA keys of 1024 bits are made there. Receivers still take them (RFC 8301), but move the zone if you can.",
+        )
+    ]
 
 
 def _switched(seen: Observed, lines: Mapping[str, tuple[str, ...]]) -> list[Notice]:
