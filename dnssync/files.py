@@ -7,7 +7,7 @@ import errno
 import grp
 import os
 import pwd
-import tempfile
+import secrets
 from pathlib import Path
 
 from dnssync.errors import DnssyncError
@@ -25,47 +25,58 @@ def write_atomically(
     `owner` and `group` are ids, -1 = as they come. `exclusive`: an existing file is an error, it is never replaced.
     Raises `WriteError` (disk full, read-only, no permission); then the old file stands as it was.
     """
-    temp = ""
+    # The name is chosen before the file exists, so that whatever ends the call, even Ctrl-C, it can be taken away.
+    temp = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}")
     try:
-        handle, temp = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        handle = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
-            os.fchmod(file.fileno(), mode)
             if owner != -1 or group != -1:
-                os.fchown(file.fileno(), owner, group)
-            os.fsync(file.fileno())
+                os.fchown(handle, owner, group)
+            os.fchmod(handle, mode)
+            os.fsync(handle)
         if exclusive:
-            os.link(temp, path)
+            os.link(temp, path)  # rename(2) would replace what is there, link(2) refuses
+            temp.unlink()
         else:
-            Path(temp).rename(path)
-            temp = ""
+            temp.rename(path)
         sync_directory(path.parent)
-    except FileExistsError:
-        raise WriteError(f"{path} exists already, and dnssync never writes over it.") from None
-    except OSError as error:
-        raise WriteError(_sentence(path, error)) from None
-    finally:
-        if temp:
-            with contextlib.suppress(OSError):
-                Path(temp).unlink()
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            temp.unlink()
+        if isinstance(error, FileExistsError):
+            raise WriteError(f"{path} exists already, and dnssync never writes over it.") from None
+        if isinstance(error, OSError):
+            raise WriteError(_sentence(path, error)) from None
+        raise
 
 
 def make_directory(path: Path, *, mode: int, owner: int = -1, group: int = -1) -> None:
     """Make a directory and the missing ones above it, each with that mode and owner; existing ones stay as they are."""
-    if path.is_dir():
-        return
-    make_directory(path.parent, mode=mode, owner=owner, group=group)
     try:
+        if path.is_dir():
+            return
+        make_directory(path.parent, mode=mode, owner=owner, group=group)
         path.mkdir(mode=mode)
-        path.chmod(mode)
-        if owner != -1 or group != -1:
-            os.chown(path, owner, group)
-        sync_directory(path.parent)
     except FileExistsError:
-        return
+        if path.is_dir():
+            return  # somebody else made it just now
+        raise WriteError(f"{path} must be a directory, and something else is there. Take that away.") from None
     except OSError as error:
         raise WriteError(_sentence(path, error)) from None
+    try:
+        if owner != -1 or group != -1:
+            os.chown(path, owner, group)
+        path.chmod(mode)
+        sync_directory(path.parent)
+    except BaseException as error:
+        # One with the wrong owner would be taken for the administrator's own choice by the next run.
+        with contextlib.suppress(OSError):
+            path.rmdir()
+        if isinstance(error, OSError):
+            raise WriteError(_sentence(path, error)) from None
+        raise
 
 
 def sync_directory(path: Path) -> None:
@@ -104,6 +115,7 @@ def _sentence(path: Path, error: OSError) -> str:
         "EACCES": f"Run dnssync as root or as the owner of {path.parent}",
         "EPERM": f"Run dnssync as root or as the owner of {path.parent}",
         "ENOENT": f"The directory {path.parent} does not exist; create it",
+        "ENOTDIR": "Something on the way to it is not a directory; take that away",
         "EFBIG": "A limit on file sizes holds for this process (ulimit -f); raise it",
     }
     told = remedy.get(errno.errorcode.get(error.errno or 0, ""), "Mend that and run dnssync again")

@@ -53,6 +53,7 @@ def sentence(where: str, error: str) -> str:
                            "taken on again, everything else waits for --adopt"),
         ("malformed", "it is damaged. Move it away and run dnssync again: keys and equal records are taken on again, "
                       "everything else waits for --adopt"),
+        ("disk i/o error", "the disk refuses to read or write it. See the kernel's log, and the limit on file sizes (ulimit -f)"),
         ("locked", "another process holds it. Wait for that to end and run dnssync again"),
     )  # fmt: skip
     for word, told in remedies:

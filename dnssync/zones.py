@@ -106,10 +106,11 @@ def _factory(name: str, at: str, file: str) -> Callable[..., Provider]:
 
 
 def _misfits(factory: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, str]:
-    """Options that the plug-in does not know, and those that it needs and does not get."""
+    """Options that the plug-in does not know, and those that it needs and does not get. What it takes by keyword alone (a
+    clock, a way to run commands) is no option: nobody can write it in YAML."""
     parameters = inspect.signature(factory).parameters
     takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
-    known = [name for name in parameters if name not in ("id", "self")]
+    known = [n for n, p in parameters.items() if p.kind is p.POSITIONAL_OR_KEYWORD and n not in ("id", "self")]
     wrong = {
         n: f"is no option of this provider; it has {', '.join(known) or 'none'}"
         for n in options

@@ -22,21 +22,22 @@ class Provider:
         raise ProviderError(f"{zone}: {self.id} is edited by hand; what stands there is read from its name servers.")
 
     def write(self, zone: str, changes: Sequence[Change]) -> tuple[str, ...]:
-        """Write nothing; say what to enter and what to take out, one line a record, in zone-file form."""
+        """Write nothing; say what to enter and what to take out, one line a record as a zone file has it."""
         lines = []
         for change in changes:
-            old = change.old.values if change.old else ()
-            new = change.new.values if change.new else ()
             name = absolute(change.name, zone)
-            for verb, rrset, values in (
-                ("delete", change.old, [value for value in old if value not in new]),
-                ("add", change.new, [value for value in new if value not in old]),
+            old = {value.text: value for value in change.old.values} if change.old else {}
+            new = {value.text: value for value in change.new.values} if change.new else {}
+            ttls = [rrset.ttl if rrset else 0 for rrset in (change.old, change.new)]
+            for verb, ttl, texts in (
+                ("delete", ttls[0], [text for text in old if text not in new]),
+                ("add", ttls[1], [text for text in new if text not in old]),
+                ("set TTL", ttls[1], [text for text in new if text in old and ttls[0] != ttls[1]]),
             ):
-                for value in values:
-                    ttl = rrset.ttl if rrset else 0
-                    lines.append(f"{verb}: {name}. {ttl} IN {change.type} {_line(change.type, value.text)}")
+                lines += [f"{verb}: {name}. {ttl} IN {change.type} {_line(change.type, text)}" for text in texts]
         return tuple(lines)
 
 
 def _line(kind: str, text: str) -> str:
+    """The data of a record in one piece: a web form cuts a long text itself, and takes quotes between for part of it."""
     return _text.quoted([text.encode("utf-8", "surrogateescape")]) if kind in _text.TYPES else text

@@ -31,7 +31,9 @@ class Provider:
                     f"{zone} at {self.id}: {change.name or '@'} {change.type} is not what was read any more."
                 )
             if change.old is None and (change.name, "CNAME") in after:
-                raise ProviderError(f"{zone} at {self.id}: {change.name or '@'} is a CNAME, and nothing may stand beside one.")
+                raise ProviderError(
+                    f"{zone} at {self.id}: {change.name or '@'} is a CNAME, and nothing may stand beside one."
+                )
             if change.kind is Kind.DELETE:
                 del after[(change.name, change.type)]
             elif change.new is not None:

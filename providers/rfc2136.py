@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import dns.exception
@@ -31,6 +32,15 @@ from dnssync.core.model import Change, Limits, ProviderError, RRset, StaleZone, 
 from . import _text
 
 T = TypeVar("T")
+ALGORITHMS = {
+    "hmac-md5": dns.tsig.HMAC_MD5,
+    "hmac-sha1": dns.tsig.HMAC_SHA1,
+    "hmac-sha224": dns.tsig.HMAC_SHA224,
+    "hmac-sha256": dns.tsig.HMAC_SHA256,
+    "hmac-sha384": dns.tsig.HMAC_SHA384,
+    "hmac-sha512": dns.tsig.HMAC_SHA512,
+}
+ROOM = 60000  # octets of changes in one message, which can hold 65535 with its own records
 STALE = frozenset({dns.rcode.NXRRSET, dns.rcode.YXRRSET, dns.rcode.NXDOMAIN, dns.rcode.YXDOMAIN})
 PASSING = frozenset({dns.rcode.SERVFAIL})
 
@@ -51,11 +61,19 @@ class Provider:
         key_name: str | None = None,
         key_secret: str | None = None,
         key_algorithm: str | None = None,
+        *,
+        resolve: Callable[..., Sequence[Any]] = socket.getaddrinfo,
     ) -> None:
         self.id = id
+        self._resolve = resolve
         self._host, self._port, self._timeout = host, int(port), float(timeout)
+        if ipv6 not in (None, True, False):
+            raise ProviderError(f"provider {id}: ipv6 is true, false, or left out.")
         self._family = {None: socket.AF_UNSPEC, True: socket.AF_INET6, False: socket.AF_INET}[ipv6]
-        self._algorithm = dns.name.from_text(key_algorithm or "hmac-sha256")
+        algorithm = (key_algorithm or "hmac-sha256").lower().removesuffix(".")
+        if algorithm not in ALGORITHMS:
+            raise ProviderError(f"provider {id}: key_algorithm {algorithm} is none of {', '.join(sorted(ALGORITHMS))}.")
+        self._algorithm = ALGORITHMS[algorithm]
         self._keyring: dict[dns.name.Name, Any] | None = None
         if (key_name is None) != (key_secret is None):
             raise ProviderError(f"provider {id}: key_name and key_secret belong together; one of them is missing.")
@@ -89,32 +107,55 @@ class Provider:
             return received
 
         received = self._each_address(zone, "transfer", transfer)
-        rrsets = [
-            RRset(_relative(name, origin), dns.rdatatype.to_text(found.rdtype), found.ttl, tuple(map(_value, found)))
-            for name, found in received.iterate_rdatasets()
-        ]
-        if ("", "SOA") not in {rrset.key for rrset in rrsets}:
+        rrsets: dict[tuple[str, str], RRset] = {}
+        for name, found in received.iterate_rdatasets():
+            key = (_relative(name, origin), dns.rdatatype.to_text(found.rdtype))
+            # dnspython keeps signatures apart by what they sign (RRSIG, SIG); by name and type they are one RRset.
+            before = rrsets[key].values if key in rrsets else ()
+            rrsets[key] = RRset(*key, found.ttl, (*before, *map(_value, found)))
+        if ("", "SOA") not in rrsets:
             raise ProviderError(f"{zone}: what {self._server} sent holds no SOA record, so it is not the whole zone.")
-        return tuple(sorted(rrsets, key=lambda rrset: rrset.key))
+        return tuple(sorted(rrsets.values(), key=lambda rrset: rrset.key))
 
     # --- writing ------------------------------------------------------------------------------------------------------
 
     def write(self, zone: str, changes: Sequence[Change]) -> tuple[str, ...]:
-        """All changes in one UPDATE, or none of them: `StaleZone` where an RRset is not what was read."""
-        update = dns.update.UpdateMessage(dns.name.from_text(zone), keyring=self._keyring, keyalgorithm=self._algorithm)
+        """All changes in one UPDATE, or none of them: `StaleZone` where an RRset is not what was read. Changes that no message
+        can hold together (hundreds of keys) go in several, each of them whole or not at all."""
+        done = 0
+        for update, count in self._messages(zone, changes):
+            ask = partial(dns.query.tcp, update, port=self._port, timeout=self._timeout)
+            code = self._each_address(zone, "update", ask).rcode()
+            if code in STALE and not done:
+                raise StaleZone(
+                    f"{zone}: a record was changed at {self._server} between our read and our write; nothing was written."
+                )
+            if code != dns.rcode.NOERROR:
+                sentence = self._refused(zone, "update", dns.rcode.to_text(code))
+                if done:
+                    sentence += f" {done} of {len(changes)} changes were written before; the next pass does the others."
+                raise ProviderError(sentence, transient=code in PASSING | STALE)
+            done += count
+        return ()
+
+    def _messages(self, zone: str, changes: Sequence[Change]) -> Iterator[tuple[dns.update.UpdateMessage, int]]:
+        """The updates, and how many changes each holds."""
+        origin = dns.name.from_text(zone)
+        whole, count, size = self._message(origin), 0, 0
         for change in changes:
-            _add(update, change)
-        answer = self._each_address(
-            zone, "update", lambda address: dns.query.tcp(update, address, port=self._port, timeout=self._timeout)
-        )
-        code = answer.rcode()
-        if code == dns.rcode.NOERROR:
-            return ()
-        if code in STALE:
-            raise StaleZone(
-                f"{zone}: a record was changed at {self._server} between our read and our write; nothing was written."
-            )
-        raise ProviderError(self._refused(zone, "update", dns.rcode.to_text(code)), transient=code in PASSING)
+            alone = dns.update.UpdateMessage(origin)
+            _add(alone, change)
+            more = len(alone.to_wire())
+            if count and size + more > ROOM:
+                yield whole, count
+                whole, count, size = self._message(origin), 0, 0
+            _add(whole, change)
+            count, size = count + 1, size + more
+        if count:
+            yield whole, count
+
+    def _message(self, origin: dns.name.Name) -> dns.update.UpdateMessage:
+        return dns.update.UpdateMessage(origin, keyring=self._keyring, keyalgorithm=self._algorithm)
 
     # --- errors -------------------------------------------------------------------------------------------------------
 
@@ -124,7 +165,7 @@ class Provider:
 
     def _addresses(self, zone: str) -> Iterator[str]:
         try:
-            found = socket.getaddrinfo(self._host, self._port, self._family, socket.SOCK_STREAM)
+            found = self._resolve(self._host, self._port, self._family, socket.SOCK_STREAM)
         except OSError as error:
             raise ProviderError(f"{zone}: the name {self._host} of provider {self.id} has no address here ({error}). Look at "
                                 "its `host:`, or at this machine's resolver.", transient=True) from None  # fmt: skip
@@ -136,19 +177,19 @@ class Provider:
         for address in self._addresses(zone):
             try:
                 return ask(address)
-            except (ConnectionRefusedError, OSError) as error:
-                if isinstance(error, EOFError):
-                    raise
+            except OSError as error:
                 unreached = getattr(error, "strerror", None) or str(error) or type(error).__name__
             except dns.exception.Timeout:
                 unreached = f"no answer within {self._timeout:g} seconds"
+                if what == "update":
+                    unreached += " (it may have done the update all the same; the next pass reads it)"
             except dns.xfr.TransferError as error:
                 code = dns.rcode.to_text(error.rcode)
                 passing = error.rcode in PASSING
                 raise ProviderError(self._refused(zone, what, code), transient=passing) from None
-            except dns.tsig.PeerBadTime:
-                raise ProviderError(f"{zone}: {self._server} says that this host's clock is wrong (TSIG BADTIME). Set the clock "
-                                    "of both by NTP.", transient=True) from None  # fmt: skip
+            except (dns.tsig.PeerBadTime, dns.tsig.BadTime):
+                raise ProviderError(f"{zone}: the clocks of {self._server} and of this host differ too much (TSIG BADTIME). Set "
+                                    "both by NTP.", transient=True) from None  # fmt: skip
             except (dns.tsig.PeerError, dns.tsig.BadSignature, dns.tsig.BadKey, dns.message.UnknownTSIGKey) as error:
                 word = {"PeerBadKey": "BADKEY", "PeerBadSignature": "BADSIG"}.get(
                     type(error).__name__, type(error).__name__
@@ -156,8 +197,13 @@ class Provider:
                 raise ProviderError(f"{zone}: {self._server} does not accept the TSIG key of provider {self.id} ({word}). Compare "
                                     "key_name, key_algorithm and key_secret with the server's key statement.") from None  # fmt: skip
             except EOFError:
-                raise ProviderError(f"{zone}: {self._server} ended the {what} before it was complete; nothing was changed by "
-                                    "dnssync. Try again; if it stays, look at the server's log.", transient=True) from None  # fmt: skip
+                so = (
+                    "nothing is taken from half a zone"
+                    if what == "transfer"
+                    else "whether it was done is read in the next pass"
+                )
+                raise ProviderError(f"{zone}: {self._server} ended the {what} before it was complete; {so}. If it happens again, look "
+                                    "at the server's log.", transient=True) from None  # fmt: skip
             except dns.exception.DNSException as error:
                 raise ProviderError(f"{zone}: the answer of {self._server} to the {what} cannot be understood "
                                     f"({type(error).__name__}); nothing is taken from it.", transient=True) from None  # fmt: skip
@@ -191,7 +237,7 @@ class Provider:
             (
                 "update",
                 "SERVFAIL",
-            ): "It could not store the change: look at its log (a journal it may not write?). Whether it was done is read again",
+            ): "It could not store the change: look at its log (may it write its journal?). Whether it was done is read again",
             ("update", "NOTIMP"): "It does not take dynamic updates",
             ("update", "FORMERR"): "It does not understand the update; please report it with the server's version",
         }.get((what, code), "Look at its log")

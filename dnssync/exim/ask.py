@@ -20,6 +20,7 @@ from dnssync.errors import EximError
 TIMEOUT = 120  # seconds for one process; ten thousand expansions take two
 _LINE = 1000  # exim reads -be's standard input in lines of at most 4 kB; longer ones are continued with a backslash
 _MARK = "dnssync-mark-"
+_GUARD = "="  # before every text: a line that begins with a capital or with `set` defines a macro or a variable in -be
 _OPTION = re.compile(r"(?:(no_)?([a-z0-9_]+)|([a-z0-9_]+) = ?(.*))", re.DOTALL)
 # lines by which exim tells of a fault on standard error, after its own log prefix has been taken off
 _NOISE = re.compile(r"^(LOG: .*|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d .*lost privilege.*)$")
@@ -181,7 +182,7 @@ class Exim:
 
 def _stdin(text: str) -> str:
     """One expansion as exim's -be reads it: no line break, no line above its buffer, no break before a space."""
-    text = text.replace("\n", "\\n").strip()
+    text = _GUARD + text.replace("\n", "\\n").strip()
     pieces = []
     while len(text) > _LINE:
         cut = next((at for at in range(_LINE, 0, -1) if not text[at].isspace()), _LINE)
@@ -193,8 +194,10 @@ def _stdin(text: str) -> str:
 
 
 def _expansion(answer: str) -> Expansion:
-    answer = answer.removeprefix("> ").rstrip("\n")
-    return Expansion(error=answer.removeprefix("Failed: ")) if answer.startswith("Failed: ") else Expansion(answer)
+    answer = answer.removeprefix("> ").removesuffix("\n")
+    if answer.startswith(_GUARD):
+        return Expansion(answer.removeprefix(_GUARD).strip())
+    return Expansion(error=answer.removeprefix("Failed: ").strip())
 
 
 def _options(out: str) -> dict[str, str]:

@@ -105,7 +105,7 @@ def _router(name: str, block: Mapping[str, str], transport: Mapping[str, str], a
     backup = [block.get("fallback_hosts", ""), transport.get("fallback_hosts", "")]
     conditions = [block["condition"]] if block.get("condition") else []
     if block.get("senders"):
-        conditions.append(f"${{if match_address{{$sender_address}}{{{block['senders']}}}{{y}}{{n}}}}")
+        conditions.append(f"${{if match_address{{$sender_address}}{{{block['senders']}}}{{yes}}{{no}}}}")
     tests = tuple(text for text in conditions if not unknown(text, _KNOWN))
     narrowed = any(block.get(option) for option in _NARROWING) or block.get("check_local_user") == "yes"
     judged = not narrowed and len(tests) == len(conditions)

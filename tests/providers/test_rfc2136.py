@@ -1,0 +1,293 @@
+"""Dynamic update where it goes wrong: every refusal of a real named, and servers that no administrator wishes for."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rrset
+import dns.tsigkeyring
+import pytest
+from dnssync_providers.rfc2136 import Provider
+
+from dnssync.core.model import Change, Kind, ProviderError, RRset, StaleZone, Value
+from tests.bind import SECRET, Bind, bind
+
+__all__ = ["bind"]
+
+
+ZONE = "example.org"
+OTHER_SECRET = "c29tZSBvdGhlciBzZWNyZXQgdGhhdCBubyBzZXJ2ZXIga25vd3M="
+SOA = dns.rrset.from_text(
+    "example.org.", 300, "IN", "SOA", "ns1.example.org. hostmaster.example.org. 1 3600 600 604800 300"
+)
+RECORD = dns.rrset.from_text("www.example.org.", 300, "IN", "A", "192.0.2.1")
+
+
+def create(name: str, text: str = "ours") -> Change:
+    """A new TXT RRset."""
+    return Change(Kind.CREATE, name, "TXT", None, RRset(name, "TXT", 300, (Value(text, ""),)))
+
+
+def provider(bind: Bind, **options: object) -> Provider:
+    """The provider of that named, with other options where the test says so."""
+    return Provider("bind", **{**bind.options(), **options})
+
+
+def read(one: Provider) -> str:
+    """What a read says when it fails."""
+    with pytest.raises(ProviderError) as caught:
+        one.read(ZONE)
+    return told(caught.value)
+
+
+def write(one: Provider) -> str:
+    """What a write says when it fails."""
+    with pytest.raises(ProviderError) as caught:
+        one.write(ZONE, [create("new")])
+    assert not isinstance(caught.value, StaleZone)
+    return told(caught.value)
+
+
+def told(error: ProviderError) -> str:
+    """The sentence; it always names the zone and never holds a secret."""
+    assert str(error).startswith(f"{ZONE}: ")
+    assert SECRET not in str(error)
+    assert OTHER_SECRET not in str(error)
+    return f"{'transient: ' if error.transient else ''}{error}"
+
+
+@contextlib.contextmanager
+def server(answer: Callable[[bytes], Sequence[bytes]]) -> Iterator[int]:
+    """A TCP server on loopback that answers the first message of each connection with these messages, then closes."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = listening.accept()
+                    with connection:
+                        length = int.from_bytes(connection.recv(2, socket.MSG_WAITALL), "big")
+                        for piece in answer(connection.recv(length, socket.MSG_WAITALL)):
+                            connection.sendall(piece)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield listening.getsockname()[1]
+        finally:
+            listening.shutdown(socket.SHUT_RDWR)
+            thread.join()  # fmt: skip
+
+
+def framed(wire: bytes, cut: int = 0) -> bytes:
+    """A message as TCP carries it, its last octets missing."""
+    return (len(wire).to_bytes(2, "big") + wire)[: -cut or None]
+
+
+@pytest.mark.bind
+class TestNamed:
+    """What a real named refuses, and how."""
+
+    def test_wrong_secret(self, bind: Bind) -> None:
+        """Another secret under the right name is told as such, for reading and for writing, and changes nothing."""
+        one = provider(bind, key_secret=OTHER_SECRET)
+        for sentence in (read(one), write(one)):
+            assert "TSIG key of provider bind (BADSIG)" in sentence
+            assert "key_secret" in sentence
+        assert bind.ask("new.example.org", "TXT") == []
+        assert OTHER_SECRET not in repr(one)
+
+    def test_unknown_key(self, bind: Bind) -> None:
+        """A key that the server does not have."""
+        one = provider(bind, key_name="stranger")
+        assert "(BADKEY)" in read(one)
+        assert "(BADKEY)" in write(one)
+
+    def test_without_key(self, bind: Bind) -> None:
+        """No key at all: the sentence says which options to set."""
+        one = Provider("bind", "127.0.0.1", bind.port)
+        for sentence in (read(one), write(one)):
+            assert "with REFUSED" in sentence
+            assert "set key_name and key_secret" in sentence
+        assert bind.ask("new.example.org", "TXT") == []
+
+    def test_transfer_refused(self, tmp_path: Path) -> None:
+        """A server that does not let the key transfer: the line for its configuration is in the sentence."""
+        with Bind(tmp_path / "bind", {ZONE: ""}, transfer="none;") as bind:
+            assert "allow-transfer { key dnssync; };" in read(provider(bind))
+
+    def test_update_refused(self, tmp_path: Path) -> None:
+        """A key that may update another name only: nothing is written, the line to add is in the sentence."""
+        with Bind(tmp_path / "bind", {ZONE: ""}, policy="grant dnssync name other.example.org ANY;") as bind:
+            assert "grant dnssync zonesub ANY;" in write(provider(bind))
+            assert bind.ask("new.example.org", "TXT") == []
+
+    def test_partly_refused(self, tmp_path: Path) -> None:
+        """Where one change of several is refused, none is done."""
+        with Bind(tmp_path / "bind", {ZONE: ""}, policy="grant dnssync name allowed.example.org ANY;") as bind:
+            with pytest.raises(ProviderError, match="REFUSED"):
+                provider(bind).write(ZONE, [create("allowed"), create("new")])
+            assert bind.ask("allowed.example.org", "TXT") == []
+
+    def test_zone_that_does_not_load(self, tmp_path: Path) -> None:
+        """A zone that named has but cannot load."""
+        with Bind(tmp_path / "bind", {ZONE: "@ IN SOA this is not one"}) as bind:
+            assert "with SERVFAIL. It has the zone but cannot serve it" in read(provider(bind))
+            assert "transient" in write(provider(bind))
+
+    def test_zone_that_is_not_there(self, tmp_path: Path) -> None:
+        """A server of other zones."""
+        with Bind(tmp_path / "bind", {"example.net": ""}) as bind:
+            assert "with NOTAUTH" in read(provider(bind))
+            assert "with NOTAUTH" in write(provider(bind))
+
+    def test_child_of_the_zone(self, bind: Bind) -> None:
+        """A name below a zone of that server is no zone of it."""
+        with pytest.raises(ProviderError, match=r"deep\.example\.org: .* NOTAUTH"):
+            provider(bind).read("deep.example.org")
+        with pytest.raises(ProviderError, match=r"deep\.example\.org: .* NOTAUTH"):
+            provider(bind).write("deep.example.org", [create("new")])
+
+    def test_second_address(self, bind: Bind) -> None:
+        """A name whose first address does not take the connection is served by its second one."""
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            dead = ("127.0.0.2", taken.getsockname()[1])
+        found = [(None, None, None, "", dead), (None, None, None, "", ("127.0.0.1", bind.port))]
+        one = provider(bind, host="ns.example.org", resolve=lambda *_: found)
+        assert ("", "SOA") in {rrset.key for rrset in one.read(ZONE)}
+        one.write(ZONE, [create("new")])
+        assert bind.texts("new.example.org") == ["ours"]
+
+    def test_more_than_a_message_holds(self, bind: Bind) -> None:
+        """Three hundred large keys in one zone: several messages, all of them done, and a stale one still stops the first."""
+        many = [create(f"s{number}._domainkey.d{number}", f"{number:04d}" * 180) for number in range(300)]
+        provider(bind).write(ZONE, many)
+        texts = {r.values[0].text for r in provider(bind).read(ZONE) if r.type == "TXT"}
+        assert texts == {f"{number:04d}" * 180 for number in range(300)}
+        with pytest.raises(StaleZone):
+            provider(bind).write(ZONE, [many[0], *(create(f"other{number}", "x" * 700) for number in range(200))])
+        assert {r.values[0].text for r in provider(bind).read(ZONE) if r.type == "TXT"} == texts
+
+    def test_moved_between_two_messages(self, bind: Bind) -> None:
+        """What was written before a later message failed is told, and is no StaleZone: that would say nothing was done."""
+        provider(bind).write(ZONE, [create("last", "a stranger's")])
+        many = [create(f"s{number}", f"{number:04d}" * 180) for number in range(200)]
+        with pytest.raises(ProviderError, match="of 201 changes were written before") as caught:
+            provider(bind).write(ZONE, [*many, create("last")])
+        assert not isinstance(caught.value, StaleZone)
+        assert caught.value.transient
+        assert bind.texts("last.example.org") == ["a stranger's"]
+
+
+class TestBadServers:
+    """Servers that are not there, do not answer, or stop in the middle."""
+
+    def test_nothing_listens(self) -> None:
+        """A port that nobody listens on."""
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+        one = Provider("bind", "127.0.0.1", port)
+        assert f"transient: {ZONE}: 127.0.0.1 port {port} (provider bind) cannot be reached" in read(one)
+        assert "Connection refused" in write(one)
+
+    def test_no_answer(self) -> None:
+        """A server that takes the connection and says nothing; an update may have been done all the same."""
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            one = Provider("bind", "127.0.0.1", silent.getsockname()[1], timeout=0.2)
+            assert "no answer within 0.2 seconds" in read(one)
+            assert "may have done the update all the same" in write(one)
+
+    def test_no_such_name(self) -> None:
+        """A host whose name has no address."""
+
+        def nobody(*_: object) -> list[object]:
+            raise socket.gaierror(-2, "Name or service not known")
+
+        one = Provider("bind", "ns.invalid", resolve=nobody)  # fmt: skip
+        assert f"transient: {ZONE}: the name ns.invalid of provider bind has no address here" in read(one)
+
+    @pytest.mark.parametrize("cut", [1, 30, 60])
+    def test_message_cut_short(self, cut: int) -> None:
+        """A transfer whose last message loses its end is no zone."""
+
+        def half(query: bytes) -> list[bytes]:
+            answer = dns.message.make_response(dns.message.from_wire(query))
+            answer.answer = [SOA, RECORD, SOA]
+            return [framed(answer.to_wire(), cut)]
+
+        with server(half) as port:  # fmt: skip
+            assert "ended the transfer before it was complete" in read(Provider("bind", "127.0.0.1", port))
+
+    @pytest.mark.parametrize("records", [[], [SOA], [SOA, RECORD], [RECORD, SOA]])
+    def test_transfer_cut_short(self, records: list[dns.rrset.RRset]) -> None:
+        """Whole messages of half a transfer are no zone either: it begins and ends with the SOA record (RFC 5936 §2.2)."""
+
+        def half(query: bytes) -> list[bytes]:
+            answer = dns.message.make_response(dns.message.from_wire(query))
+            answer.answer = records
+            return [framed(answer.to_wire())]
+
+        with server(half) as port:  # fmt: skip
+            assert read(Provider("bind", "127.0.0.1", port)).startswith("transient: ")
+
+    def test_update_cut_short(self) -> None:
+        """A connection that ends before the answer to an update: it may have been done."""
+        with server(lambda _: []) as port:
+            assert "whether it was done is read in the next pass" in write(Provider("bind", "127.0.0.1", port))
+
+    def test_clocks_apart(self) -> None:
+        """BADTIME names the clocks."""
+        keyring = dns.tsigkeyring.from_text({Bind.key_name: SECRET})
+
+        def late(query: bytes) -> list[bytes]:
+            asked = dns.message.from_wire(query, keyring=keyring)
+            answer = dns.message.make_response(asked, tsig_error=dns.rcode.Rcode.BADTIME)
+            answer.set_rcode(dns.rcode.NOTAUTH)
+            return [framed(answer.to_wire())]
+
+        with server(late) as port:  # fmt: skip
+            one = Provider("bind", "127.0.0.1", port, key_name=Bind.key_name, key_secret=SECRET)
+            assert "BADTIME" in read(one)
+            assert "NTP" in write(one)
+
+    def test_unsigned_answer(self) -> None:
+        """An answer without TSIG to a signed question is nobody's: it is not believed."""
+        keyring = dns.tsigkeyring.from_text({Bind.key_name: SECRET})
+
+        def forged(query: bytes) -> list[bytes]:
+            answer = dns.message.make_response(dns.message.from_wire(query, keyring=keyring))
+            answer.tsig = None
+            answer.answer = [SOA, RECORD, SOA] if answer.opcode() == 0 else []
+            return [framed(answer.to_wire())]
+
+        with server(forged) as port:  # fmt: skip
+            one = Provider("bind", "127.0.0.1", port, key_name=Bind.key_name, key_secret=SECRET)
+            assert "cannot be understood" in read(one)
+            assert "cannot be understood" in write(one)
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        ({"key_name": "dnssync"}, "belong together"),
+        ({"key_secret": SECRET}, "belong together"),
+        ({"key_name": "dnssync", "key_secret": "not base64!"}, "not base64"),
+        ({"key_name": "a..b", "key_secret": SECRET}, "no name"),
+        ({"key_name": "dnssync", "key_secret": SECRET, "key_algorithm": "hmac-sha265"}, "hmac-sha256"),
+        ({"ipv6": "yes"}, "ipv6"),
+    ],
+)
+def test_wrong_options(options: dict[str, object], word: str) -> None:
+    """Options that cannot be right are told when the provider is made, without their secret."""
+    with pytest.raises(ProviderError, match=word) as caught:
+        Provider("bind", "127.0.0.1", **options)
+    assert "provider bind" in str(caught.value)
+    assert SECRET not in str(caught.value)
+    assert "not base64!" not in str(caught.value)
