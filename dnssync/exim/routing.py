@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from dnssync.exim.ask import Exim, Expansion
+from dnssync.exim.ask import Exim
 from dnssync.exim.lists import message, split, unknown, written
 
 ELSEWHERE = "remote.dnssync.invalid"  # stands for any domain that is not ours (RFC 6761: nobody can have it)
@@ -24,13 +24,14 @@ _KNOWN = tuple(message("x"))
 class Router:
     """A router that can send mail away.
 
-    `tests` are exim conditions on the sender, unexpanded; `relays` exim host lists that it sends mail for any domain
+    `tests` are exim conditions on the sender and `senders` is the address list it is for, unexpanded; `relays` exim host lists that it sends mail for any domain
     to, empty for one that follows DNS or serves certain domains alone. `final`: what passes its tests goes no further.
     """
 
     name: str
     transport: str
     tests: tuple[str, ...]
+    senders: str
     relays: tuple[str, ...]
     final: bool
 
@@ -63,25 +64,29 @@ def routers(exim: Exim, transports: Mapping[str, Mapping[str, str]], lists: Sequ
         if block.get("transport") and block.get("driver") != "redirect" and block.get("verify_only", "no") == "no"
         if block["transport"] in transports or "$" in block["transport"]
     }
-    matches = {name: _matches(block.get("domains", "")) for name, block in sending.items()}
-    named = sorted({item for block in sending.values() for item in _named(block.get("domains", ""))})
+    listed = {name: written(block.get("domains", ""), {"domain": ELSEWHERE}) for name, block in sending.items()}
+    lists_said = exim.expand(listed.values())
+    matches = {name: _match("domain", ELSEWHERE, lists_said[text].text) for name, text in listed.items()}
+    named = sorted({item for text in listed.values() for item in _named(lists_said[text].text)})
     texts = {item: f"${{listnamed:{item}}}" for item in named}
     answers = exim.expand([*matches.values(), *texts.values()])
-    empty = {item for item in named if not answers[texts[item]].text.strip() and not answers[texts[item]].error}
+    empty = {item for item in named if not answers[texts[item]].text and not answers[texts[item]].error}
     found = []
     for name, block in sending.items():
-        answer = answers[matches[name]]
-        any_domain = answer.text == "y" or bool(answer.error and not answer.forced)
-        if answer.forced or not (any_domain or _certain(block["domains"], {*lists, *empty})):
+        said, answer = lists_said[listed[name]], answers[matches[name]]
+        if said.forced:
             continue
-        found.append(_router(name, block, transports.get(block["transport"], {}), any_domain))
+        any_domain = not listed[name].strip() or bool(said.error or answer.error) or answer.text == "yes"
+        if any_domain or _certain(said.text, {*lists, *empty}):
+            found.append(_router(name, block, transports.get(block["transport"], {}), any_domain))
     return tuple(found)
 
 
-def _matches(domains: str) -> str:
-    if not domains.strip():
-        return "y"
-    return written(f"${{if match_domain{{{ELSEWHERE}}}{{{domains}}}{{y}}{{n}}}}", {"domain": ELSEWHERE})
+def _match(kind: str, name: str, items: str) -> str:
+    """The question whether a list, expanded already, holds a name: exim does not expand it again there, and reads it up
+    to the first brace."""
+    items = items.replace("\\", "\\\\").replace("}", "\\}")
+    return f"${{if match_{kind}{{{name}}}{{{items}}}{{yes}}{{no}}}}"
 
 
 def _named(domains: str) -> tuple[str, ...]:
@@ -103,16 +108,15 @@ def _router(name: str, block: Mapping[str, str], transport: Mapping[str, str], a
     elif driver not in (*_LOOKING_UP, "manualroute") or transport.get("hosts_override") == "yes":
         relays = (transport.get("hosts", ""),)
     backup = [block.get("fallback_hosts", ""), transport.get("fallback_hosts", "")]
-    conditions = [block["condition"]] if block.get("condition") else []
-    if block.get("senders"):
-        conditions.append(f"${{if match_address{{$sender_address}}{{{block['senders']}}}{{yes}}{{no}}}}")
-    tests = tuple(text for text in conditions if not unknown(text, _KNOWN))
+    conditions = [text for text in (block.get("condition", ""), block.get("senders", "")) if text]
+    judged_by = {text for text in conditions if not unknown(text, _KNOWN)}
     narrowed = any(block.get(option) for option in _NARROWING) or block.get("check_local_user") == "yes"
-    judged = not narrowed and len(tests) == len(conditions)
+    judged = not narrowed and len(judged_by) == len(set(conditions))
     return Router(
         name=name,
         transport=block["transport"],
-        tests=tests,
+        tests=tuple(text for text in conditions[:1] if block.get("condition") and text in judged_by),
+        senders=block.get("senders", "") if block.get("senders", "") in judged_by else "",
         relays=tuple(text for text in (*relays, *(backup if any_domain else ())) if text),
         final=any_domain and judged and (driver == "manualroute" or block.get("more") == "no"),
     )
@@ -135,25 +139,29 @@ def _semicolons(text: str) -> str:
 
 def ways(exim: Exim, found: Sequence[Router], transports: Iterable[str], domains: Sequence[str]) -> dict[str, Way]:
     """Each domain's ways out; what the routers ask of the sender is expanded for each domain, in one process."""
-    texts = {text for router in found for text in (*router.tests, *router.relays, router.transport)}
+    texts = {text for r in found for text in (*r.tests, *r.relays, r.transport, r.senders) if text}
     asked = {(text, domain): written(text, message(domain)) for text in texts for domain in domains}
     answers = exim.expand(asked.values())
+    lists = {(r.senders, domain): answers[asked[r.senders, domain]] for r in found if r.senders for domain in domains}
+    senders = {at: _match("address", f"postmaster@{at[1]}", said.text) for at, said in lists.items()}
+    answers = {**answers, **exim.expand(senders.values())}
     names = tuple(transports)
     result = {}
     for domain in domains:
-
-        def say(text: str, domain: str = domain) -> Expansion:
-            return answers[asked[text, domain]]
-
         through: list[str] = []
         relays: list[str] = []
         direct = False
         for router in found:
-            if not all(say(test).true or (say(test).error and not say(test).forced) for test in router.tests):
+            tests = [answers[asked[text, domain]] for text in router.tests]
+            if router.senders:
+                said = lists[router.senders, domain]
+                tests.append(said if said.error else answers[senders[router.senders, domain]])
+            if any(test.forced or not (test.true or test.error) for test in tests):
                 continue
-            target = say(router.transport).text
+            target = answers[asked[router.transport, domain]].text
             through.extend([target] if target in names else names)
-            relays.extend(host for text in router.relays for host in host_names(say(text).text))
+            hosts = [answers[asked[text, domain]].text for text in router.relays]
+            relays.extend(host for text in hosts for host in host_names(text))
             direct = direct or not router.relays
             if router.final:
                 break
