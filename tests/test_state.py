@@ -1,0 +1,152 @@
+"""The state: what is kept is kept, what is read only changes nothing, and every trouble is a sentence."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dnssync.core.host import Address
+from dnssync.core.model import KeyPair, Owner
+from dnssync.errors import StateError
+from dnssync.state import State
+from dnssync.state_rows import LedgerEntry, ZoneRecord
+
+KEY = KeyPair("example.org", "s1", "rsa2048", "AAAA", 1, season=5, overlap=6, adopted=True, record="p=AAAA")
+ENTRY = LedgerEntry("example.org", "bind", "", "TXT", Owner.SPF, "example.org", "v=spf1 -all", 300, 7, "-all")
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """Where the state of a test lies."""
+    return f"sqlite:///{tmp_path}/state.db"
+
+
+def test_everything_comes_back(url: str) -> None:
+    """Keys, ledger, zones, addresses, requests and events are there after closing and opening."""
+    state = State.open(url)
+    state.save_keys([KEY, replace(KEY, selector="s2", activated=9)])
+    state.save_keys([replace(KEY, seen=3)])
+    state.record_applied([ENTRY])
+    state.save_zone(ZoneRecord("example.org", 1, 2, "ok", 3))
+    state.save_addresses([("example.org", Address("192.0.2.1", "kernel", host="mx"))], 100)
+    state.add_request("freeze", "example.org", 1, 50)
+    state.add_event(5, "create", zone="example.org", sentence="one")
+    state.add_event(6, "create", zone="example.org", sentence="two", because="x")
+    again = State.open(url, read_only=True)
+    assert again.keys() == (replace(KEY, seen=3), replace(KEY, selector="s2", activated=9))
+    assert again.ledger() == again.ledger("example.org") == (ENTRY,) and again.ledger("example.com") == ()
+    assert again.zone("example.org") == ZoneRecord("example.org", 1, 2, "ok", 3) and again.zone("x.org") is None
+    [address] = again.addresses()
+    assert (address.ip, address.host_name, address.first_seen, address.last_seen) == ("192.0.2.1", "mx", 100, 100)
+    assert [event.sentence for event in again.events()] == ["two", "one"]
+    assert [event.sentence for event in again.events(1)] == ["two"]
+    assert [request.subject for request in again.requests(49)] == ["example.org"] and again.requests(50) == ()
+
+
+def test_addresses_are_stamped_now_and_then(url: str) -> None:
+    """A sighting soon after the last is not written; a later one moves the stamp and keeps the first."""
+    state = State.open(url)
+    for at in (100, 200, 100 + 3600):
+        state.save_addresses([("example.org", Address("192.0.2.1", "kernel"))], at)
+    [row] = state.addresses()
+    assert (row.first_seen, row.last_seen) == (100, 3700)
+
+
+def test_intents(url: str) -> None:
+    """What was begun is known until it is finished or settled."""
+    state = State.open(url)
+    one = state.begin("example.org", "bind", [ENTRY], 1)
+    assert state.unfinished("example.org") == (ENTRY,)
+    state.finish(one)
+    assert state.unfinished("example.org") == ()
+    state.begin("example.org", "bind", [ENTRY], 1)
+    state.begin("example.org", "other", [replace(ENTRY, provider="other")], 1)
+    state.settle("example.org", "bind")
+    assert [entry.provider for entry in state.unfinished("example.org")] == ["other"]
+    key = state.intend_key("example.org", "s9", "ed25519", 4)
+    assert state.unfinished_keys() == ((key, "example.org", "s9", 4),)
+
+
+def test_ledger_forgets(url: str) -> None:
+    """One value, or a whole zone, is forgotten; others stay."""
+    state = State.open(url)
+    other = replace(ENTRY, type="SPF")
+    state.record_applied([ENTRY, other, replace(ENTRY, zone="example.com")])
+    state.drop_applied("example.org", "bind", [("", "TXT", Owner.SPF)])
+    assert state.ledger("example.org") == (other,)
+    assert state.forget("example.org") == 1
+    assert [entry.zone for entry in state.ledger()] == ["example.com"]
+
+
+def test_transaction(url: str) -> None:
+    """Everything inside is kept together or not at all."""
+    state = State.open(url)
+    with pytest.raises(KeyboardInterrupt), state.transaction():
+        state.save_keys([KEY])
+        state.add_event(1, "x", sentence="y")
+        raise KeyboardInterrupt
+    assert state.keys() == () and state.events() == ()
+
+
+def test_hosts_are_apart(url: str) -> None:
+    """Two hosts in one database see their own rows alone."""
+    State.open(url, host="a").save_keys([KEY])
+    assert State.open(url, host="b").keys() == ()
+    State.open(url, host="b").save_keys([replace(KEY, public_key="BBBB")])
+    assert State.open(url, host="a").keys() == (KEY,)
+
+
+class TestReadOnly:
+    def test_makes_nothing(self, tmp_path: Path, url: str) -> None:
+        """A state that does not exist reads as empty, and still does not exist."""
+        state = State.open(url, read_only=True)
+        assert state.keys() == () and state.ledger() == () and state.events(3) == () and state.zone("x.org") is None
+        assert list(tmp_path.iterdir()) == []
+        with pytest.raises(StateError, match="reading only"):
+            state.save_keys([KEY])
+
+    def test_changes_nothing(self, tmp_path: Path, url: str) -> None:
+        """A write into a state that is open for reading is refused, octet for octet."""
+        State.open(url).save_keys([KEY])
+        before = (tmp_path / "state.db").read_bytes()
+        with pytest.raises(StateError):
+            State.open(url, read_only=True).save_keys([replace(KEY, selector="x")])
+        assert (tmp_path / "state.db").read_bytes() == before
+
+
+class TestTrouble:
+    def test_newer_schema(self, tmp_path: Path, url: str) -> None:
+        """A state of a newer dnssync is not touched."""
+        State.open(url)
+        with sqlite3.connect(tmp_path / "state.db") as database:
+            database.execute("update meta set value = '99' where name = 'schema'")
+        database.close()
+        with pytest.raises(StateError, match="newer dnssync"):
+            State.open(url)
+
+    def test_not_a_database(self, tmp_path: Path, url: str) -> None:
+        """Something else under that name is told, with what to do."""
+        (tmp_path / "state.db").write_text("this is no database at all, and long enough to be looked at as one")
+        with pytest.raises(StateError, match="not a database, or damaged"):
+            State.open(url)
+
+    def test_no_directory(self, tmp_path: Path) -> None:
+        """A directory that is missing is told."""
+        with pytest.raises(StateError, match="cannot be opened"):
+            State.open(f"sqlite:///{tmp_path}/none/state.db")
+
+    @pytest.mark.parametrize("bad", ["nonsense", "foo://x/y", "sqlite://", "sqlite:///relative.db"])
+    def test_url(self, bad: str) -> None:
+        """A URL that cannot work is told without a traceback, and makes no file."""
+        with pytest.raises(StateError, match="state:"):
+            State.open(bad)
+        assert not Path("relative.db").exists() and not Path("sqlite:").exists()
+
+    def test_password_is_not_told(self) -> None:
+        """A database that cannot be reached is told without its password."""
+        with pytest.raises(StateError) as caught:
+            State.open("postgresql+psycopg://dnssync:geheim@127.0.0.1:1/x")
+        assert "geheim" not in str(caught.value)
