@@ -58,11 +58,13 @@ class Sink:
         self._loop = asyncio.new_event_loop()
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._socket.getsockname()[1]
+        self._ready = threading.Event()
         self._talks: set[asyncio.Task[None]] = set()
         self._thread = threading.Thread(target=self._serve, daemon=True)
 
     def __enter__(self) -> Sink:
         self._thread.start()
+        self._ready.wait()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -73,6 +75,7 @@ class Sink:
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)
         server = self._loop.run_until_complete(asyncio.start_server(self._accept, sock=self._socket, limit=1 << 24))
+        self._loop.call_soon(self._ready.set)
         self._loop.run_forever()
         server.close()
         for talk in self._talks:

@@ -21,7 +21,7 @@ TIMEOUT = 120  # seconds for one process; ten thousand expansions take two
 _LINE = 1000  # exim reads -be's standard input in lines of at most 4 kB; longer ones are continued with a backslash
 _MARK = "dnssync-mark-"
 _GUARD = "="  # before every text: a line that begins with a capital or with `set` defines a macro or a variable in -be
-_OPTION = re.compile(r"(?:(no_)?([a-z0-9_]+)|([a-z0-9_]+) = ?(.*))", re.DOTALL)
+_OPTION = re.compile(r"(?:(no_)?([a-z0-9_]+)|([a-z0-9_]+) = ?(.*))")
 # lines by which exim tells of a fault on standard error, after its own log prefix has been taken off
 _NOISE = re.compile(r"^(LOG: .*|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d .*lost privilege.*)$")
 
@@ -135,8 +135,8 @@ class Exim:
     def expand(self, texts: Iterable[str]) -> Mapping[str, Expansion]:
         """Expand many strings in one process (`-be`); the result is keyed by the string as it was given.
 
-        A question may hold any text: each is fenced by a mark, so an answer of several lines, or none, cannot shift
-        the answers that follow it.
+        A question may hold any text up to exim's buffer (16 kB; a longer one is answered with an error). Each is fenced
+        by a mark, so an answer of several lines, or none, cannot shift the answers that follow it.
         """
         asked = tuple(dict.fromkeys(texts))
         if not asked:
@@ -189,7 +189,7 @@ def _stdin(text: str) -> str:
         pieces.append(text[:cut])
         text = text[cut:]
     if text.endswith("\\"):
-        text += " "  # a final backslash would join it with the mark
+        text += "${lc:}"  # nothing: a backslash at the end of a line would join it with its mark
     return "\\\n".join([*pieces, text])
 
 
@@ -201,23 +201,18 @@ def _expansion(answer: str) -> Expansion:
 
 
 def _options(out: str) -> dict[str, str]:
-    """`-bP`'s answer as a mapping; a value that runs over several lines is kept whole."""
+    """`-bP`'s answer as a mapping; a line break inside a value is `\\n` there, as in the configuration."""
     found: dict[str, str] = {}
-    last = ""
-    for line in out.split("\n"):
+    for line in out.splitlines():
         match = _OPTION.fullmatch(line)
         if match and match[3]:
-            last = match[3]
-            found[last] = match[4]
+            found[match[3]] = match[4]
         elif match:
-            last = match[2]
-            found[last] = "no" if match[1] else "yes"
-        elif last and line:
-            found[last] += "\n" + line
+            found[match[2]] = "no" if match[1] else "yes"
     return found
 
 
 def _fault(stderr: str) -> str:
     """What exim complains of, in one line, without its log prefixes."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip() and not _NOISE.match(line.strip())]
-    return re.sub(r"^exim: ", "", " ".join(lines))
+    return " ".join(re.sub(r"^(?:exim: |\d{4}-\d\d-\d\d [\d:]{8} )", "", line) for line in lines)
