@@ -11,67 +11,21 @@ import logging
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 
 from dnssync import signing_map
 from dnssync.core import rotation
 from dnssync.core.decide import Decision, Observed, ZonePlan, decide
-from dnssync.core.model import Change, Claim, KeyPair, Notice, Phase, ProviderError, Refusal, StaleZone, absolute
-from dnssync.core.ownership import owns, same
+from dnssync.core.model import Change, Claim, KeyPair, ProviderError, Refusal, StaleZone, absolute
 from dnssync.core.plan import Intent, digest, our_part
-from dnssync.core.sighting import Question, Sight, sight
 from dnssync.errors import RefusedError
 from dnssync.keystore import read_public
 from dnssync.reconcile import Line, again
+from dnssync.report import Outcome, Report, look_again
 from dnssync.state import LedgerEntry, ZoneRecord
 
 log = logging.getLogger("dnssync")
 TRIES = 3  # how often a zone is read anew when somebody else writes to it between our read and our write
 BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What happened to one zone at one provider. `instructions`: what a person has to do by hand there."""
-
-    zone: str
-    provider: str
-    changes: tuple[Change, ...] = ()
-    instructions: tuple[str, ...] = ()
-    refusals: tuple[Refusal, ...] = ()
-    error: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What the authoritative servers say of one record that was just written."""
-
-    name: str
-    type: str
-    sight: Sight
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What a pass did. `decision` is the one that was carried out, `looks` what DNS shows now."""
-
-    decision: Decision
-    outcomes: tuple[Outcome, ...]
-    made: tuple[KeyPair, ...]
-    map_lines: tuple[tuple[str, tuple[str, ...]], ...]
-    looks: tuple[Seen, ...] = ()
-    notices: tuple[Notice, ...] = ()
-
-    @property
-    def failed(self) -> bool:
-        """Whether a zone could not be read or written."""
-        return bool(self.decision.failed) or any(outcome.error for outcome in self.outcomes)
-
-    @property
-    def refused(self) -> bool:
-        """Whether the guard held a zone back."""
-        return any(outcome.refusals for outcome in self.outcomes)
 
 
 def random_token() -> str:
@@ -332,31 +286,3 @@ def _switch(work: _Work, decision: Decision, failed: set[str]) -> tuple[tuple[st
                                           sentence=f"exim signs {domain} with {' and '.join(selectors)}",
                                           because="the records stand on all name servers and the season is over")  # fmt: skip
     return tuple(sorted((d, s) for d, s in lines.items() if decision.map_before.get(d) != s))
-
-
-def look_again(line: Line, plans: Sequence[ZonePlan]) -> tuple[Seen, ...]:
-    """What the authoritative servers show of every claim now; for the report only, nothing is stamped from it."""
-    asked = {}
-    for plan in plans:
-        for claim in plan.claims:
-            if claim.value is not None and "<new " not in claim.name:
-                asked[Question(absolute(claim.name, plan.plan.zone), claim.type, plan.plan.zone)] = claim
-    rows = []
-    for question, answer in line.resolver.look(list(asked)).items():
-        claim = asked[question]
-        assert claim.value is not None  # chosen above
-        look = sight(answer, claim.value, partial(owns, claim.owner), partial(same, claim.owner, domain=claim.domain))
-        detail = answer.problem or ", ".join(f"{r.server} {r.rcode}" for r in answer.replies if not r.answered)
-        rows.append(Seen(question.name, question.type, look, detail))
-    return tuple(rows)
-
-
-def waiting(decision: Decision) -> list[tuple[KeyPair, Phase, int | None, str]]:
-    """The keys that do not sign yet: phase, when to look again, and why."""
-    rows: list[tuple[KeyPair, Phase, int | None, str]] = []
-    for (domain, kind), step in sorted(decision.steps.items()):
-        for key in step.keys:
-            at = rotation.phase(key, rotation.Policy(), decision.now)
-            if at in (Phase.GENERATED, Phase.PUBLISHED, Phase.READY) and (key.domain, key.kind) == (domain, kind):
-                rows.append((key, at, step.wake, step.because))
-    return rows

@@ -10,13 +10,12 @@ import contextlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dnssync.core.host import Address
 from dnssync.core.model import KeyPair, Owner
 from dnssync.errors import StateError
-from dnssync.state_engine import sentence, sqlite
+from dnssync.state_engine import engine_for, sentence
 from dnssync.state_rows import Event, LedgerEntry, Request, SeenAddress, ZoneRecord
 
 if TYPE_CHECKING:
@@ -38,23 +37,9 @@ class State:
     def open(cls, url: str, *, host: str = "localhost", read_only: bool = False) -> State:
         """Open the state, making or migrating its tables; `read_only` makes and changes nothing (then a state that does
         not exist reads as empty). Raises `StateError`."""
-        import sqlalchemy as sa
-
-        try:
-            parsed = sa.make_url(url)
-            where = parsed.database or ""
-            if parsed.get_backend_name() == "sqlite":
-                if not where.startswith("/"):
-                    raise StateError("state: SQLite needs an absolute path: sqlite:////var/lib/dnssync/state.db")
-                if read_only and not Path(where).exists():
-                    return cls(None, host, where)
-                engine = sqlite(where, read_only)
-            else:
-                where = parsed.render_as_string(hide_password=True)
-                engine = sa.create_engine(parsed)
-        except (sa.exc.ArgumentError, ImportError) as error:
-            raise StateError(f"state: there is no database driver for that URL here ({type(error).__name__}). For SQLite write "
-                             "sqlite:////var/lib/dnssync/state.db; for PostgreSQL install psycopg.") from None  # fmt: skip
+        engine, where = engine_for(url, read_only)
+        if engine is None:
+            return cls(None, host, where)
         state = cls(engine, host, where)
         with state._told():
             state._prepare(read_only)

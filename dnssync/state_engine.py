@@ -5,10 +5,32 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dnssync.errors import StateError
+
 if TYPE_CHECKING:
     import sqlite3
 
     import sqlalchemy as sa
+
+
+def engine_for(url: str, read_only: bool) -> tuple[sa.Engine | None, str]:
+    """The engine of a URL, and how to name the state to people; None where there is nothing yet to read from.
+
+    Raises `StateError` for a URL that cannot work; a password in it is not told.
+    """
+    import sqlalchemy as sa
+
+    try:
+        parsed = sa.make_url(url)
+        where = parsed.database or ""
+        if parsed.get_backend_name() != "sqlite":
+            return sa.create_engine(parsed), parsed.render_as_string(hide_password=True)
+        if not where.startswith("/"):
+            raise StateError("state: SQLite needs an absolute path: sqlite:////var/lib/dnssync/state.db")
+        return (None if read_only and not Path(where).exists() else sqlite(where, read_only)), where
+    except (sa.exc.ArgumentError, ImportError) as error:
+        raise StateError(f"state: there is no database driver for that URL here ({type(error).__name__}). For SQLite write "
+                         "sqlite:////var/lib/dnssync/state.db; for PostgreSQL install psycopg.") from None  # fmt: skip
 
 
 def sqlite(path: str, read_only: bool) -> sa.Engine:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from dnssync.carry_out import Report, carry_out, recover, waiting
+from dnssync.carry_out import carry_out, recover
 from dnssync.cli import render
 from dnssync.cli.context import Context, chosen, json_option
 from dnssync.cli.plan import as_data, plan_digest
@@ -18,6 +18,7 @@ from dnssync.core.rotation import moment
 from dnssync.core.sighting import Sight
 from dnssync.errors import DnssyncError, RefusedError
 from dnssync.reconcile import Line
+from dnssync.report import Report, waiting
 
 
 @click.command(name="apply")

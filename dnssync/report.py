@@ -1,0 +1,86 @@
+"""What a pass did, and what the authoritative servers show then: for people, nothing is stamped from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from dnssync.core import rotation
+from dnssync.core.decide import Decision, ZonePlan
+from dnssync.core.model import Change, KeyPair, Notice, Phase, Refusal, absolute
+from dnssync.core.ownership import owns, same
+from dnssync.core.sighting import Question, Sight, sight
+from dnssync.reconcile import Line
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What happened to one zone at one provider. `instructions`: what a person has to do by hand there."""
+
+    zone: str
+    provider: str
+    changes: tuple[Change, ...] = ()
+    instructions: tuple[str, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the authoritative servers say of one record that was just written."""
+
+    name: str
+    type: str
+    sight: Sight
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a pass did. `decision` is the one that was carried out, `looks` what DNS shows now."""
+
+    decision: Decision
+    outcomes: tuple[Outcome, ...]
+    made: tuple[KeyPair, ...]
+    map_lines: tuple[tuple[str, tuple[str, ...]], ...]
+    looks: tuple[Seen, ...] = ()
+    notices: tuple[Notice, ...] = ()
+
+    @property
+    def failed(self) -> bool:
+        """Whether a zone could not be read or written."""
+        return bool(self.decision.failed) or any(outcome.error for outcome in self.outcomes)
+
+    @property
+    def refused(self) -> bool:
+        """Whether the guard held a zone back."""
+        return any(outcome.refusals for outcome in self.outcomes)
+
+
+def look_again(line: Line, plans: Sequence[ZonePlan]) -> tuple[Seen, ...]:
+    """What the authoritative servers show of every claim now; for the report only, nothing is stamped from it."""
+    asked = {}
+    for plan in plans:
+        for claim in plan.claims:
+            if claim.value is not None and "<new " not in claim.name:
+                asked[Question(absolute(claim.name, plan.plan.zone), claim.type, plan.plan.zone)] = claim
+    rows = []
+    for question, answer in line.resolver.look(list(asked)).items():
+        claim = asked[question]
+        assert claim.value is not None  # chosen above
+        look = sight(answer, claim.value, partial(owns, claim.owner), partial(same, claim.owner, domain=claim.domain))
+        detail = answer.problem or ", ".join(f"{r.server} {r.rcode}" for r in answer.replies if not r.answered)
+        rows.append(Seen(question.name, question.type, look, detail))
+    return tuple(rows)
+
+
+def waiting(decision: Decision) -> list[tuple[KeyPair, Phase, int | None, str]]:
+    """The keys that do not sign yet: phase, when to look again, and why."""
+    rows: list[tuple[KeyPair, Phase, int | None, str]] = []
+    for (domain, kind), step in sorted(decision.steps.items()):
+        for key in step.keys:
+            at = rotation.phase(key, rotation.Policy(), decision.now)
+            if at in (Phase.GENERATED, Phase.PUBLISHED, Phase.READY) and (key.domain, key.kind) == (domain, kind):
+                rows.append((key, at, step.wake, step.because))
+    return rows
