@@ -1,0 +1,221 @@
+"""The smaller commands, exit codes and --json, on a real zone file and name server; exim is the recorded sample's."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dnssync.cli import COMMANDS
+from dnssync.demo import stage
+from tests.e2e.test_crash import Scene, open_folder
+
+__all__ = ["open_folder"]
+DOMAIN = stage.DOMAIN
+
+
+@pytest.fixture
+def scene(open_folder: Path) -> Iterator[Scene]:
+    """A zone that is served, and nothing done to it yet."""
+    made = Scene(open_folder / "scene")
+    with made.served():
+        yield made
+
+
+def told(scene: Scene) -> str:
+    """What the last command printed, white space made even."""
+    return " ".join(scene.told.getvalue().split())
+
+
+def data(scene: Scene, *args: str) -> dict:
+    """The one JSON document of a command."""
+    scene.run(*args, "--json")
+    return json.loads(re.sub(r"\A[^{\[]*", "", scene.told.getvalue()))  # the scene has one stream for both
+
+
+def dnssync(*args: str) -> subprocess.CompletedProcess[str]:
+    """The command as a process of its own."""
+    code = "import sys; from dnssync.cli import main; sys.argv[0] = 'dnssync'; main()"
+    return subprocess.run([sys.executable, "-c", code, *args], capture_output=True, text=True, timeout=60)
+
+
+class TestUsage:
+    def test_version(self) -> None:
+        """--version tells the version and imports nothing heavy on the way."""
+        code = (
+            "import sys; from dnssync.cli import run; run(['--version']); print(*sorted(sys.modules), file=sys.stderr)"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert re.fullmatch(r"dnssync \d+\.\d+\.\d+\n", done.stdout)
+        heavy = {"rich", "yaml", "sqlalchemy", "dns", "cryptography", "attrs", "requests", "octodns"}
+        assert not heavy & {name.partition(".")[0] for name in done.stderr.split()}
+
+    @pytest.mark.parametrize("command", COMMANDS)
+    def test_help(self, command: str) -> None:
+        """Every command has a help text, and takes --json."""
+        done = dnssync(command, "--help")
+        assert done.returncode == 0 and "--json" in done.stdout
+        assert len(done.stdout.splitlines()) > 6
+
+    @pytest.mark.parametrize("args", [["plam"], ["plan", "--nonsense"], ["confirm", "nonsense"], ["confirm", "clock", "x.org"],
+                                      ["confirm", "gone"]])  # fmt: skip
+    def test_usage_errors(self, scene: Scene, args: list[str]) -> None:
+        """A command line that is wrong ends with 64 and a sentence."""
+        assert scene.run(*args) == 64
+        assert "Error: " in told(scene) and "Traceback" not in told(scene)
+
+    def test_no_configuration(self) -> None:
+        """A configuration that is not there ends with 78 and tells about init."""
+        done = dnssync("-c", "/nonexistent.yaml", "plan")
+        assert done.returncode == 78 and "dnssync init" in done.stderr and "Traceback" not in done.stderr
+        done = dnssync("-c", "/nonexistent.yaml", "plan", "--json")
+        assert json.loads(done.stdout)["exit"] == 78
+
+    def test_name_outside_every_zone(self, scene: Scene) -> None:
+        """A name that no zone holds is asked about."""
+        assert scene.run("plan", "esferas.exampel") == 1
+        assert f"did you mean {DOMAIN}?" in told(scene)
+
+
+class TestStatusAndHistory:
+    def test_before_anything(self, scene: Scene) -> None:
+        """Before the first apply there is nothing, and that is said; nothing is made by asking."""
+        assert scene.run("status") == 0 and "no keys yet" in told(scene)
+        assert scene.run("history") == 0 and "Nothing was changed yet" in told(scene)
+        assert not (scene.stage.folder / "state").exists()
+
+    def test_the_way_of_the_keys(self, scene: Scene) -> None:
+        """status tells what each key waits for, history what was done and why."""
+        wanted = [
+            "to be seen",
+            "a second look, from 2026-11-24",
+            "ready at 2026-11-24",
+            "looks whether exim signs",
+            "has served at 2027",
+        ]
+        for want in wanted:
+            assert scene.run("apply", "--yes") == 0
+            assert scene.run("status") == 0
+            assert want in told(scene), want
+            scene.now += 5000
+        assert {row["phase"] for row in data(scene, "status")["keys"]} == {"active"}
+        assert scene.run("history") == 0
+        assert "made 20261124r" in told(scene) and f"exim signs {DOMAIN} with" in told(scene)
+        events = data(scene, "history", "-n", "3")
+        assert len(events) == 3 and events[0]["at"] >= events[2]["at"]
+
+    def test_a_refused_zone_needs_a_person(self, scene: Scene) -> None:
+        """What the last pass was refused is told by status, with exit code 1."""
+        scene.stage.zone_file.write_text(stage.ZONE + f'{DOMAIN}. IN TXT "v=spf1 -all"\n')
+        assert scene.run("apply", "--yes") == 3
+        assert scene.run("status") == 1 and "refused" in told(scene)
+        assert scene.run("apply", "--yes", "--adopt") == 0
+        assert scene.run("status") == 0
+
+
+class TestFreeze:
+    def test_frozen_and_thawed(self, scene: Scene) -> None:
+        """Nothing of a frozen domain is changed; thawed, or when the time is over, it is."""
+        before = scene.stage.zone_file.read_text()
+        assert scene.run("freeze", DOMAIN, "--until", "3d") == 0
+        assert scene.run("plan") == 0 and "frozen" in told(scene)
+        assert scene.run("apply", "--yes") == 0
+        assert scene.stage.zone_file.read_text() == before
+        scene.now += 3 * 86400 + 1
+        assert scene.run("plan") == 2
+        assert scene.run("freeze", DOMAIN) == 0 and scene.run("plan") == 0
+        assert scene.run("freeze", "--off", DOMAIN) == 0 and scene.run("plan") == 2
+
+    def test_frozen_keys_go_on_signing(self, scene: Scene) -> None:
+        """The map of a frozen domain keeps its line."""
+        for _ in range(5):
+            assert scene.run("apply", "--yes") == 0
+            scene.now += 5000
+        line = scene.stage.map.read_text()
+        assert scene.run("freeze", DOMAIN) == 0 and scene.run("apply", "--yes") == 0
+        assert scene.stage.map.read_text() == line and DOMAIN in line
+
+    @pytest.mark.parametrize("until", ["yesterday", "2020-01-01", "3x"])
+    def test_a_time_that_is_none(self, scene: Scene, until: str) -> None:
+        """A time that is none, or is over, is a usage error."""
+        assert scene.run("freeze", DOMAIN, "--until", until) == 64
+
+
+class TestRelease:
+    def test_records_stay(self, scene: Scene) -> None:
+        """The zone is let go with everything in it; equal records are simply known again by the next apply."""
+        assert scene.run("apply", "--yes") == 0
+        zone = scene.stage.zone_file.read_text()
+        assert scene.run("release", DOMAIN) == 3
+        assert scene.run("release", DOMAIN, "--yes") == 0 and "take it out" in told(scene)
+        assert scene.stage.zone_file.read_text() == zone
+        assert scene.run("plan") == 0
+
+
+class TestConfirm:
+    def test_noted_for_a_week(self, scene: Scene) -> None:
+        """A word holds for seven days, and is told by status."""
+        assert data(scene, "confirm", "narrow", DOMAIN)["until"] == int(scene.now) + 7 * 86400
+        assert scene.run("status") == 0 and f"narrow {DOMAIN} (until" in told(scene)
+        scene.now += 7 * 86400
+        assert scene.run("status") == 0 and "narrow" not in told(scene)
+
+
+class TestJson:
+    def test_plan(self, scene: Scene) -> None:
+        """plan's document holds every zone, its changes and the exit code."""
+        got = data(scene, "plan")
+        assert got["exit"] == 2 and [zone["zone"] for zone in got["zones"]] == [DOMAIN]
+        assert {change["type"] for change in got["zones"][0]["changes"]} == {"TXT", "SPF"}
+
+    def test_apply(self, scene: Scene) -> None:
+        """apply's document tells what was made and what is pending; without a word it is exit code 3."""
+        assert data(scene, "apply")["exit"] == 3
+        got = data(scene, "apply", "--yes")
+        assert got["exit"] == 0 and len(got["made"]) == 2 and len(got["pending"]) == 2
+        assert all(look["sight"] == "visible" for look in got["looks"])
+        assert "PRIVATE" not in json.dumps(got)
+
+
+class TestInit:
+    def test_never_replaces(self, scene: Scene) -> None:
+        """A configuration that is there stays, with exit code 3."""
+        before = scene.stage.config.read_text()
+        assert scene.run("init") == 3 and "stays as it is" in told(scene)
+        assert scene.stage.config.read_text() == before
+
+    @pytest.mark.exim
+    @pytest.mark.parametrize("provider", ["rfc2136", "zonefile", "manual"])
+    def test_what_is_written_can_be_read(self, tmp_path: Path, provider: str) -> None:
+        """The first configuration of each kind is one that `load` takes."""
+        from dnssync.config import load
+
+        file = tmp_path / "new" / "dnssync.yaml"
+        done = dnssync("-c", str(file), "init", "--provider", provider)
+        assert done.returncode == 0, done.stderr
+        assert next(iter(load(file).providers.values())).class_ == provider
+
+
+@pytest.mark.exim
+def test_demo() -> None:
+    """`dnssync demo`, on this machine's exim, comes out as it should."""
+    done = dnssync("demo")
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+    assert "Everything came out as it should." in done.stdout and "clock that dnssync is given was moved" in done.stdout
+
+
+def test_demo_without_exim() -> None:
+    """On a machine without exim the recorded sample does."""
+    code = (
+        "import sys, pathlib; from dnssync.demo import stage; stage.EXIM = pathlib.Path('/nonexistent');"
+        "from dnssync.cli import run; sys.exit(run(['demo', '--json']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    got = json.loads(done.stdout)
+    assert done.returncode == 0 and "recorded sample" in got["exim"]
+    assert {algorithm for _, _, algorithm in got["signers"]} == {"rsa2048", "ed25519"}
