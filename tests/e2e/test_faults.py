@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -16,6 +17,7 @@ import dns.tsigkeyring
 import dns.update
 import pytest
 
+import dnssync
 from dnssync import assemble
 from dnssync.core.model import Change, ProviderError
 from tests.bind import SECRET, Bind
@@ -203,9 +205,18 @@ class TestExim:
             assert " ready " in out and " active " not in out
 
 
-def _interpreter() -> str:
-    """A Python that another user may run too: this one, or Debian's where this one lies in root's home."""
-    return "/usr/bin/python3" if sys.base_prefix.startswith("/root/") else sys.executable
+def _for_everybody(folder: Path) -> list[str]:
+    """A command that runs dnssync and that another user may run too, wherever this checkout and its Python lie."""
+    folder.mkdir(mode=0o755)
+    big = shutil.ignore_patterns(
+        "mypy*", "hypothesis*", "ruff*", "pip*", "octodns*", "psycopg*", "__pycache__", "*.pth"
+    )
+    shutil.copytree(sysconfig.get_path("purelib"), folder / "lib", ignore=big)
+    shutil.copytree(Path(dnssync.__file__).parent, folder / "lib" / "dnssync", ignore=big)
+    shutil.copytree(Path(dnssync.__file__).parents[1] / "providers", folder / "lib" / "dnssync_providers", ignore=big)
+    python = "/usr/bin/python3" if sys.base_prefix.startswith("/root/") else f"{sys.base_prefix}/bin/python3"
+    code = f"import sys; sys.path.insert(0, {str(folder / 'lib')!r}); from dnssync.cli import main; main()"
+    return [python, "-c", code]
 
 
 class TestOneAtATime:
@@ -240,9 +251,8 @@ class TestOneAtATime:
             os.chown(site.folder / name, nobody, -1)
         for path in (site.exim.keys, site.exim.map.parent, site.exim.map):
             os.chown(path, nobody, -1)
-        code = f"import site; site.addsitedir({sysconfig.get_path('purelib')!r}); from dnssync.cli import main; main()"
-        argv = [_interpreter(), "-c", code, "-c", str(site.config), "apply", "--yes"]
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=120)
+        argv = [*_for_everybody(site.folder / "copy"), "-c", str(site.config), "apply", "--yes"]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=120, cwd=site.folder)
         assert done.returncode == 0, done.stdout + done.stderr
         made = [path for top in ("state",) for path in (site.folder / top).iterdir()] + list(
             site.exim.keys.rglob("*.pem")
