@@ -156,7 +156,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
             "gone = [v for v in ours if applied is None or same(",
         ),
         ("ttl = claim.ttl if before is None or ours_whole else before.ttl", "ttl = claim.ttl"),
-        ("return present, not others and applied is not None", "return present, not others"),
+        ("return present, not others and ttl_is_ours", "return present, not others"),
         ("if same(claim.owner, ours[0].text, claim.value, claim.domain):", "if ours[0].text == claim.value:"),
         ("if before.values != after.values or before.ttl != after.ttl:", "if before.values != after.values:"),
         ("if before.values != after.values or before.ttl != after.ttl:", "if True:"),
