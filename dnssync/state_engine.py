@@ -46,12 +46,16 @@ def sqlite(path: str, read_only: bool) -> sa.Engine:
         undo = read_only and Path(f"{file}-journal").exists()
         mode = "rw" if undo else "ro" if read_only else "rwc"
         connection = sqlite3.connect(f"{file.as_uri()}?mode={mode}", uri=True, timeout=30, isolation_level=None)
-        if read_only:
-            connection.execute("PRAGMA query_only=ON")
-        else:
-            # A crash at any moment leaves the state of before or after, never something between.
-            connection.execute("PRAGMA journal_mode=DELETE")
-            connection.execute("PRAGMA synchronous=FULL")
+        try:
+            if read_only:
+                connection.execute("PRAGMA query_only=ON")
+            else:
+                # A crash at any moment leaves the state of before or after, never something between.
+                connection.execute("PRAGMA journal_mode=DELETE")
+                connection.execute("PRAGMA synchronous=FULL")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     engine = sa.create_engine("sqlite://", creator=connect, poolclass=NullPool)

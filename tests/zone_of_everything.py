@@ -111,6 +111,7 @@ APEX = """
 *.deep IN MX 10 mail
 Mixed.CASE IN A 192.0.2.9
 under IN NS ns1.under
+t-ds IN NS ns1.under
 ns1.under IN A 192.0.2.53
 _sip._tcp IN SRV 0 0 5060 sip
 a\\.dot IN A 192.0.2.10
