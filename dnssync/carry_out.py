@@ -172,6 +172,9 @@ def _write(work: _Work, plan: ZonePlan, decision: Decision, made: Sequence[KeyPa
             log.error("zone=%s provider=%s %s", zone, provider, error)
             return Outcome(zone, provider, error=str(error))
         else:
+            if instructions:
+                # A person has to act: what was meant stays an open intent, and counts once DNS shows it.
+                return Outcome(zone, provider, plan.plan.changes, instructions)
             _record(work, plan, decision, plan.plan.changes)
             work.line.state.finish(intent)
             return Outcome(zone, provider, plan.plan.changes, instructions)

@@ -198,7 +198,7 @@ class Line:
             via_alias = any(reply.note.startswith("CNAME") for reply in answer.replies)
             if answer.texts and not (via_alias and question.type != "CNAME"):
                 ttl = next((reply.ttl for reply in answer.replies if reply.ttl is not None), 0)
-                values = tuple(Value(text, text) for text in answer.texts)
+                values = tuple(Value(text, _spelled(question.type, text)) for text in answer.texts)
                 found[(name, question.type)] = RRset(name, question.type, ttl, values)
         return found
 
@@ -242,6 +242,13 @@ class Line:
     def _beyond(self, name: str, kind: str) -> tuple[str, ...] | None:
         """A look-up outside the zones that were read."""
         return self.resolver.texts(name, kind, zone_of(name, self.config.zones) or "")
+
+
+def _spelled(kind: str, text: str) -> str:
+    """A text that a name server told, as a zone file has it; what strings it came in is not known."""
+    if kind not in ("TXT", "SPF"):
+        return text
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _chosen(zone: str, domains: Sequence[str], only: Sequence[str]) -> bool:

@@ -151,7 +151,12 @@ def _tell(context: Context, report: Report) -> None:
         plan.plan.zone for plan in report.decision.zones if not plan.refusals
     }  # refused only when it came to writing
     for outcome in report.outcomes:
-        if outcome.changes:
+        if outcome.instructions:
+            context.say(
+                f"{outcome.zone} at {outcome.provider}: {len(outcome.changes)} record sets to be changed by hand",
+                "yellow",
+            )
+        elif outcome.changes:
             context.say(f"{outcome.zone} at {outcome.provider}: {len(outcome.changes)} record sets written", "green")
         for text in outcome.instructions:
             context.say(f"  by hand: {text}", "yellow")

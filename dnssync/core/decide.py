@@ -250,6 +250,7 @@ def _zone(
     published = (*rotation.published_keys(mine, policy, seen.now), *(placeholder(intent, seen.now) for intent in new))
     phases = {(key.domain, key.selector): rotation.phase(key, policy, seen.now) for key in mine}
     others = {other.zone: found for other in seen.zones for found in list(other.found.values())[:1]}
+    partial = frozenset(other.zone for other in seen.zones if not other.limits.reads)
     plans = []
     for provider, found in view.found.items():
         ledger = view.ledger.get(provider, {})
@@ -263,7 +264,7 @@ def _zone(
                 published=published,
                 ledger=ledger,
                 limits=view.limits,
-                dns=dns_of({**others, view.zone: found}, seen.beyond),
+                dns=dns_of({**others, view.zone: found}, seen.beyond, partial),
                 policies=seen.policies,
                 remembered=seen.remembered,
                 confirmed=seen.confirmed,
@@ -285,7 +286,7 @@ def _zone(
                 map_before={domain: seen.map[domain] for domain in domains if domain in seen.map},
                 map_after={domain: lines.get(domain) or seen.map.get(domain, ()) for domain in domains},
                 senders=wanted_now.senders,
-                dns=dns_of({**others, view.zone: after}, seen.beyond),
+                dns=dns_of({**others, view.zone: after}, seen.beyond, partial),
                 adopt=view.adopt,
                 known_before=view.known_before,
             )

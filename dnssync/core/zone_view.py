@@ -11,11 +11,11 @@ Zone = Mapping[tuple[str, str], RRset]
 MAX_CHAIN = 8
 
 
-def dns_of(zones: Mapping[str, Zone], beyond: Dns) -> Dns:
+def dns_of(zones: Mapping[str, Zone], beyond: Dns, partial: frozenset[str] = frozenset()) -> Dns:
     """A function `dns(name, type)` → texts; `()` = there is none, None = nobody answered.
 
     Names inside one of the zones are answered from it (CNAMEs followed, wildcards applied); names outside, and names
-    below a delegation, are asked of `beyond`.
+    below a delegation, are asked of `beyond`. Of a `partial` zone only what is there is known: everything else is asked.
     """
 
     existing: dict[str, frozenset[str]] = {}
@@ -26,7 +26,7 @@ def dns_of(zones: Mapping[str, Zone], beyond: Dns) -> Dns:
         if holder is None:
             return beyond(name, kind)
         zone, at = zones[holder], relative(name, holder) or ""
-        if not zone or _delegated(zone, at):
+        if not zone or _delegated(zone, at) or (holder in partial and (at, kind) not in zone):
             return beyond(name, kind)
         if holder not in existing:
             existing[holder] = _names(zone)

@@ -52,3 +52,11 @@ def test_delegated_and_beyond() -> None:
     assert ask("a.sub.example.org", "A") == ("192.0.2.7",)
     assert dns_of({"example.org": {}}, silent)("example.org", "A") is None
     assert dns_of({}, silent)("example.com", "A") is None
+
+
+def test_partial() -> None:
+    """Of a zone of which only some names are known, what is there is taken and the rest is asked."""
+    beyond = told({("else.example.org", "A"): ("192.0.2.8",)})
+    ask = dns_of({"example.org": zone(TEXT)}, beyond, frozenset({"example.org"}))
+    assert ask("mx.example.org", "A") == ("192.0.2.1",)
+    assert ask("else.example.org", "A") == ("192.0.2.8",)
