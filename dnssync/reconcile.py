@@ -223,6 +223,8 @@ class Line:
             look = sight(answer, wanted, lambda text: owns(Owner.DKIM, text), dkim.same)
             name = relative(question.name, question.zone) or ""
             for found in zones[question.zone].found.values():
+                if (name, "CNAME") in found:
+                    continue  # delegated keys: what the servers show behind the CNAME is what counts
                 texts = [value.text for value in found[(name, "TXT")].values] if (name, "TXT") in found else []
                 if not any(dkim.same(text, wanted) for text in texts):
                     look = Sight.OTHER if texts else Sight.ABSENT

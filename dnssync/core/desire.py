@@ -303,6 +303,11 @@ def _gone(draft: _Draft) -> None:
                 Notice("domain_gone", f"{domain}: exim has it no more; its records stay. To take them out of DNS, run: "
                        f"dnssync confirm gone {domain}")
             )  # fmt: skip
+        elif any(at.domain == domain and owner is Owner.DKIM for (_, _, owner), at in wish.ledger.items()):
+            draft.notices.append(
+                Notice("dkim_stays", f"{domain}: its DKIM keys stay in DNS, since mail that they signed may still be under way. A week "
+                       "after the last of it you may delete them at the provider by hand.")
+            )  # fmt: skip
 
 
 def _withdraw(draft: _Draft, name: str, kind: str, owner: Owner, domain: str) -> None:

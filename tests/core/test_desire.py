@@ -287,6 +287,13 @@ class TestGone:
         assert "ip4" not in (claims["old"] or "") and "include:x.test" in (claims["old"] or "")
 
 
+def test_keys_outlive_their_domain() -> None:
+    """DKIM records of a domain that is gone are never claimed away; a notice says that they stay."""
+    ledger = {("s1._domainkey.old", "TXT", Owner.DKIM): Applied("v=DKIM1; p=AAAA", "old.example.org")}
+    got = wish(OURS, ledger=ledger, confirmed=frozenset({("gone", "old.example.org")}))
+    assert "dkim_stays" in words(got) and not [claim for claim in got.claims if claim.owner is Owner.DKIM]
+
+
 def test_problems_of_a_domain_refuse() -> None:
     """What exim's part could not find out is passed on, and no SPF is claimed."""
     from dnssync.core.model import Refusal
