@@ -168,12 +168,18 @@ def test_modes() -> None:
         assert signing.obstacle(path, 0, 0) == ""
 
 
-def test_key_inside_the_configuration_is_never_shown(pems: dict[str, bytes]) -> None:
+@pytest.mark.parametrize("from_file", [True, False])
+def test_key_inside_the_configuration_is_never_shown(pems: dict[str, bytes], from_file: bool) -> None:
     """A PEM text in place of a path works for exim; it is in nothing that can be printed."""
     pem = pems["ed25519"].decode()
     with EximHost() as host:
         (host.folder / "pem").write_text(pem)
-        own(host, domain="example.org", selector="mail", private_key="${readfile{/DIR/pem}}")
+        own(
+            host,
+            domain="example.org",
+            selector="mail",
+            private_key="${readfile{/DIR/pem}}" if from_file else pem.strip().replace("\n", r"\n"),
+        )
         found = transport(host)
 
     (signer,) = found.signers

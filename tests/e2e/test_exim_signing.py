@@ -81,7 +81,7 @@ CASES = {
     "plain": (PLAIN, "ann@example.org", "example.org"),
     "encoded name with a comma": (
         b"From: =?utf-8?Q?Caf=C3=A9=2C_Sales?= <ann@example.org>\nSubject: x\n\nText.\n",
-        "ann@example.org",
+        "bounces@elsewhere.test",
         "example.org",
     ),
     "upper case": (b"From: ann@Example.ORG\nSubject: x\n\nText.\n", "ann@Example.ORG", "example.org"),
