@@ -277,9 +277,9 @@ class TestWaysOut:
         assert ips(host_told, "example.net") == [] and ips(host_told) == ["192.0.2.1"]
 
     def test_a_domain_list_with_braces(self) -> None:
-        """A regular expression in a router's list goes to exim whole: this one takes any foreign domain, and is final."""
+        """A regular expression in a router's list goes to exim whole: this one takes certain domains alone."""
         router = (
-            "isp:\n  driver = manualroute\n  domains = ! +local_domains : ^[a-z.-]{3,99}\\$\n"
+            "isp:\n  driver = manualroute\n  domains = ! +local_domains : ^[a-z]{3}[.]partner[.]test\\$\n"
             "  transport = remote_smtp_smarthost\n  route_list = * smtp.isp.test\n"
         )
         with EximHost() as host:
@@ -287,7 +287,7 @@ class TestWaysOut:
             (host.confdir / "hubbed_hosts").unlink()
             found = mail(told(host))
 
-        assert found.smarthosts == ("smtp.isp.test",) and found.addresses == ()
+        assert found.smarthosts == () and [address.ip for address in found.addresses] == ["192.0.2.1"]
 
     def test_a_condition_that_cannot_be_judged(self) -> None:
         """A router whose condition depends on the message may be passed by: what stands behind it counts too."""
