@@ -106,9 +106,9 @@ def user_id(name: str) -> int:
     return wanted if os.geteuid() == 0 else -1
 
 
-def _sentence(path: Path, error: OSError) -> str:
-    reason = error.strerror or str(error)
-    remedy = {
+def remedy(path: Path, error: OSError) -> str:
+    """What a person can do about an error at a path that was to be written, as a sentence without its final dot."""
+    remedies = {
         "ENOSPC": "Make room on that file system and run dnssync again",
         "EDQUOT": "Its user is over quota; make room and run dnssync again",
         "EROFS": "The file system is read-only; mount it for writing",
@@ -118,5 +118,9 @@ def _sentence(path: Path, error: OSError) -> str:
         "ENOTDIR": "Something on the way to it is not a directory; take that away",
         "EFBIG": "A limit on file sizes holds for this process (ulimit -f); raise it",
     }
-    told = remedy.get(errno.errorcode.get(error.errno or 0, ""), "Mend that and run dnssync again")
-    return f"{path} could not be written: {reason}. {told}; what stood there before is untouched."
+    return remedies.get(errno.errorcode.get(error.errno or 0, ""), "Mend that and run dnssync again")
+
+
+def _sentence(path: Path, error: OSError) -> str:
+    reason = error.strerror or str(error)
+    return f"{path} could not be written: {reason}. {remedy(path, error)}; what stood there before is untouched."

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from dnssync.core.rotation import moment
 from dnssync.errors import LockedError, StateError
+from dnssync.files import remedy
 
 WAIT = 60.0
 
@@ -35,8 +36,7 @@ def hold(
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
     except OSError as error:
-        raise StateError(f"The lock {path} cannot be opened: {error.strerror}. Run dnssync as root or as the owner of "
-                         f"{path.parent}.") from None  # fmt: skip
+        raise StateError(f"The lock {path} cannot be opened: {error.strerror}. {remedy(path, error)}.") from None
     try:
         waited = 0.0
         while True:

@@ -27,10 +27,23 @@ def engine_for(url: str, read_only: bool) -> tuple[sa.Engine | None, str]:
             return sa.create_engine(parsed), parsed.render_as_string(hide_password=True)
         if not where.startswith("/"):
             raise StateError("state: SQLite needs an absolute path: sqlite:////var/lib/dnssync/state.db")
-        return (None if read_only and not Path(where).exists() else sqlite(where, read_only)), where
+        return (None if read_only and not _there(where) else sqlite(where, read_only)), where
     except (sa.exc.ArgumentError, ImportError) as error:
         raise StateError(f"state: there is no database driver for that URL here ({type(error).__name__}). For SQLite write "
                          "sqlite:////var/lib/dnssync/state.db; for PostgreSQL install psycopg.") from None  # fmt: skip
+
+
+def _there(where: str) -> bool:
+    """Whether the file exists; one that may not be looked for is not a missing one."""
+    try:
+        Path(where).stat()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise StateError(
+            f"The state {where} cannot be read: {error.strerror}. Run dnssync as root or as its owner."
+        ) from None
+    return True
 
 
 def sqlite(path: str, read_only: bool) -> sa.Engine:
