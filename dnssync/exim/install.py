@@ -98,8 +98,8 @@ def uninstall(
     """Take the macros out again, after a try on a copy; what else stands in the file is as it was before."""
     if debian.scheme(confdir) is debian.Scheme.OWN:
         raise RefusedError(
-            f"{confdir}/exim4.conf is written by hand, so dnssync put nothing there. Take its lines out by hand, run "
-            "update-exim4.conf, and only then delete the map."
+            f"{confdir}/exim4.conf is written by hand, so dnssync put nothing there. Take its lines out by hand, and only then "
+            "delete the map."
         )
     file = _file(confdir)
     before = _read(file)
