@@ -54,26 +54,23 @@ def write_atomically(
 
 def make_directory(path: Path, *, mode: int, owner: int = -1, group: int = -1) -> None:
     """Make a directory and the missing ones above it, each with that mode and owner; existing ones stay as they are."""
+    temp = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}")
     try:
         if path.is_dir():
             return
         make_directory(path.parent, mode=mode, owner=owner, group=group)
-        path.mkdir(mode=mode)
-    except FileExistsError:
-        if path.is_dir():
-            return  # somebody else made it just now
-        raise WriteError(f"{path} must be a directory, and something else is there. Take that away.") from None
-    except OSError as error:
-        raise WriteError(_sentence(path, error)) from None
-    try:
+        # It appears with the right mode and owner: a wrong one would be taken for somebody's choice by the next run.
+        temp.mkdir(mode=0o700)
         if owner != -1 or group != -1:
-            os.chown(path, owner, group)
-        path.chmod(mode)
+            os.chown(temp, owner, group)
+        temp.chmod(mode)
+        temp.rename(path)
         sync_directory(path.parent)
     except BaseException as error:
-        # One with the wrong owner would be taken for the administrator's own choice by the next run.
         with contextlib.suppress(OSError):
-            path.rmdir()
+            temp.rmdir()
+        if isinstance(error, OSError) and error.errno in (errno.EEXIST, errno.ENOTEMPTY) and path.is_dir():
+            return  # somebody else made it just now
         if isinstance(error, OSError):
             raise WriteError(_sentence(path, error)) from None
         raise

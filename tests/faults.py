@@ -67,14 +67,14 @@ def unprivileged() -> Iterator[None]:
 def interrupted(act: Callable[[], Any], step: int, *modules: str) -> bool:
     """Do it with Ctrl-C at the given step within those modules of dnssync; False where it has fewer steps.
 
-    A step is a call made by the module, or a return to it.
+    A step is a call that the module makes or the end of one, and the same within what it calls.
     """
     files = tuple(f"/dnssync/{module}.py" for module in modules)
     left = step
 
     def count(frame: FrameType, event: str, argument: Any) -> None:
         nonlocal left
-        if frame.f_code.co_filename.endswith(files):
+        if any(f.f_code.co_filename.endswith(files) for f in (frame, frame.f_back) if f is not None):
             if left == 0:
                 raise KeyboardInterrupt
             left -= 1
@@ -87,3 +87,20 @@ def interrupted(act: Callable[[], Any], step: int, *modules: str) -> bool:
     finally:
         sys.setprofile(None)
     return False
+
+
+def called(act: Callable[[], Any], at: Callable[[str], None] = lambda name: None) -> list[str]:
+    """The names of the built-in functions, system calls among them, that an act calls, in order; `at` happens before each."""
+    names: list[str] = []
+
+    def note(frame: FrameType, event: str, argument: Any) -> None:
+        if event == "c_call":
+            names.append(argument.__name__)
+            at(argument.__name__)
+
+    sys.setprofile(note)
+    try:
+        act()
+    finally:
+        sys.setprofile(None)
+    return names

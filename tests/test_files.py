@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dnssync.files import WriteError, group_id, make_directory, user_id, write_atomically
-from tests.faults import NOBODY, full_disk, interrupted, unprivileged
+from tests.faults import NOBODY, called, full_disk, interrupted, unprivileged
 
 
 def names(folder: Path) -> list[str]:
@@ -38,6 +38,15 @@ def test_a_reader_keeps_the_old_file(tmp_path: Path) -> None:
         write_atomically(tmp_path / "map", b"new and longer", mode=0o644)
 
         assert reader.read() == b"old"
+
+
+@pytest.mark.parametrize(("exclusive", "moved"), [(False, "rename"), (True, "link")])
+def test_synced_before_and_after(tmp_path: Path, exclusive: bool, moved: str) -> None:
+    """The content is on disk before the name leads to it, and the name before anybody is told (as a power cut has it)."""
+    calls = called(lambda: write_atomically(tmp_path / "map", b"new", mode=0o644, exclusive=exclusive))
+
+    assert [name for name in calls if name in ("fsync", "rename", "link")] == ["fsync", moved, "fsync"]
+    assert called(lambda: make_directory(tmp_path / "a", mode=0o750)).count("fsync") == 1
 
 
 def test_exclusive_never_writes_over(tmp_path: Path) -> None:
@@ -99,11 +108,20 @@ def test_ctrl_c_at_every_step(tmp_path: Path, exclusive: bool) -> None:
 
 def test_ctrl_c_while_a_directory_is_made(tmp_path: Path) -> None:
     """A directory is there with its mode, or not at all: the next run would take a wrong mode for somebody's choice."""
+    umask = os.umask(0o077)  # so that the mode is right only after the last step
+    try:
+        _make_with_ctrl_c(tmp_path)
+    finally:
+        os.umask(umask)
+
+
+def _make_with_ctrl_c(folder: Path) -> None:
     for step in range(1000):
-        path = tmp_path / str(step) / "keys"
+        path = folder / str(step) / "keys"
         more = interrupted(lambda path=path: make_directory(path, mode=0o750), step, "files")
-        for folder in (path, path.parent):
-            assert not folder.exists() or stat.S_IMODE(folder.stat().st_mode) == 0o750, step
+        for made in (path, path.parent):
+            assert not made.exists() or stat.S_IMODE(made.stat().st_mode) == 0o750, step
+        assert list(folder.rglob(".*")) == [], step
         if not more:
             assert path.is_dir()
             break
@@ -130,7 +148,7 @@ def test_no_directory(tmp_path: Path) -> None:
         write_atomically(tmp_path / "gone" / "map", b"new", mode=0o644)
     with pytest.raises(WriteError, match="is not a directory; take that away"):
         write_atomically(tmp_path / "file" / "map", b"new", mode=0o644)
-    with pytest.raises(WriteError, match="file must be a directory, and something else is there"):
+    with pytest.raises(WriteError, match="file could not be written: Not a directory"):
         make_directory(tmp_path / "file", mode=0o750)
 
 
@@ -142,6 +160,21 @@ def test_directories_that_exist_stay_as_they_are(tmp_path: Path) -> None:
 
     modes = [stat.S_IMODE(path.stat().st_mode) for path in (tmp_path, tmp_path / "a", tmp_path / "a" / "b")]
     assert modes == [0o711, 0o750, 0o750]
+
+
+def test_two_make_one_directory(tmp_path: Path) -> None:
+    """Whoever comes second finds the directory made, with what is in it already."""
+    path = tmp_path / "keys"
+
+    def somebody_else(name: str) -> None:
+        if name == "chmod" and not path.exists():
+            path.mkdir(mode=0o700)
+            (path / "there").touch()
+
+    called(lambda: make_directory(path, mode=0o750), at=somebody_else)
+
+    assert names(tmp_path) == ["keys"] and names(path) == ["there"]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o700
 
 
 def test_owners() -> None:

@@ -257,6 +257,16 @@ def test_two_make_the_state(tmp_path: Path) -> None:
     assert len(State.open(url(tmp_path)).events()) == 3
 
 
+def test_a_transaction_locks_from_its_beginning(tmp_path: Path) -> None:
+    """What a transaction reads is still so when it writes: no other writer comes in between."""
+    state = State.open(url(tmp_path))
+    other = sqlite3.connect(tmp_path / "state.db", timeout=0, isolation_level=None)
+    with state.transaction(), pytest.raises(sqlite3.OperationalError, match="locked"):
+        other.execute("BEGIN IMMEDIATE")
+    other.execute("BEGIN IMMEDIATE")
+    other.close()
+
+
 def test_state_that_may_not_be_written(open_folder: Path) -> None:
     """A state that this user may only read is told as that when it is written, and can be read."""
     State.open(url(open_folder)).save_keys([KEY])
