@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 import click
@@ -9,12 +10,13 @@ import click
 from dnssync import config as configuration
 from dnssync.cli.context import Context, json_option
 from dnssync.config import EximConfig
-from dnssync.core.host import Host, MailDomain
-from dnssync.core.sighting import Question
+from dnssync.core.host import Host
+from dnssync.core.sighting import Answer, Question
 from dnssync.errors import RefusedError
 from dnssync.exim.ask import Exim
 from dnssync.exim.observe import observe
-from dnssync.files import make_directory, write_atomically
+from dnssync.files import group_id, make_directory, write_atomically
+from dnssync.keystore import GROUP
 from dnssync.resolver import Resolver
 
 EXAMPLES = {
@@ -59,14 +61,15 @@ def command(context: Context, provider: str, command_: str, show: bool, force: b
     resolver = Resolver()
     host = observe(Exim(exim), [], lookup=lambda name, kind: resolver.texts(name, kind))
     local = [mail for mail in host.domains if mail.local]
-    zones = _zones([mail.name for mail in local], resolver)
-    text = _text(host, local, zones, provider, exim)
+    zones = zones_of([mail.name for mail in local], resolver)
+    text = first(host, zones, provider, exim)
     configuration.parse(text, path)  # what is written must be readable; a mistake here is ours
     if show:
         context.stdout.write(text)
         return 0
     make_directory(path.parent, mode=0o755)
-    write_atomically(path, text.encode(), mode=0o640)
+    # A secret may come to stand in it: nobody reads it but root and the group that the service runs with.
+    write_atomically(path, text.encode(), mode=0o640, group=group_id(GROUP))
     if context.json:
         context.emit({"file": str(path), "zones": zones})
     context.say(f"Wrote {path}: {len(local)} domains of exim {host.version} in {len(zones)} zones.")
@@ -74,23 +77,31 @@ def command(context: Context, provider: str, command_: str, show: bool, force: b
     return 0
 
 
-def _zones(domains: Sequence[str], resolver: Resolver) -> dict[str, list[str]]:
+def zones_of(domains: Sequence[str], resolver: Resolver) -> dict[str, list[str]]:
     """The zone of each domain: the nearest name above it with a SOA of its own; where DNS is silent, the domain itself."""
+    above = {domain: [domain, *_parents(domain)] for domain in domains}
+    answers = resolver.look({Question(name, "SOA") for names in above.values() for name in names})
     zones: dict[str, list[str]] = {}
-    for domain in domains:
-        labels = domain.split(".")
-        names = [".".join(labels[start:]) for start in range(len(labels) - 1)]
-        answers = resolver.look([Question(name, "SOA") for name in names])
-        holding = [
-            name for name in names if answers[Question(name, "SOA")].known and answers[Question(name, "SOA")].texts
-        ]
-        zones.setdefault(holding[0] if holding else domain, []).append(domain)
+    for domain, names in above.items():
+        holding = (name for name in names if _is_zone(answers[Question(name, "SOA")]))
+        zones.setdefault(next(holding, domain), []).append(domain)
     return zones
 
 
-def _text(
-    host: Host, local: Sequence[MailDomain], zones: dict[str, list[str]], provider: str, exim: Sequence[str]
-) -> str:
+def _parents(domain: str) -> list[str]:
+    """The names above a domain, down to two labels."""
+    labels = domain.split(".")
+    return [".".join(labels[start:]) for start in range(1, len(labels) - 1)]
+
+
+def _is_zone(answer: Answer) -> bool:
+    """Whether a name has a SOA of its own, not one behind a CNAME, which no zone begins with (RFC 1034 §3.6.2)."""
+    return answer.known and bool(answer.texts) and not any(reply.note.startswith("CNAME") for reply in answer.replies)
+
+
+def first(host: Host, zones: dict[str, list[str]], provider: str, exim: Sequence[str]) -> str:
+    """The configuration as a text, with what exim told of addresses and their doubts as comments."""
+    local = [mail for mail in host.domains if mail.local]
     lines = [
         "# dnssync: written by `dnssync init`; config/dnssync.yaml in the sources shows every option.",
         f"# exim {host.version} on {host.hostname} has the domains below.",
@@ -115,5 +126,5 @@ def _text(
     if any(mail.problems for mail in local) or not sources:
         lines.append("# addresses: [192.0.2.1]    # the public addresses that mail leaves from")
     if list(exim) != list(EximConfig().command):
-        lines.append(f"exim: {{command: [{', '.join(exim)}]}}")
+        lines.append(f"exim: {{command: {json.dumps(list(exim))}}}")  # a JSON list is a YAML one
     return "\n".join(lines) + "\n"
