@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
-from dnssync.cli.context import Context, json_option
+from dnssync.cli.context import Context, chosen, json_option
 from dnssync.core.rotation import DAY, moment
+from dnssync.errors import DnssyncError
 
 LASTS = 7 * DAY
 MEANS = {
@@ -23,11 +24,14 @@ MEANS = {
 @click.pass_obj
 def command(context: Context, what: str, subject: str) -> int:
     """Settle a doubt for seven days: `clock`, `narrow DOMAIN`, `gone DOMAIN` or `servers ZONE`, as the notice named it."""
-    subject = subject.rstrip(".").lower()
     if (what == "clock") == bool(subject):
         raise click.UsageError(
             "`confirm clock` takes no name." if subject else f"`confirm {what}` needs a name after it."
         )
+    if subject:
+        [subject] = chosen(context, (subject,))
+    if what == "servers" and subject not in context.config.zones:
+        raise DnssyncError(f"{subject} is a name in a zone; `confirm servers` takes the zone, as the notice named it.")
     line = context.line(read_only=False)
     now = int(context.now())
     sentence = MEANS[what].format(subject=subject)

@@ -143,14 +143,22 @@ def json_option(command: F) -> F:
     )
 
 
+def spelled(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Names as the configuration spells them: lower case, A-labels, no final dot."""
+    from dnssync.config_check import Checker
+
+    return tuple(Checker().domain("", name) or name.rstrip(".").lower() for name in names)
+
+
 def chosen(context: Context, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Zones and domains that a person named, as the configuration spells them; a name outside every zone is an error."""
+    """Zones and domains that a person named, as `spelled`; a name outside every zone is an error."""
     from dnssync.config_check import Checker
     from dnssync.core.model import zone_of
 
     known = context.config.zones
-    for name in (n.rstrip(".").lower() for n in names):
+    found = spelled(names)
+    for name in found:
         if zone_of(name, known) is None:
             hint = Checker.meant(name, known) or f"; configured are {', '.join(sorted(known)[:5])}"
             raise DnssyncError(f"{name} lies in no configured zone{hint}.")
-    return tuple(name.rstrip(".").lower() for name in names)
+    return found

@@ -26,12 +26,14 @@ def command(context: Context, domain: str, until: str | None, off: bool) -> int:
         raise click.UsageError("--off and --until exclude each other.")
     line = context.line(read_only=False)
     with context.lock("freeze"), line.state.transaction():
+        there = False
         if off:
             there = line.state.drop_request("freeze", name)
         else:
             line.state.add_request("freeze", name, now, end)
         told = "thawed" if off else f"frozen {'until ' + moment(end) if end else 'until it is thawed'}"
-        line.state.add_event(now, "freeze", domain=name, sentence=f"{name} {told} by a person")
+        if there or not off:
+            line.state.add_event(now, "freeze", domain=name, sentence=f"{name} {told} by a person")
     if context.json:
         context.emit({"domain": name, "frozen": not off, "until": end})
     if off and not there:
@@ -46,13 +48,11 @@ def _end(until: str | None, now: int) -> int | None:
     if until is None:
         return None
     seconds = duration(until)
-    if seconds is not None:
-        return now + seconds
     try:
-        day = datetime.fromisoformat(until)
-    except ValueError:
+        day = datetime.fromtimestamp(now + seconds, UTC) if seconds is not None else datetime.fromisoformat(until)
+    except (ValueError, OverflowError, OSError):
         raise click.UsageError(f"--until {until}: write a date such as 2026-12-31, or a duration such as 3d.") from None
     end = int((day if day.tzinfo else day.replace(tzinfo=UTC)).timestamp())
     if end <= now:
-        raise click.UsageError(f"--until {until} lies in the past.")
+        raise click.UsageError(f"--until {until} does not lie in the future.")
     return end

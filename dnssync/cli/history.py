@@ -7,7 +7,7 @@ import platform
 import click
 
 from dnssync.cli import render
-from dnssync.cli.context import Context, chosen, json_option
+from dnssync.cli.context import Context, chosen, json_option, spelled
 from dnssync.core.model import relative
 from dnssync.core.rotation import moment
 from dnssync.state import Event, State
@@ -22,9 +22,11 @@ from dnssync.state import Event, State
 @click.pass_obj
 def command(context: Context, domains: tuple[str, ...], number: int) -> int:
     """Show what was changed, when, and why: everywhere, or for the DOMAINS and zones named. The newest comes last."""
-    only = chosen(context, domains)
+    only = spelled(domains)
     state = State.open(context.config.state, host=platform.node(), read_only=True)
     events = [event for event in state.events() if not only or _about(event, only)][:number]
+    if not events:
+        chosen(context, domains)  # a zone that was released has a history still; a name that never was one is a mistake
     if context.json:
         context.emit(events)
         return 0

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import click
 
-from dnssync.cli.context import Context, json_option
+from dnssync.cli.context import Context, json_option, spelled
+from dnssync.config_check import Checker
+from dnssync.errors import DnssyncError
 
 
 @click.command(name="release")
@@ -18,7 +20,7 @@ def command(context: Context, zone: str, yes: bool) -> int:
     Take the zone out of the configuration first, or the next `apply` begins with it anew.
     Exit codes: 0 done, 3 nobody said yes.
     """
-    name = zone.rstrip(".").lower()
+    [name] = spelled((zone,))
     if not yes:
         answer = context.ask(f"Forget what dnssync wrote in {name}? Its records stay.")
         if not answer:
@@ -29,6 +31,9 @@ def command(context: Context, zone: str, yes: bool) -> int:
     line = context.line(read_only=False)
     with context.lock("release"), line.state.transaction():
         count = line.state.forget(name)
+        if not count and name not in context.config.zones:
+            known = {*context.config.zones, *(entry.zone for entry in line.state.ledger())}
+            raise DnssyncError(f"dnssync wrote nothing in a zone {name}{Checker.meant(name, known)}.")
         line.state.add_event(int(context.now()), "release", zone=name, sentence=f"{name} was let go by a person")
     if context.json:
         context.emit({"zone": name, "forgotten": count})
