@@ -75,7 +75,12 @@ class Zones:
 def _build(provider: ProviderConfig, config: Config, resolve: Callable[[str], str]) -> Provider:
     at = f"providers.{provider.name}"
     factory = _factory(provider.class_, f"{at}.class", str(config.file))
-    options = {name: resolve(value) if isinstance(value, str) else value for name, value in provider.options.items()}
+    options = {}
+    for name, value in provider.options.items():
+        try:
+            options[name] = resolve(value) if isinstance(value, str) else value
+        except ConfigError as error:
+            raise ConfigError(str(config.file), [f"{at}.{name}: {mistake}" for mistake in error.mistakes]) from None
     wrong = _misfits(factory, options)
     if wrong:
         raise ConfigError(str(config.file), [f"{at}.{option}: {told}" for option, told in wrong.items()])

@@ -14,6 +14,7 @@ from dnssync.config import Config, EximConfig, ProviderConfig, duration, parse
 from dnssync.config_check import Schedule
 from dnssync.core.policy import DkimPolicy, DmarcPolicy, MailPolicy, SpfPolicy
 from dnssync.errors import ConfigError
+from dnssync.zones import Zones
 
 HERE = Path("site.yaml")
 SHIPPED = Path(__file__).parents[1] / "config" / "dnssync.yaml"
@@ -294,6 +295,15 @@ def test_a_missing_secret_names_its_source(text: str, environ: dict[str, str], t
     """Never an empty secret: the error says where it was looked for."""
     with pytest.raises(ConfigError, match=re.escape(told)):
         config.secret(text, environ)
+
+
+def test_a_missing_secret_names_the_option() -> None:
+    """Where a provider is built, the error leads to the line of the configuration."""
+    text = SMALL.replace("class: manual", "class: rfc2136, host: 192.0.2.1, key_name: k, key_secret: env/TSIG")
+    with pytest.raises(ConfigError) as caught:
+        Zones(parse(text, HERE), resolve=lambda source: config.secret(source, {}))
+
+    assert str(caught.value) == "site.yaml: providers.p.key_secret: env/TSIG: the environment has no variable TSIG"
 
 
 def test_a_secret_that_is_not_text_is_not_shown(tmp_path: Path) -> None:
