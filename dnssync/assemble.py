@@ -35,8 +35,9 @@ def line(
     zones = Zones(config, resolve=lambda text: secret(text, environ))
     if not read_only:
         owner, group = user_id(USER), group_id(GROUP)
-        for folder in (config.state_directory, config.keys):
-            make_directory(folder, mode=0o750, owner=owner, group=group)
+        # exim has to get through to the map that lies below; nobody needs to list what is there
+        for folder, mode in ((config.state_directory, 0o751), (config.keys, 0o750)):
+            make_directory(folder, mode=mode, owner=owner, group=group)
         become_owner(config.state_directory)
     state = State.open(config.state, host=platform.node(), read_only=read_only)
     resolver = Resolver({zone.name: zone.nameservers for zone in config.zones.values()})
