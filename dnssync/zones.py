@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import typing
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import entry_points
+from types import NoneType
 from typing import Any, TypeVar, cast
 
 from dnssync.config import Config, ProviderConfig, secret
@@ -18,6 +20,7 @@ from dnssync.errors import ConfigError
 
 T = TypeVar("T")
 GROUP = "dnssync.providers"
+PLAIN = {str: "text (a number or a date in quotes)", int: "a whole number", float: "a number", bool: "true or false"}
 
 
 class _Guarded:
@@ -30,7 +33,7 @@ class _Guarded:
 
     def read(self, zone: str) -> tuple[RRset, ...]:
         """See `core.model.Provider`."""
-        return self._told(zone, "read", lambda: tuple(self._plugin.read(zone)))
+        return self._told(zone, "read", lambda: _checked(self._plugin.read(zone)))
 
     def write(self, zone: str, changes: Sequence[Change]) -> tuple[str, ...]:
         """See `core.model.Provider`."""
@@ -46,6 +49,14 @@ class _Guarded:
                 f"{zone}: provider {self._name} failed to {what} the zone with {type(error).__name__}; that is a fault of the "
                 "plug-in or of what the provider answered. Nothing is taken from it; --debug shows where it happened."
             ) from error
+
+
+def _checked(rrsets: Sequence[RRset]) -> tuple[RRset, ...]:
+    """What a plug-in read: RRsets, each name and type once. Anything else would be taken for a zone that changed."""
+    every = tuple(rrsets)
+    if len({rrset.key for rrset in every}) != len(every):
+        raise ValueError("read() gave an RRset twice")
+    return every
 
 
 class Zones:
@@ -81,33 +92,38 @@ def _build(provider: ProviderConfig, config: Config, resolve: Callable[[str], st
             options[name] = resolve(value) if isinstance(value, str) else value
         except ConfigError as error:
             raise ConfigError(str(config.file), [f"{at}.{name}: {mistake}" for mistake in error.mistakes]) from None
-    wrong = _misfits(factory, options)
+    as_written = {name: value for name, value in options.items() if value == provider.options[name]}
+    wrong = _misfits(factory, options) | _mistyped(factory, as_written)
     if wrong:
         raise ConfigError(str(config.file), [f"{at}.{option}: {told}" for option, told in wrong.items()])
     try:
         return cast(Provider, _Guarded(provider.name, factory(provider.name, **options)))
     except ProviderError as error:
         raise ConfigError(str(config.file), [f"{at}: {error}"]) from None
-    except (TypeError, ValueError) as error:
+    except Exception as error:  # anybody's plug-in; its words are not shown, since they may hold an option's secret
         raise ConfigError(
-            str(config.file), [f"{at}: its options do not fit ({type(error).__name__}); see docs/providers.md"]
-        ) from None
+            str(config.file), [f"{at}: {provider.class_} cannot be made of these options ({type(error).__name__})"]
+        ) from error
 
 
 def _factory(name: str, at: str, file: str) -> Callable[..., Provider]:
     found = entry_points(group=GROUP)
-    if name in found.names:
-        return cast(Callable[..., Provider], found[name].load())
-    module, dot, attribute = name.rpartition(".")
-    if not dot:
+    module, _, attribute = name.rpartition(".")
+    if name not in found.names and not module:
         known = ", ".join(sorted(found.names))
         raise ConfigError(file, [f"{at}: {name!r} is none of {known}, nor a dotted path such as my_package.MyProvider"])
     try:
-        return cast(Callable[..., Provider], getattr(importlib.import_module(module), attribute))
-    except (ImportError, AttributeError) as error:
+        factory = found[name].load() if name in found.names else getattr(importlib.import_module(module), attribute)
+    except Exception as error:  # importing runs anybody's code
         raise ConfigError(
-            file, [f"{at}: {name} cannot be loaded: {error}. Install its package in dnssync's environment"]
-        ) from None
+            file,
+            [
+                f"{at}: {name} cannot be loaded: {error or type(error).__name__}. Install its package in dnssync's environment"
+            ],
+        ) from error
+    if not callable(factory):
+        raise ConfigError(file, [f"{at}: {name} is no class"])
+    return cast(Callable[..., Provider], factory)
 
 
 def _misfits(factory: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, str]:
@@ -125,4 +141,21 @@ def _misfits(factory: Callable[..., Any], options: Mapping[str, Any]) -> dict[st
         needed = parameter.default is parameter.empty and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
         if needed and name != "id" and name not in options:
             wrong[name] = "is missing"
+    return wrong
+
+
+def _mistyped(factory: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, str]:
+    """Options whose value is not of the plain type that the plug-in declares. A token of digits alone is a number in YAML,
+    and `port: true` is 1 in Python; what was read from elsewhere (`env/NAME`) is text, left to the plug-in."""
+    try:
+        hints = typing.get_type_hints(factory.__init__ if inspect.isclass(factory) else factory)
+    except Exception:  # a plug-in's annotations may name what only a type checker knows
+        return {}
+    wrong = {}
+    for name, value in options.items():
+        hint = hints.get(name, Any)
+        taken = set(typing.get_args(hint) or [hint])
+        fits = type(value) in taken or (type(value) is int and float in taken)
+        if taken <= {*PLAIN, NoneType} and not fits:
+            wrong[name] = "must be " + " or ".join(PLAIN[each] for each in PLAIN if each in taken)
     return wrong

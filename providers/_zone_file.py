@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import datetime
 import os
+import secrets
 import struct
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -151,30 +151,31 @@ class ZoneFile:
 
     def replace(self, text: str) -> None:
         """Put the text in the place of the file, whole or not at all; mode, group and, where we may, owner stay."""
-        temp = ""
+        # The name is chosen before the file exists, so that whatever ends the call, even Ctrl-C, it can be taken away.
+        temp = self.path.with_name(f".{self.path.name[:200]}.{secrets.token_hex(4)}")
         try:
-            handle, temp = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=self.path.parent)
+            handle = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             with os.fdopen(handle, "wb") as file:
                 file.write(text.encode("utf-8", "surrogateescape"))
                 file.flush()
-                _give(file.fileno(), self._state)
-                os.fsync(file.fileno())
+                _give(handle, self._state)
+                os.fsync(handle)
             if _identity(self.path.stat()) != _identity(self._state):
                 raise StaleZone(f"{self.zone}: {self.path} was changed while it was edited; nothing was written.")
-            Path(temp).rename(self.path)
-            temp = ""
-            directory = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(directory)
-            finally:
-                os.close(directory)
-        except OSError as error:
-            raise ProviderError(f"{self.zone}: {self.path} could not be written: {error.strerror}. dnssync's user must be able to "
-                                f"write in {self.path.parent}, with the file's group; what stood there is untouched.") from None  # fmt: skip
+            temp.rename(self.path)
+        except BaseException as error:
+            with contextlib.suppress(OSError):
+                temp.unlink()
+            if isinstance(error, OSError):
+                raise ProviderError(f"{self.zone}: {self.path} could not be written: {error.strerror}. dnssync's user must be "
+                                    f"able to write in {self.path.parent}, with the file's group, and the disk must have room; "
+                                    "what stood there is untouched.") from None  # fmt: skip
+            raise
+        directory = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(directory)
         finally:
-            if temp:
-                with contextlib.suppress(OSError):
-                    Path(temp).unlink()
+            os.close(directory)
 
 
 def _octets(kind: str, value: Value) -> str:

@@ -10,13 +10,17 @@ from . import _text
 
 
 class Provider:
-    """`zones` maps zone names to their RRsets. Every change is checked against what stands there (compare-and-swap)."""
+    """`zones` maps zone names to their RRsets or to the text of a master file. Every change is checked against what stands
+    there (compare-and-swap)."""
 
     limits = Limits()
 
-    def __init__(self, id: str, zones: Mapping[str, Iterable[RRset]] | None = None) -> None:
+    def __init__(self, id: str, zones: Mapping[str, str | Iterable[RRset]] | None = None) -> None:
         self.id = id
-        self.zones = {name: {rrset.key: rrset for rrset in rrsets} for name, rrsets in (zones or {}).items()}
+        self.zones = {
+            name: {rrset.key: rrset for rrset in (_parsed(name, known) if isinstance(known, str) else known)}
+            for name, known in (zones or {}).items()
+        }
 
     def read(self, zone: str) -> tuple[RRset, ...]:
         """Every RRset of the zone."""
@@ -49,3 +53,15 @@ class Provider:
             return self.zones[zone]
         except KeyError:
             raise ProviderError(f"{zone}: {self.id} has no such zone, and none is ever created.") from None
+
+
+def _parsed(zone: str, text: str) -> Iterable[RRset]:
+    from ._records import Unreadable, read, rrsets
+
+    def load(name: str) -> str:
+        raise ValueError(f"$INCLUDE {name}: a zone in memory has no files")
+
+    try:
+        return rrsets(read(zone, f"the text of {zone}", text, load)).values()
+    except Unreadable as error:
+        raise ProviderError(f"{error}.") from None

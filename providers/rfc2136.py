@@ -43,6 +43,7 @@ ALGORITHMS = {
 ROOM = 60000  # octets of changes in one message, which can hold 65535 with its own records
 STALE = frozenset({dns.rcode.NXRRSET, dns.rcode.YXRRSET, dns.rcode.NXDOMAIN, dns.rcode.YXDOMAIN})
 PASSING = frozenset({dns.rcode.SERVFAIL})
+MAYBE = " (it may have done the update all the same; the next pass reads it)"
 
 
 class Provider:
@@ -67,6 +68,8 @@ class Provider:
         self.id = id
         self._resolve = resolve
         self._host, self._port, self._timeout = host, int(port), float(timeout)
+        if not 0 < self._port < 65536 or self._timeout <= 0:
+            raise ProviderError(f"provider {id}: port is 1 to 65535, timeout some seconds.")
         if ipv6 not in (None, True, False):
             raise ProviderError(f"provider {id}: ipv6 is true, false, or left out.")
         self._family = {None: socket.AF_UNSPEC, True: socket.AF_INET6, False: socket.AF_INET}[ipv6]
@@ -179,10 +182,12 @@ class Provider:
                 return ask(address)
             except OSError as error:
                 unreached = getattr(error, "strerror", None) or str(error) or type(error).__name__
+                if what == "update" and isinstance(error, ConnectionResetError):
+                    unreached += MAYBE
             except dns.exception.Timeout:
                 unreached = f"no answer within {self._timeout:g} seconds"
                 if what == "update":
-                    unreached += " (it may have done the update all the same; the next pass reads it)"
+                    unreached += MAYBE
             except dns.xfr.TransferError as error:
                 code = dns.rcode.to_text(error.rcode)
                 passing = error.rcode in PASSING
