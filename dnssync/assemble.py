@@ -11,7 +11,7 @@ from dnssync.core.host import Host
 from dnssync.core.model import zone_of
 from dnssync.exim.ask import Exim
 from dnssync.exim.observe import observe
-from dnssync.files import group_id, make_directory, user_id
+from dnssync.files import group_id, home_owner, make_directory
 from dnssync.keystore import GROUP, USER, Keystore
 from dnssync.lock import become_owner
 from dnssync.reconcile import Line
@@ -34,10 +34,9 @@ def line(
     """
     zones = Zones(config, resolve=lambda text: secret(text, environ))
     if not read_only:
-        owner, group = user_id(USER), group_id(GROUP)
         # exim has to get through to the map that lies below; nobody needs to list what is there
         for folder, mode in ((config.state_directory, 0o751), (config.keys, 0o750)):
-            make_directory(folder, mode=mode, owner=owner, group=group)
+            make_directory(folder, mode=mode, owner=home_owner(folder, USER), group=group_id(GROUP))
         become_owner(config.state_directory)
     state = State.open(config.state, host=platform.node(), read_only=read_only)
     resolver = Resolver({zone.name: zone.nameservers for zone in config.zones.values()})

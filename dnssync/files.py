@@ -85,6 +85,18 @@ def sync_directory(path: Path) -> None:
         os.close(handle)
 
 
+def home_owner(path: Path, user: str) -> int:
+    """Who a new folder of the service belongs to: the owner of the nearest one above it that is there, and where that is
+    root, the service's user. −1 where this process is not root (then it is its own)."""
+    if os.geteuid() != 0:
+        return -1
+    there = path
+    while not there.exists():
+        there = there.parent
+    owner = there.stat().st_uid
+    return owner if owner != 0 else user_id(user)
+
+
 def group_id(name: str) -> int:
     """The id of a group, -1 where it does not exist here or this process may not give files to it."""
     try:

@@ -11,7 +11,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from dnssync.errors import StateError
-from dnssync.files import make_directory, write_atomically
+from dnssync.files import home_owner, make_directory, write_atomically
+from dnssync.keystore import USER
 
 Lines = Mapping[str, tuple[str, ...]]
 HEAD = "# Which DKIM keys exim signs with. Written by dnssync; it is replaced whole, do not edit it.\n"
@@ -79,6 +80,7 @@ def create_if_missing(path: Path) -> bool:
     """An empty map where there is none: with DKIM_STRICT a missing file would hold up all mail."""
     if path.exists():
         return False
-    make_directory(path.parent, mode=0o755)
-    write_atomically(path, HEAD.encode("ascii"), mode=0o644)
+    owner = home_owner(path.parent, USER)  # root installs the macros, the service replaces the map
+    make_directory(path.parent, mode=0o755, owner=owner)
+    write_atomically(path, HEAD.encode("ascii"), mode=0o644, owner=owner)
     return True

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from dnssync.core import rotation
+from dnssync.core import dkim, rotation
 from dnssync.core.desire import Wish, desire, signs
 from dnssync.core.guard import Case, judge, notices, refusals
 from dnssync.core.host import Address, Host, MailDomain
 from dnssync.core.model import Claim, KeyPair, Limits, Notice, Refusal, RRset, Step
 from dnssync.core.ownership import Ledger
+from dnssync.core.pass_notices import frozen, short_keys, switched, unusable
 from dnssync.core.plan import Intent, Plan, diff, overlay
 from dnssync.core.policy import MailPolicy
 from dnssync.core.sighting import Sight
@@ -147,7 +148,7 @@ def decide(seen: Observed) -> Decision:
         steps=steps,
         map_before=dict(seen.map),
         map_after=after,
-        notices=(*seen.notices, *_switched(seen, lines), *_frozen(seen)),
+        notices=(*seen.notices, *unusable(seen), *switched(seen, lines), *frozen(seen)),
     )
 
 
@@ -222,9 +223,17 @@ def adopted(host: Host, known: Iterable[KeyPair], now: int, record: Callable[[st
                     published=now,
                     activated=now,
                     adopted=True,
-                    record=record(*at),
+                    record=_own_record(record(*at), signer.public_key),
                 )
     return tuple(keys.values())
+
+
+def _own_record(text: str, public_key: str) -> str:
+    """The text that was found at a hand-made key's selector, if it holds that key: only then is it the key's record."""
+    try:
+        return text if dkim.parse(text).p == public_key else ""
+    except ValueError:
+        return ""
 
 
 def placeholder(intent: Intent, now: int) -> KeyPair:
@@ -299,52 +308,8 @@ def _zone(
                 found=found,
                 wanted=wanted,
                 ledger=ledger,
-                notices=tuple(dict.fromkeys((*wanted_now.notices, *_short_keys(view, new), *notices(findings)))),
+                notices=tuple(dict.fromkeys((*wanted_now.notices, *short_keys(view, new), *notices(findings)))),
                 refusals=tuple(dict.fromkeys((*wanted_now.refusals, *refusals(findings)))),
             )
         )
     return plans
-
-
-def _short_keys(view: ZoneView, new: tuple[Intent, ...]) -> list[Notice]:
-    """A key that had to be shorter than the policy says, since the provider holds no longer text."""
-    if not any(intent.algorithm == "rsa1024" for intent in new) or "rsa1024" in view.policy.dkim.algorithms:
-        return []
-    return [
-        Notice(
-            "rsa1024",
-            f"{view.zone}: its provider holds no TXT text longer than {view.limits.txt} octets, too short for a 2048-bit key; "
-            "RSA keys of 1024 bits are made there. Receivers still take them (RFC 8301), but move the zone if you can.",
-        )
-    ]
-
-
-def _switched(seen: Observed, lines: Mapping[str, tuple[str, ...]]) -> list[Notice]:
-    """Domains whose keys are ready, or soon will be, while exim does not read our map: mail stays as it was."""
-    deaf = []
-    for domain in lines:
-        mail = seen.host.domain(domain)
-        if mail is None or not signs(mail):
-            continue
-        if not any(transport.uses_map for transport in mail.transports):
-            deaf.append(domain)
-    if not deaf:
-        return []
-    names = ", ".join(deaf[:3]) + (f" and {len(deaf) - 3} more" if len(deaf) > 3 else "")
-    return [
-        Notice(
-            "exim_not_switched",
-            f"exim does not use dnssync's keys yet ({names}): mail goes on as it does today. Tell exim with: "
-            "dnssync exim --install",
-        )
-    ]
-
-
-def _frozen(seen: Observed) -> list[Notice]:
-    return [
-        Notice(
-            "frozen",
-            f"{domain}: frozen by a person; nothing of it is changed. `dnssync freeze --off {domain}` ends that.",
-        )
-        for domain in sorted(seen.frozen)
-    ]

@@ -43,7 +43,6 @@ class Case:
     dns: Callable[[str, str], tuple[str, ...] | None] = lambda name, kind: None
     adopt: bool = False
     known_before: int = 0
-    strangers: frozenset[str] = frozenset()
 
     def claim_at(self, change: Change) -> Claim | None:
         """The claim behind a change, None where nothing of ours stands there."""
@@ -97,6 +96,16 @@ def _selector_ours(case: Case, change: Change, claim: Claim, where: str) -> Iter
     for value in change.old.values if change.old else ():
         mine = {*known, *([claim.value] if claim.value is not None else [])}
         if not any(same(Owner.DKIM, value.text, text) for text in mine) and not _ours_by_key(case, claim, value.text):
+            selector = claim.name.partition("._domainkey")[0]
+            adopted = any(k.adopted and (k.domain, k.selector) == (claim.domain, selector) for k in case.keys)
+            if adopted:
+                yield Refusal(
+                    "adopted_key_differs",
+                    f'{where}: holds "{_short(value.text)}", which is another key than the one that exim signs {claim.domain} '
+                    "with under this selector: receivers refuse that mail's signature today. Put the right key there, or take "
+                    f"the record out at {case.plan.provider} and let dnssync write it; or point exim at the other key.",
+                )
+                continue
             yield Refusal(
                 "selector_taken",
                 f'{where}: holds "{_short(value.text)}", which dnssync did not write. If nobody needs it, delete it at '
@@ -263,7 +272,7 @@ def _dmarc_works(case: Case) -> Iterator[Finding]:
 def _aliases(case: Case) -> Iterator[Finding]:
     """A CNAME or a delegation in the way: what we write there would be refused, or never be seen."""
     for claim in case.claims:
-        if claim.value is None or (claim.name, "TXT") == ("", "CNAME"):
+        if claim.value is None:
             continue
         cname = case.found.get((claim.name, "CNAME"))
         if cname is not None and claim.type == "TXT":

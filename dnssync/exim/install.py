@@ -19,7 +19,7 @@ from dnssync.errors import EximError, RefusedError
 from dnssync.exim import debian, macros, signing
 from dnssync.exim.ask import Exim
 from dnssync.exim.trial import Candidate, rendered, tried
-from dnssync.files import make_directory, sync_directory, write_atomically
+from dnssync.files import sync_directory, write_atomically
 from dnssync.keystore import public_half
 from dnssync.signing_map import create_if_missing
 
@@ -72,7 +72,6 @@ def install(
     file = _file(confdir)
     before = _read(file)
     after = _with(before, text, debian.scheme(confdir))
-    make_directory(map_path.parent, mode=0o755)
     made = create_if_missing(map_path)
     try:
         told = tried(exim, Candidate(confdir, file, after), map_path, domains, lists, public_half, run)

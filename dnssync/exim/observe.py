@@ -9,7 +9,7 @@ from pathlib import Path
 from dnssync.core.host import Host, MailDomain, Transport
 from dnssync.core.model import Notice, Refusal
 from dnssync.exim import outbound, routing, signing
-from dnssync.exim.ask import Exim
+from dnssync.exim.ask import Exim, Expansion
 from dnssync.exim.lists import message, split, unknown, variables, written
 from dnssync.keystore import public_half
 
@@ -194,12 +194,30 @@ def _outbound(
             found[domain] = outbound.Outbound()
         elif moving:
             found[domain] = outbound.Outbound(problems=(_dynamic(moving),))
+        elif broken := [
+            answers[asked[domain, n]].error
+            for n in way.transports
+            if asked[domain, n] and _fails(answers, asked[domain, n])
+        ]:
+            found[domain] = outbound.Outbound(problems=(_unexpandable(broken[0]),))
         else:
             bound = tuple(answers[asked[domain, n]].text if asked[domain, n] else "" for n in way.transports)
             if bound not in same:
                 same[bound] = outbound.outbound(bound, sources)
             found[domain] = same[bound]
     return found
+
+
+def _fails(answers: Mapping[str, Expansion], text: str) -> bool:
+    return bool(answers[text].error) and not answers[text].forced
+
+
+def _unexpandable(error: str) -> Refusal:
+    return Refusal(
+        "interface_unexpandable",
+        f"exim cannot work out the address that its mail leaves from (`interface`: {error}), so that mail waits in the queue. "
+        "Mend that in exim's configuration.",
+    )
 
 
 def _dynamic(variables: Sequence[str]) -> Refusal:

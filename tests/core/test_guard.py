@@ -98,6 +98,12 @@ class TestSelector:
         """A key that is not ours is not replaced."""
         assert reasons(case('s1._domainkey IN TXT "v=DKIM1; p=ZZZZ"', dkim_claim(), keys=(KEY,))) == ["selector_taken"]
 
+    def test_hand_made_key_that_differs(self) -> None:
+        """Where DNS holds another key than the one exim signs with, that is said: receivers refuse the mail today."""
+        key = replace(KEY, adopted=True)
+        got = case('s1._domainkey IN TXT "v=DKIM1; p=ZZZZ"', dkim_claim(), keys=(key,))
+        assert reasons(got) == ["adopted_key_differs"]
+
     @pytest.mark.parametrize("text", ["v=DKIM1; p=AAAA", "p=AAAA; k=rsa", "v=DKIM1; p="])
     def test_our_own_key_in_another_spelling(self, text: str) -> None:
         """Our key under other tags, or revoked by hand, is ours to put right."""

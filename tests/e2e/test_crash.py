@@ -20,10 +20,14 @@ import dns.zone
 import pytest
 
 from dnssync import assemble, signing_map
+from dnssync.carry_out import carry_out
 from dnssync.cli import run
 from dnssync.cli.context import Context
+from dnssync.config import load
+from dnssync.core.model import ProviderError
 from dnssync.demo import sample, stage
 from dnssync.demo.nameserver import NameServer
+from dnssync.errors import RefusedError
 from dnssync.keystore import read_public
 from dnssync.state import State
 
@@ -217,3 +221,61 @@ def test_full_disk(open_folder: Path, where: str, before: int) -> None:
             assert len(scene.published()) == 2
     finally:
         subprocess.run(["umount", str(full)], check=True)
+
+
+def test_a_failed_zone_keeps_its_map_line(open_folder: Path) -> None:
+    """Where the write fails in the very pass that would switch, exim's map stays; the next good pass switches."""
+    scene = Scene(open_folder / "scene")
+    with scene.served():
+        for _ in range(3):
+            assert scene.run("apply", "--yes") == 0, scene.told.getvalue()
+            scene.now += 5000
+        text = scene.stage.zone_file.read_text()
+        scene.stage.zone_file.write_text("".join(row for row in text.splitlines(True) if not row.startswith("_dmarc")))
+        broken = scene.line
+
+        def failing(config: Any, **options: Any) -> Any:
+            line = broken(config, **options)
+            real = line.zones
+
+            class Zones:
+                limits = staticmethod(real.limits)
+
+                @staticmethod
+                def provider(name: str) -> Any:
+                    one = real.provider(name)
+
+                    class Provider:
+                        limits, read = one.limits, staticmethod(one.read)
+
+                        @staticmethod
+                        def write(zone: str, changes: Any) -> tuple[str, ...]:
+                            raise ProviderError(f"{zone}: out of order", transient=True)
+
+                    return Provider()
+
+            line.zones = Zones()
+            return line
+
+        scene.line = failing  # type: ignore[method-assign]
+        assert scene.run("apply", "--yes") == 1 and "out of order" in scene.told.getvalue()
+        assert signing_map.read(scene.stage.map) == {}
+        scene.line = broken  # type: ignore[method-assign]
+        assert scene.run("apply", "--yes") == 0
+        assert len(signing_map.read(scene.stage.map)[stage.DOMAIN]) == 2
+
+
+def test_a_selector_that_is_taken(open_folder: Path) -> None:
+    """Where the new key's name turns out to be somebody else's, nothing is written that was not shown."""
+    scene = Scene(open_folder / "scene")
+    scene.stage.zone_file.write_text(stage.ZONE + '20261124r-mx-aaaa._domainkey IN TXT "v=DKIM1; p=ZZZZ"\n')
+    before = scene.stage.zone_file.read_text()
+    with scene.served():
+        assert scene.run("plan") == 2
+        line = scene.line(load(scene.stage.config), read_only=False, environ={}, now=lambda: scene.now)
+        seen, shown = line.plan()
+        with pytest.raises(RefusedError, match="another plan"):
+            carry_out(line, seen, shown, token=lambda: "aaaa")
+        assert scene.stage.zone_file.read_text() == before
+        assert scene.run("apply", "--yes") == 0, scene.told.getvalue()
+        assert "p=ZZZZ" in scene.stage.zone_file.read_text()

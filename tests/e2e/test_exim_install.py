@@ -145,3 +145,50 @@ def test_a_hand_made_key_is_taken_on(tmp_path: Path) -> None:
         assert file.read_bytes() == pem
         code, out = site.run("plan")
         assert code == 0, out
+
+
+@pytest.mark.parametrize("what", ["missing", "garbage", "differs"])
+def test_a_hand_made_key_that_cannot_be_used(tmp_path: Path, what: str) -> None:
+    """A hand-made key that exim cannot use, or that is not the one in DNS, is told with its file or record."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    zone = ZONE + 'mail2019._domainkey 300 IN TXT "v=DKIM1; p=AAAA"\n'
+    with EximHost(hostnames=(DOMAIN,)) as exim, Bind(tmp_path / "bind", {DOMAIN: zone}) as bind:
+        file = exim.folder / "dkim.pem"
+        if what != "missing":
+            file.write_bytes(pem if what == "differs" else b"nonsense")
+            file.chmod(0o640)
+            os.chown(file, -1, exim.gid)
+        own = (exim.confdir / "conf.d/main/000_localmacros").read_text()
+        exim.head(own + f"DKIM_DOMAIN = {DOMAIN}\nDKIM_SELECTOR = mail2019\nDKIM_PRIVATE_KEY = {file}\n")
+        exim.render()
+        code, out = Site(tmp_path, exim, bind).run("plan")
+    flat = " ".join(out.split())
+    if what == "differs":
+        assert code == 3 and "another key than the one that exim signs" in flat, out
+    else:
+        assert code == 2 and "exim is told to sign mail of" in flat and str(file) in flat, out
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root installs for another user")
+def test_installed_by_root_for_the_service(tmp_path: Path) -> None:
+    """The map that root makes for --install belongs to whoever owns the state: the service must be able to replace it."""
+    import pwd
+
+    nobody = pwd.getpwnam("nobody").pw_uid
+    with EximHost(hostnames=(DOMAIN,)) as host:
+        home = host.folder / "lib"
+        home.mkdir(mode=0o755)
+        os.chown(home, nobody, -1)
+        host.render()
+        path = home / "exim" / "selectors"
+        install.install(host.exim(), macros.render(path, host.keys), map_path=path, confdir=host.confdir)
+        assert path.stat().st_uid == path.parent.stat().st_uid == nobody
+
+
+def test_back_up() -> None:
+    """What stood in the file before the first install is kept beside it."""
+    with EximHost(split=False, extra="# mine") as host:
+        before = (host.confdir / "exim4.conf.localmacros").read_bytes()
+        put(host)
+        assert (host.confdir / "exim4.conf.localmacros.dnssync-old").read_bytes() == before

@@ -1,0 +1,80 @@
+"""What a person should know of a pass as a whole, beside what each zone has to say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from dnssync.core.desire import signs
+from dnssync.core.model import Notice
+from dnssync.core.plan import Intent
+
+if TYPE_CHECKING:
+    from dnssync.core.decide import Observed, ZoneView
+
+
+def short_keys(view: ZoneView, new: tuple[Intent, ...]) -> list[Notice]:
+    """A key that had to be shorter than the policy says, since the provider holds no longer text."""
+    if not any(intent.algorithm == "rsa1024" for intent in new) or "rsa1024" in view.policy.dkim.algorithms:
+        return []
+    return [
+        Notice(
+            "rsa1024",
+            f"{view.zone}: its provider holds no TXT text longer than {view.limits.txt} octets, too short for a 2048-bit key; "
+            "RSA keys of 1024 bits are made there. Receivers still take them (RFC 8301), but move the zone if you can.",
+        )
+    ]
+
+
+def unusable(seen: Observed) -> list[Notice]:
+    """Keys that exim is told to sign with and cannot: that mail leaves unsigned, or waits, today."""
+    told: dict[str, list[str]] = {}
+    for mail in seen.host.domains:
+        for transport in mail.transports:
+            for signer in transport.signers:
+                if signer.problem:
+                    told.setdefault(f"with selector {signer.selector}, and cannot: {signer.problem}", []).append(
+                        mail.name
+                    )
+            if transport.problem:
+                told.setdefault(f"by transport {transport.name}, and cannot: {transport.problem}", []).append(mail.name)
+    return [
+        Notice(
+            "signing_key_unusable",
+            f"exim is told to sign mail of {', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''} {what} "
+            "Such mail leaves unsigned, or waits where DKIM_STRICT is set.",
+        )
+        for what, names in told.items()
+    ]
+
+
+def switched(seen: Observed, lines: Mapping[str, tuple[str, ...]]) -> list[Notice]:
+    """Domains whose keys are ready, or soon will be, while exim does not read our map: mail stays as it was."""
+    deaf = []
+    for domain in lines:
+        mail = seen.host.domain(domain)
+        if mail is None or not signs(mail):
+            continue
+        if not any(transport.uses_map for transport in mail.transports):
+            deaf.append(domain)
+    if not deaf:
+        return []
+    names = ", ".join(deaf[:3]) + (f" and {len(deaf) - 3} more" if len(deaf) > 3 else "")
+    return [
+        Notice(
+            "exim_not_switched",
+            f"exim does not use dnssync's keys yet ({names}): mail goes on as it does today. Tell exim with: "
+            "dnssync exim --install",
+        )
+    ]
+
+
+def frozen(seen: Observed) -> list[Notice]:
+    """Domains that a person froze: nothing of them is changed."""
+    return [
+        Notice(
+            "frozen",
+            f"{domain}: frozen by a person; nothing of it is changed. `dnssync freeze --off {domain}` ends that.",
+        )
+        for domain in sorted(seen.frozen)
+    ]

@@ -1,0 +1,174 @@
+"""Providers by name: what a wrong configuration or a faulty plug-in says."""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dnssync.config import parse
+from dnssync.core.model import Limits, ProviderError, RRset, Value
+from dnssync.errors import ConfigError
+from dnssync.zones import Zones
+
+HERE = Path("site.yaml")
+APEX = RRset("", "TXT", 300, (Value("x", '"x"'),))
+
+
+class Plain:
+    """A plug-in of somebody's: its options are `token`, `retries` and `wait`."""
+
+    limits = Limits(types=frozenset({"TXT"}), min_ttl=300, max_ttl=86400, txt=2000, type99=False)
+
+    def __init__(self, id: str, token: str, retries: int = 3, wait: float | None = None, *, now: object = None) -> None:
+        self.id, self.options = id, (token, retries, wait)
+
+    def read(self, zone: str) -> tuple[RRset, ...]:
+        return (APEX,)
+
+    def write(self, zone: str, changes: object) -> tuple[str, ...]:
+        return ("done",)
+
+
+class Faulty(Plain):
+    """It raises whatever it likes, gives an RRset twice, or gives none at all."""
+
+    def read(self, zone: str) -> tuple[RRset, ...]:
+        if zone == "nothing.test":
+            return None  # type: ignore[return-value]
+        if zone == "twice.test":
+            return (APEX, APEX)
+        if zone == "known.test":
+            raise ProviderError(f"{zone}: out of order", transient=True)
+        raise KeyError("records")
+
+    def write(self, zone: str, changes: object) -> tuple[str, ...]:
+        raise RuntimeError(f"401 with token {self.options[0]}")
+
+
+class NotMade(Plain):
+    """It cannot even be made."""
+
+    def __init__(self, id: str, token: str) -> None:
+        raise LookupError(token)
+
+
+@pytest.fixture(autouse=True)
+def plugins() -> Iterator[None]:
+    """The plug-ins as a package of somebody's."""
+    module = types.ModuleType("somebodys")
+    vars(module).update(Plain=Plain, Faulty=Faulty, NotMade=NotMade, number=3)
+    sys.modules["somebodys"] = module
+    yield
+    del sys.modules["somebodys"]
+
+
+def zones(*providers: str, zone: str = "example.org") -> Zones:
+    """A zone at providers p1, p2, … of these lines."""
+    lines = ", ".join(f"p{number}: {{class: {line}}}" for number, line in enumerate(providers, 1))
+    names = ", ".join(f"p{number}" for number in range(1, len(providers) + 1))
+    return Zones(parse(f"providers: {{{lines}}}\nzones: {{{zone}: {{provider: [{names}]}}}}\n", HERE))
+
+
+def mistakes(*providers: str) -> list[str]:
+    """What is wrong with them."""
+    with pytest.raises(ConfigError) as caught:
+        zones(*providers)
+    return list(caught.value.mistakes)
+
+
+def test_by_entry_point_and_by_dotted_path() -> None:
+    """Ours by their short names, anybody's by a dotted path, each with its options."""
+    both = zones("memory", "somebodys.Plain, token: abc, wait: 3")
+
+    assert both.provider("p1").limits == Limits()
+    assert both.provider("p2").read("example.org") == (APEX,)
+    assert both.provider("p2").write("example.org", []) == ("done",)
+
+
+def test_a_zone_in_a_master_file_text() -> None:
+    """A trial zone in memory, written in the configuration."""
+    text = 'memory, zones: {example.org: "@ 300 IN SOA ns. me. 1 2 3 4 5\\n@ 300 IN TXT x"}'
+
+    found = {rrset.key: rrset for rrset in zones(text).provider("p1").read("example.org")}
+
+    assert set(found) == {("", "SOA"), ("", "TXT")}
+    assert found["", "TXT"] == APEX
+
+
+def test_joint_limits() -> None:
+    """A claim exists only where all providers of the zone can hold it."""
+    assert zones("memory", "manual").limits("example.org").reads is False
+    assert zones("memory").limits("example.org") == Limits()
+    assert zones("memory", "somebodys.Plain, token: abc").limits("example.org") == Limits(
+        types=frozenset({"TXT"}), min_ttl=300, max_ttl=86400, txt=2000, type99=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("provider", "told"),
+    [
+        ("gandy", "p1.class: 'gandy' is none of manual, memory, rfc2136, zonefile, nor a dotted path"),
+        ("nobodys.Provider", "p1.class: nobodys.Provider cannot be loaded: No module named 'nobodys'"),
+        ("somebodys.Other", "p1.class: somebodys.Other cannot be loaded: module 'somebodys' has no attribute 'Other'"),
+        ("somebodys.number", "p1.class: somebodys.number is no class"),
+        ("somebodys.NotMade, token: abc", "p1: somebodys.NotMade cannot be made of these options (LookupError)"),
+        ("somebodys.Plain", "p1.token: is missing"),
+        ("somebodys.Plain, token: abc, tokne: x", "p1.tokne: is no option of this provider; it has token, retries, wait"),
+        ("somebodys.Plain, token: abc, now: 3", "p1.now: is no option of this provider"),
+        ("somebodys.Plain, token: 12345", "p1.token: must be text (a number or a date in quotes)"),
+        ("somebodys.Plain, token: abc, retries: true", "p1.retries: must be a whole number"),
+        ("somebodys.Plain, token: abc, wait: soon", "p1.wait: must be a number"),
+        ("memory, zones: {example.org: oops}", "p1: the text of example.org, line 1: a record has no type."),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit(provider: str, told: str) -> None:
+    """The mistake stands with its path, says what exists, and shows no secret."""
+    (mistake,) = mistakes(provider)
+
+    assert mistake.startswith(f"providers.{told}")
+    assert "abc" not in mistake
+    assert "12345" not in mistake
+
+
+def test_several_mistakes_at_once() -> None:
+    """All options of a provider are told in one go."""
+    assert len(mistakes("somebodys.Plain, retries: x, more: 1")) == 3
+
+
+def test_a_secret_from_elsewhere_is_text() -> None:
+    """What an environment variable says is given as it is, digits too: nothing is made of it."""
+    config = parse(
+        "providers: {p1: {class: somebodys.Plain, token: env/T, retries: env/R}}\nzones: {example.org: {provider: p1}}\n",
+        HERE,
+    )
+    made = Zones(config, resolve={"env/T": "0123", "env/R": "5"}.__getitem__)
+
+    assert made.provider("p1")._plugin.options == ("0123", "5", None)  # type: ignore[attr-defined]
+
+
+class TestFaultyPlugin:
+    """What a plug-in raises fails its zone with a sentence, and nothing is taken from it."""
+
+    @pytest.mark.parametrize(
+        ("zone", "word"), [("example.org", "KeyError"), ("nothing.test", "TypeError"), ("twice.test", "ValueError")]
+    )
+    def test_read(self, zone: str, word: str) -> None:
+        """Its own exceptions, no answer, and an answer that says one thing twice."""
+        with pytest.raises(ProviderError, match=f"{zone}: provider p1 failed to read the zone with {word}"):
+            zones("somebodys.Faulty, token: abc").provider("p1").read(zone)
+
+    def test_write(self) -> None:
+        """Its words are not shown: they may hold its token."""
+        with pytest.raises(ProviderError, match="failed to write the zone with RuntimeError") as caught:
+            zones("somebodys.Faulty, token: s3cret").provider("p1").write("example.org", [])
+        assert "s3cret" not in str(caught.value)
+
+    def test_a_provider_error_stays(self) -> None:
+        """What it says in our words goes through, whether it passes too."""
+        with pytest.raises(ProviderError, match="out of order") as caught:
+            zones("somebodys.Faulty, token: abc").provider("p1").read("known.test")
+        assert caught.value.transient
