@@ -62,7 +62,13 @@ class Line:
         requests = self.state.requests(now)
         confirmed = frozenset((request.kind, request.subject) for request in requests)
         views = tuple(self._view(zone, served[zone.name], adopt, confirmed) for zone in chosen)
-        hand_made = adopted(host, keys, now, lambda domain, selector: self._standing(domain, selector, views))
+        unread = set(self.config.zones) - {view.zone for view in views if not view.problem}
+        hand_made = tuple(
+            key
+            for key in adopted(host, keys, now, lambda domain, selector: self._standing(domain, selector, views))
+            if zone_of(key.domain, self.config.zones) not in unread  # its record must be seen when it is taken on
+        )
+        problems = {(key.domain, key.selector): self.keystore.problem(key) for key in keys if key.removed is None}
         keys = (*keys, *hand_made)
         self.progress("asking the authoritative servers")
         return Observed(
@@ -71,14 +77,18 @@ class Line:
             zones=views,
             keys=keys,
             sights=self.sights(keys, views),
-            readable=frozenset((k.domain, k.selector) for k in keys if k in hand_made or not self.keystore.problem(k)),
+            readable=frozenset((k.domain, k.selector) for k in keys if not problems.get((k.domain, k.selector))),
             map=current,
             beyond=self._beyond,
             policies={domain: self.config.zones[zone].policy for zone in served for domain in served[zone]},
             remembered=self._remembered(now),
             confirmed=confirmed,
             frozen=frozenset(request.subject for request in requests if request.kind == "freeze"),
-            notices=(*host.notices, *self._homeless(host)),
+            notices=(
+                *host.notices,
+                *self._homeless(host),
+                *(Notice("key_unusable", f"{domain}: {told}") for (domain, _), told in problems.items() if told),
+            ),
         )
 
     def plan(self, only: Sequence[str] = (), *, adopt: bool = False) -> tuple[Observed, Decision]:
@@ -178,7 +188,9 @@ class Line:
 
     def _read_by_dns(self, zone: str, domains: Sequence[str]) -> Zone:
         """What the authoritative servers show at the names that can matter; complete for those names, or it raises."""
-        selectors = [f"{key.selector}._domainkey.{key.domain}" for key in self.state.keys() if key.domain in domains]
+        selectors = [
+            f"{key.selector}._domainkey.{key.domain}".lower() for key in self.state.keys() if key.domain in domains
+        ]
         names = [zone, *domains, *(f"_dmarc.{domain}" for domain in domains), *selectors]
         held = [name for name in dict.fromkeys(names) if relative(name, zone) is not None]
         kinds = ("TXT", "SPF", "CNAME", "MX", "A", "AAAA", "NS")
@@ -212,7 +224,7 @@ class Line:
         zones = {view.zone: view for view in views}
         asked: dict[Question, KeyPair] = {}
         for key in keys:
-            full = f"{key.selector}._domainkey.{key.domain}"
+            full = f"{key.selector}._domainkey.{key.domain}".lower()
             zone = zone_of(full, zones)
             if zone is not None and key.removed is None:
                 asked[Question(full, "TXT", zone)] = key
@@ -233,7 +245,7 @@ class Line:
 
     def _standing(self, domain: str, selector: str, views: Sequence[ZoneView]) -> str:
         """The text that stands in DNS for a hand-made key, "" where there is none or nobody knows."""
-        full = f"{selector}._domainkey.{domain}"
+        full = f"{selector}._domainkey.{domain}".lower()
         for view in views:
             name = relative(full, view.zone)
             for found in view.found.values():

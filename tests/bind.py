@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -78,7 +79,7 @@ class Bind:
         self.folder.mkdir(parents=True, exist_ok=True)
         blocks = []
         for zone, text in self.zones.items():
-            whole = text if "SOA" in text else HEAD.format(zone=zone) + text
+            whole = text if re.search(r"\bSOA\s", text) else HEAD.format(zone=zone) + text
             self.zone_file(zone).write_text(whole if whole.endswith("\n") else whole + "\n", encoding="utf-8")
             blocks.append(f'zone "{zone}" {{ type primary; file "{self.zone_file(zone)}"; check-names ignore; '
                           f"update-policy {{ {self._policy} }}; }};")  # fmt: skip

@@ -53,6 +53,8 @@ def command(
         raise click.UsageError("--print, --install and --uninstall exclude each other.")
     config = context.config
     exim = Exim(config.exim.command)
+    if install or uninstall:
+        exim.version()  # is it exim at all?
     if uninstall:
         return _tell(context, installation.uninstall(exim, confdir=Path(confdir), activate=_live(confdir)))
     try:

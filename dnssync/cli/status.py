@@ -11,6 +11,7 @@ from dnssync.cli import render
 from dnssync.cli.context import Context, chosen, json_option
 from dnssync.core.model import KeyPair, Phase, zone_of
 from dnssync.core.rotation import Policy, due, moment, phase
+from dnssync.keystore import Keystore
 from dnssync.state import State, ZoneRecord
 
 
@@ -30,7 +31,13 @@ def command(context: Context, domains: tuple[str, ...]) -> int:
     keys = [key for key in state.keys() if not only or _wanted(key.domain, only, context)]
     zones = [zone for zone in context.config.zones if not only or any(zone_of(name, [zone]) for name in only)]
     records = {zone: state.zone(zone) for zone in zones}
-    troubled = [zone for zone, record in records.items() if record is not None and record.result != "ok"]
+    unusable = {
+        (k.domain, k.selector): told
+        for k in keys
+        if k.removed is None and (told := Keystore(context.config.keys).problem(k))
+    }
+    troubled: list[object] = [*unusable]
+    troubled += [zone for zone, record in records.items() if record is not None and record.result != "ok"]
     if context.json:
         context.emit(
             {
@@ -49,6 +56,8 @@ def command(context: Context, domains: tuple[str, ...]) -> int:
         for k in keys
     ]
     render.show(context, render.table(("domain", "key", "algorithm", "phase", "since", "next"), rows))
+    for told in unusable.values():
+        context.say(told, "red")
     if not rows:
         context.say("There are no keys yet; `dnssync apply` makes them.")
     context.say()

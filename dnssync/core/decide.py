@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from dnssync.core import dkim, rotation
 from dnssync.core.desire import Wish, desire, signs
-from dnssync.core.guard import Case, judge, notices, refusals
+from dnssync.core.guard import SIGNING, Case, judge, notices, refusals
 from dnssync.core.host import Address, Host, MailDomain
 from dnssync.core.model import Claim, KeyPair, Limits, Notice, Refusal, RRset, Step
 from dnssync.core.ownership import Ledger
@@ -131,8 +131,7 @@ def decide(seen: Observed) -> Decision:
             stepped.update({(key.domain, key.selector): key for key in step.keys})
             intents[domain] = (*intents.get(domain, ()), *(Intent(domain, algorithm) for algorithm in step.generate))
     keys = tuple(stepped.values())
-    lines = {d: tuple(s for kind in ("rsa", "ed25519") if (d, kind) in steps for s in steps[(d, kind)].sign)
-             for d in {domain for domain, _ in steps}}  # fmt: skip
+    lines = {domain: _line(seen, domain, steps) for domain in {domain for domain, _ in steps}}
     plans = [plan for view in seen.zones if not view.problem for plan in _zone(seen, view, keys, intents, lines)]
     held = {p.plan.zone for p in plans if p.refusals} | {view.zone for view in seen.zones if view.problem}
     after = dict(seen.map)
@@ -150,6 +149,25 @@ def decide(seen: Observed) -> Decision:
         map_after=after,
         notices=(*seen.notices, *unusable(seen), *switched(seen, lines), *frozen(seen)),
     )
+
+
+def _line(seen: Observed, domain: str, steps: Mapping[tuple[str, str], Step]) -> tuple[str, ...]:
+    """The domain's line in exim's map: what its key sets say. A set that says nothing, since DNS was silent, keeps the
+    selector that stands there, as long as that key is seasoned and can be used."""
+    line: list[str] = []
+    for kind in ("rsa", "ed25519"):
+        step = steps.get((domain, kind))
+        if step is None:
+            continue
+        kept = [
+            key.selector
+            for key in step.keys
+            if key.selector in seen.map.get(domain, ())
+            and (domain, key.selector) in seen.readable
+            and rotation.phase(key, rotation.Policy(), seen.now) in SIGNING
+        ]
+        line.extend(step.sign or kept)
+    return tuple(line)
 
 
 # --- keys -------------------------------------------------------------------------------------------------------
@@ -211,7 +229,7 @@ def adopted(host: Host, known: Iterable[KeyPair], now: int, record: Callable[[st
         for transport in mail.transports:
             for signer in transport.signers if not transport.uses_map else ():
                 at = (signer.domain, signer.selector)
-                if signer.problem or at in have or signer.domain != mail.name:
+                if signer.problem or at in have or signer.domain != mail.name or not signer.path.startswith("/"):
                     continue
                 keys[at] = KeyPair(
                     domain=signer.domain,

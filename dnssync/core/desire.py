@@ -264,7 +264,7 @@ def _dkim(draft: _Draft, domain: str, mail: MailDomain, parked: bool) -> None:
     for key in wish.published:
         if key.domain != domain or parked:
             continue
-        name = draft.name(f"{key.selector}._domainkey.{domain}")
+        name = draft.name(f"{key.selector}._domainkey.{domain}".lower())
         revoked = key.revoked is not None or key.removed is not None
         text = dkim.REVOKED if revoked else dkim.record_for(key)
         because = "exim signs with it" if key.activated else "a key that exim will sign with"

@@ -36,13 +36,16 @@ def unusable(seen: Observed) -> list[Notice]:
                     told.setdefault(f"with selector {signer.selector}, and cannot: {signer.problem}", []).append(
                         mail.name
                     )
+                elif not signer.path.startswith("/") and not transport.uses_map:
+                    what = f"with selector {signer.selector}, whose key stands in its configuration and not in a file of its own, so "
+                    told.setdefault(what + "dnssync cannot take it on; write it to a file.", []).append(mail.name)
             if transport.problem:
                 told.setdefault(f"by transport {transport.name}, and cannot: {transport.problem}", []).append(mail.name)
     return [
         Notice(
             "signing_key_unusable",
-            f"exim is told to sign mail of {', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''} {what} "
-            "Such mail leaves unsigned, or waits where DKIM_STRICT is set.",
+            f"exim is told to sign mail of {', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''} {what}"
+            + ("" if "take it on" in what else " Such mail leaves unsigned, or waits where DKIM_STRICT is set."),
         )
         for what, names in told.items()
     ]

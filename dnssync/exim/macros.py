@@ -30,7 +30,10 @@ SIGN_HEADERS = (
     "+From:=To:=Cc:=Subject:=Date:=Message-ID:=Reply-To:=In-Reply-To:=References:=MIME-Version:=Content-Type:"
     "=Content-Transfer-Encoding"
 )
-_OURS = "or{{!def:sender_host_address}{def:authenticated_id}{match_ip{$sender_host_address}{+relay_from_hosts}}}"
+_OURS = (
+    "or{{!def:sender_host_address}{def:authenticated_id}"
+    "{match_ip{$sender_host_address}{<; 127.0.0.1 ; ::1}}{match_ip{$sender_host_address}{+relay_from_hosts}}}"
+)
 # the first of the look-ups that found something; "HIDE_MAILNAME" is a macro of Debian's, 1 where it is defined
 _FIRST = (
     "${listextract{1}{${filter{${if eq{HIDE_MAILNAME}{1}{DNSSYNC_SENDER}} : DNSSYNC_FROM : DNSSYNC_PARENT"

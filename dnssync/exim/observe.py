@@ -182,7 +182,7 @@ def _outbound(
     if addresses:
         told = outbound.explicit(addresses)
         return {domain: told if way.direct else outbound.Outbound() for domain, way in ways.items()}
-    known = tuple(message("x"))
+    known = tuple(name for name in message("x") if name != "sender_address_local_part")
     texts = {name: options.get("interface", "") for name, options in transports.items()}
     asked = {(d, n): written(texts[n], message(d)) for d, way in ways.items() for n in way.transports if way.direct}
     answers = exim.expand(text for text in asked.values() if text)
