@@ -95,6 +95,27 @@ def test_example_file_is_what_print_prints() -> None:
     assert example.read_text() == text
 
 
+def test_a_selector_with_capitals(tmp_path: Path) -> None:
+    """A hand-made selector in capitals keeps its spelling for exim, and is found in DNS, where case means nothing."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=1024)
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    zone = ZONE + f'S1._domainkey 300 IN TXT "k=rsa; p={public_half(pem)[1]}"\n'
+    with EximHost(hostnames=(DOMAIN,)) as exim, Bind(tmp_path / "bind", {DOMAIN: zone}) as bind:
+        file = exim.folder / "dkim.pem"
+        file.write_bytes(pem)
+        file.chmod(0o640)
+        os.chown(file, -1, exim.gid)
+        own = (exim.confdir / "conf.d/main/000_localmacros").read_text()
+        exim.head(own + f"DKIM_DOMAIN = {DOMAIN}\nDKIM_SELECTOR = S1\nDKIM_PRIVATE_KEY = {file}\n")
+        exim.render()
+        site = Site(tmp_path, exim, bind)
+        code, out = site.run("apply", "--yes")
+        assert code == 0, out
+        assert f"\n{DOMAIN}: S1\n" in exim.map.read_text()
+        code, out = site.run("plan")
+        assert code == 0, out
+
+
 def test_a_hand_made_key_is_taken_on(tmp_path: Path) -> None:
     """The administrator's key signs before, during and after; its record and its file stay as they are."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)

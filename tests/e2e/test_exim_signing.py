@@ -132,3 +132,15 @@ def test_mail_of_a_relay_host_and_of_a_user_is_signed(signing: Signing) -> None:
         (received,) = signing.host.send(PLAIN, sender="ann@example.org", options=options)
 
         assert both("example.org") == signing.verified(received)
+
+
+def test_mail_over_loopback_is_signed_whatever_the_relay_list_holds(keys: dict[str, tuple[bytes, bytes]]) -> None:
+    """A host name in relay_from_hosts, at which exim's look stops, does not leave webmail and lists of this host unsigned."""
+    with EximHost(hostnames=("example.org",), relay_nets="relay.example.org") as host:
+        signing = Signing(host, keys, ("example.org",))
+        host.macros(render(host.map, host.keys))
+        host.render()
+        for address in ("127.0.0.1", "::1"):
+            (received,) = host.send(PLAIN, sender="ann@example.org", options=("-oMa", address))
+
+            assert both("example.org") == signing.verified(received)
