@@ -7,7 +7,7 @@ stands in the zone's own file; a record of an included or generated line has non
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 import dns.exception
 import dns.name
@@ -38,7 +38,8 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record. `name` is relative to the zone, `file` and `line` say where it stands."""
+    """One record. `name` is relative to the zone, `file` and `line` say where it stands; records that follow each other with
+    one spelling of their owner have the same `run`."""
 
     name: str
     type: str
@@ -47,6 +48,7 @@ class Record:
     file: str
     line: int
     entry: Entry | None
+    run: int
 
 
 @dataclass
@@ -59,7 +61,7 @@ class _Reader:
     default: int | None = None
     last: int | None = None
     depth: int = 0
-    open: list[str] = field(default_factory=list)
+    run: int = 0
 
     def records(self, file: str, text: str, origin: dns.name.Name) -> Iterator[Record]:
         try:
@@ -95,7 +97,8 @@ class _Reader:
     def _record(self, file: str, entry: Entry, origin: dns.name.Name) -> Record | None:
         parts = head(entry)
         if parts.owner is not None:
-            self.owner = _name(parts.owner, origin)
+            before, self.owner = self.owner, _name(parts.owner, origin)
+            self.run += before is None or before.labels != self.owner.labels
         if self.owner is None:
             raise MasterError(entry.line, "the first record has no owner name")
         if parts.class_ is not None and parts.class_.text.upper() not in ("IN", "CLASS1"):
@@ -104,7 +107,7 @@ class _Reader:
         ttl = self._ttl(parts, kind, value, entry)
         if not self.owner.is_subdomain(self.zone):
             return None  # named passes over it too, with a warning
-        return Record(_relative(self.owner, self.zone), kind, ttl, value, file, entry.line, entry)
+        return Record(_relative(self.owner, self.zone), kind, ttl, value, file, entry.line, entry, self.run)
 
     def _ttl(self, parts: Head, kind: str, value: Value, entry: Entry) -> int:
         """Its own, else $TTL, else the one of the record before (RFC 1035), else the SOA's last field."""
@@ -125,20 +128,24 @@ class _Reader:
             raise MasterError(entry.line, f"$INCLUDE goes deeper than {DEEPEST} files")
         inner = _name(entry.tokens[2], origin) if len(entry.tokens) > 2 else origin
         text, owner = self.load(file), self.owner
-        self.depth += 1
+        self.depth, self.run = self.depth + 1, self.run + 1
         for record in self.records(file, text, inner):
-            yield Record(record.name, record.type, record.ttl, record.value, record.file, record.line, None)
-        self.depth -= 1
+            yield replace(record, entry=None)
+        self.depth, self.run = self.depth - 1, self.run + 1
         self.owner = owner  # RFC 1035 §5.1: an include changes nothing for what follows it
 
     def _generate(self, file: str, entry: Entry, origin: dns.name.Name) -> Iterator[Record]:
         ttl = self.default if self.default is not None else self.last
         line = " ".join(printable(token.text) for token in entry.tokens)
         made = dns.zone.from_text(f"$TTL {ttl or 0}\n{line}\n", origin=origin, relativize=False, check_origin=False)
+        self.run += 1
         for name, rdataset in made.iterate_rdatasets():
             for rdata in rdataset:
                 kind = dns.rdatatype.to_text(rdataset.rdtype)
-                yield Record(_relative(name, self.zone), kind, rdataset.ttl, _of(rdata), file, entry.line, None)
+                yield Record(
+                    _relative(name, self.zone), kind, rdataset.ttl, _of(rdata), file, entry.line, None, self.run
+                )
+        self.run += 1
 
 
 def read(zone: str, file: str, text: str, load: Callable[[str], str]) -> tuple[Record, ...]:
@@ -148,11 +155,15 @@ def read(zone: str, file: str, text: str, load: Callable[[str], str]) -> tuple[R
 
 
 def rrsets(records: tuple[Record, ...]) -> Mapping[tuple[str, str], RRset]:
-    """The RRsets of records, by name and type. Records of one RRset have one TTL, the first one's, as in named."""
-    found: dict[tuple[str, str], tuple[int, dict[str, Value]]] = {}
+    """The RRsets of records, by name and type. Where the TTLs of one RRset differ, named takes the first one of a run of
+    records, and the last such run's."""
+    found: dict[tuple[str, str], tuple[Record, dict[str, Value]]] = {}
     for record in records:
-        found.setdefault((record.name, record.type), (record.ttl, {}))[1].setdefault(record.value.raw, record.value)
-    return {key: RRset(*key, ttl, tuple(values.values())) for key, (ttl, values) in found.items()}
+        key = (record.name, record.type)
+        ruling, values = found.get(key, (record, {}))
+        values.setdefault(record.value.raw, record.value)
+        found[key] = (record if record.run != ruling.run else ruling, values)
+    return {key: RRset(*key, ruling.ttl, tuple(values.values())) for key, (ruling, values) in found.items()}
 
 
 def _argument(entry: Entry, at: int) -> Token:

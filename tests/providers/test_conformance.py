@@ -49,7 +49,7 @@ class InAFile:
         done = subprocess.run(argv, capture_output=True, text=True, check=True)
         found: dict[tuple[str, str], tuple[int, set[bytes]]] = {}
         for line in done.stdout.splitlines():
-            name, ttl, kind, data = re.fullmatch(r"(\S+)\s+(\d+) IN (\S+)\s*(.*)", line).groups()
+            name, ttl, kind, data = re.fullmatch(r"(\S+)\s+(\d+)\s+IN\s+(\S+)\s*(.*)", line).groups()
             if kind != "SOA":
                 key = (name.lower().removesuffix(".").removesuffix(ZONE).removesuffix("."), kind)
                 found.setdefault(key, (int(ttl), set()))[1].add(wire(kind, data))
