@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import dkim
 import pytest
 import spf as pyspf
 
+from dnssync.exim import macros
 from tests.bind import Bind
-from tests.site_under_test import DOMAIN, IP, Site, site
+from tests.exim_host import EximHost
+from tests.site_under_test import DOMAIN, IP, ZONE, Site, site
 
 __all__ = ["site"]
 
@@ -93,3 +97,53 @@ def test_pyspf_passes_our_address(site: Site, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(pyspf, "DNSLookup", answer)
     assert pyspf.check2(i=IP, s=f"a@{DOMAIN}", h=f"mx.{DOMAIN}")[0] == "pass"
     assert pyspf.check2(i="192.0.2.99", s=f"a@{DOMAIN}", h=f"mx.{DOMAIN}")[0] == "fail"
+
+
+BOTH = {b"rsa-sha256": True, b"ed25519-sha256": True}
+MAIL = {
+    "encoded name with a comma": (
+        f"From: =?utf-8?Q?Caf=C3=A9=2C_Sales?= <a@{DOMAIN}>\nSubject: x\n\nText.\n",
+        f"a@{DOMAIN}",
+    ),
+    "sub-domain": (f"From: a@news.{DOMAIN}\nSubject: x\n\nText.\n", f"a@{DOMAIN}"),
+    "list post": (f"From: b@elsewhere.test\nList-Id: <l.{DOMAIN}>\nSubject: x\n\nText.\n", f"list-bounces@{DOMAIN}"),
+}
+
+
+def test_mail_that_a_naive_set_up_loses(site: Site) -> None:
+    """After apply, each of these leaves with both signatures, which verify against what BIND serves."""
+    code, out = site.run("apply", "--yes", "--wait")
+    assert code == 0, out
+    for name, (message, sender) in MAIL.items():
+        [received] = site.exim.send(message.encode(), sender=sender)
+        assert verify(site.bind, received.data) == BOTH, name
+
+
+def test_satellite(tmp_path: Path) -> None:
+    """A satellite whose From: is rewritten: apply, and mail by the visible domain that verifies against what BIND serves."""
+    hostname = "host.internal.test"
+    with (
+        EximHost(configtype="satellite", hostname=hostname, hostnames=(hostname,), readhost=DOMAIN, hide=True) as exim,
+        Bind(tmp_path / "bind", {DOMAIN: ZONE}) as bind,
+    ):
+        exim.macros(macros.render(exim.map, exim.keys))
+        exim.edit("remote_smtp_smarthost", macros.transport_lines())
+        exim.map.write_text("")
+        exim.render()
+        satellite = Site(tmp_path, exim, bind)
+        code, out = satellite.run("plan")
+        assert code == 0, out
+        satellite.write(f'{{"domains": ["{DOMAIN}"], "dmarc": {{"rua": []}}}}')
+        code, out = satellite.run("plan")
+        assert (
+            code == 3 and "unknown" not in out and "what SPF has to say for it is not known" in " ".join(out.split())
+        ), out
+        satellite.write(
+            f'{{"domains": ["{DOMAIN}"], "dmarc": {{"rua": []}}, "spf": {{"extra": ["ip4:192.0.2.128/25"]}}}}'
+        )
+        code, out = satellite.run("apply", "--yes", "--wait")
+        assert code == 0, out
+        assert "v=spf1 ip4:192.0.2.128/25 -all" in bind.texts(DOMAIN)
+        [received] = exim.send(f"From: ann@{hostname}\nSubject: x\n\nText.\n".encode(), sender=f"ann@{hostname}")
+        assert f"From: ann@{DOMAIN}".encode() in received.data
+        assert verify(bind, received.data) == BOTH

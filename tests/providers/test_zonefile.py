@@ -1,29 +1,15 @@
-"""Master files as administrators write them: read as named reads them, edited line by line, and never half."""
+"""Master files read as named reads them: named's own tools are the measure."""
 
 from __future__ import annotations
 
-import datetime
 import re
 import subprocess
 from pathlib import Path
 
 import pytest
-from dnssync_providers.zonefile import Provider
 
-from dnssync.core.model import Change, Kind, RRset, Value
+from tests.providers.desk import ZONE, Desk
 from tests.zone_of_everything import DATA, master
-
-ZONE = "example.org"
-NOW = datetime.datetime(2026, 11, 24, 12, tzinfo=datetime.UTC).timestamp()
-HEAD = """; the zone of example.org
-$TTL 1h
-@\tIN SOA ns1 hostmaster (
-\t\t7        ; serial
-\t\t3600 600 604800 300 )
-\tIN NS  ns1
-ns1\tA 192.0.2.53
-"""
-
 
 # The mnemonics of BIND 9.18.
 TYPES_OF_NAMED = (
@@ -35,53 +21,6 @@ TYPES_OF_NAMED = (
 # RESINFO and WALLET came late: the zone has them by number. MD and MF are "obsolete" to named. NSEC and its kin need a signed
 # zone, the others are no records of a zone, or have no form but the one of unknown types.
 NOT_BY_NAME = "RESINFO WALLET MD MF RRSIG NSEC NSEC3 NSEC3PARAM SOA NS NULL OPT TKEY TSIG UID GID UINFO UNSPEC"
-
-
-class Desk:
-    """A zone file and the provider that edits it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.file = folder / "db.example.org"
-        self.told: list[list[str]] = []
-
-    def write_text(self, text: str) -> None:
-        """The file as the administrator left it."""
-        self.file.write_bytes(text.encode("utf-8", "surrogateescape"))
-
-    def provider(self, **options: object) -> Provider:
-        """The provider, with a clock that stands."""
-        return Provider("file", file=str(self.file.parent / "db.{zone}"), now=lambda: NOW, **options)
-
-    def rrset(self, name: str, kind: str = "TXT") -> RRset | None:
-        """What a read shows there."""
-        return {rrset.key: rrset for rrset in self.provider().read(ZONE)}.get((name, kind))
-
-    def change(self, name: str, *texts: str, ttl: int | None = None, kind: str = "TXT") -> Change:
-        """Texts of ours as the whole RRset; a text that stands there already is kept as it was read."""
-        old = self.rrset(name, kind)
-        there = {value.text: value for value in old.values} if old else {}
-        new = RRset(name, kind, ttl or (old.ttl if old else 300), tuple(there.get(t, Value(t, "")) for t in texts))
-        return Change(
-            Kind.CREATE if old is None else Kind.UPDATE if texts else Kind.DELETE,
-            name,
-            kind,
-            old,
-            new if texts else None,
-        )
-
-    def diff(self, *changes: Change) -> str:
-        """Write, and say which lines of the file went (-) and came (+), the SOA's serial left out."""
-        before = self.file.read_bytes().decode("utf-8", "surrogateescape")
-        self.provider().write(ZONE, changes)
-        after = self.file.read_bytes().decode("utf-8", "surrogateescape")
-        return _diff(before, after)
-
-
-def _diff(before: str, after: str) -> str:
-    import difflib
-
-    lines = difflib.ndiff(before.splitlines(keepends=True), after.splitlines(keepends=True))
-    return "".join(line.replace(" ", "", 1) for line in lines if line[0] in "+-" and "; serial" not in line)
 
 
 @pytest.fixture
@@ -137,7 +76,7 @@ class TestAsNamed:
         """Owners, TTLs, types and texts are those that named loads, whatever way they are written."""
         folder = desk.file.parent
         (folder / "inner").write_text("$ORIGIN rel\ni 77 TXT included\n$TTL 11\n  TXT again\n")
-        desk.write_text(HEAD + text)
+        desk.lay(text)
         named = {record for record in compiled(desk.file, folder) if record[2] != "SOA"}
         ours = set()
         for rrset in desk.provider().read(ZONE):
