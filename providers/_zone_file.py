@@ -91,24 +91,30 @@ class ZoneFile:
         there = {_octets(record.type, record.value) for record in here}
         missing = [value for octets, value in wanted.items() if octets not in there]
         place = len(self.text)
+        staying: list[tuple[Record, Edit | None]] = []
         for record in here:
             stays = _octets(record.type, record.value) in wanted
-            if record.entry is None:
-                if stays and record.ttl == ttl:
+            swap = None
+            if record.entry is not None:
+                place = record.entry.end
+                swap = with_data(record.entry, self._data(change.type, missing[0])) if missing and not stays else None
+                if swap is not None:
+                    missing.pop(0)
+                elif not stays:
+                    gone[record.entry] = owner
                     continue
-                raise ProviderError(
-                    f"{self.zone}: {owner} {change.type} comes from {record.file}, line {record.line}, by $INCLUDE or "
-                    f"$GENERATE, and dnssync edits only {self.path} itself. Move that record there; nothing was written."
-                )
-            place = record.entry.end
-            swap = with_data(record.entry, self._data(change.type, missing[0])) if missing and not stays else None
+            elif not stays:
+                raise self._beyond(record)
+            staying.append((record, swap))
+        # One TTL rules an RRset, even where its lines say others: those are left alone while the one in force stays.
+        uneven = len({record.ttl for record in here}) > 1 and len(staying) < len(here)
+        retimed = uneven or (change.old is not None and change.old.ttl != ttl)
+        for record, swap in staying:
             if swap is not None:
                 yield swap
-                missing.pop(0)
-            elif not stays:
-                gone[record.entry] = owner
-                continue
-            if record.ttl != ttl:
+            if retimed and record.ttl != ttl:
+                if record.entry is None:
+                    raise self._beyond(record)
                 yield with_ttl(record.entry, ttl)
         lines = "".join(
             line(owner, ttl, change.type, self._data(change.type, value), self._newline) for value in missing
@@ -116,6 +122,12 @@ class ZoneFile:
         if lines:
             unfinished = place > 0 and not self.text[:place].endswith("\n")
             yield Edit(place, place, (self._newline if unfinished else "") + lines)
+
+    def _beyond(self, record: Record) -> ProviderError:
+        return ProviderError(
+            f"{self.zone}: {absolute(record.name, self.zone)} {record.type} comes from {record.file}, line {record.line}, by "
+            f"$INCLUDE or $GENERATE, and dnssync edits only {self.path} itself. Move that record there; nothing was written."
+        )
 
     def _data(self, kind: str, value: Value) -> str:
         """The data as it is written; several strings go on lines of their own, so that a key can be read in an editor."""
@@ -145,8 +157,8 @@ class ZoneFile:
             if not well:
                 raise ProviderError(
                     f"{self.zone}: {self.path} cannot be edited without a change of {absolute(key[0], self.zone)} {key[1]} that nobody "
-                    "wants, so nothing was written. A $TTL line above the SOA record, and an owner name on every record, "
-                    "make a file that can be edited line by line."
+                    "wants, so nothing was written. A $TTL line above the SOA record, an owner name on every record, "
+                    "and one TTL in an RRset make a file that can be edited line by line."
                 )
 
     def replace(self, text: str) -> None:

@@ -37,7 +37,7 @@ _OURS = (
 # the first of the look-ups that found something; "HIDE_MAILNAME" is a macro of Debian's, 1 where it is defined
 _FIRST = (
     "${listextract{1}{${filter{${if eq{HIDE_MAILNAME}{1}{DNSSYNC_SENDER}} : DNSSYNC_FROM : DNSSYNC_PARENT"
-    " : DNSSYNC_SENDER}{!eq{$item}{}}}}}"
+    " : DNSSYNC_SENDER : ${if eq{HIDE_MAILNAME}{1}{DNSSYNC_VISIBLE}}}{!eq{$item}{}}}}}"
 )
 # An identity (i=) of the administrator's cannot fit every domain of the map (RFC 6376 §3.5: it must lie in d=).
 _IDENTITY = ".ifdef DKIM_IDENTITY\nDKIM_IDENTITY ==\n.endif\n"
@@ -100,7 +100,10 @@ def _finders(map_path: Path) -> list[str]:
         "DNSSYNC_SENDER": "${lc:${domain:$return_path}}",
     }
     looks = [f"{name} = ${{lookup{{{key}}}lsearch,ret=key{{DNSSYNC_MAP}}}}" for name, key in by.items()]
-    return [f"DNSSYNC_MAP = {map_path}", *looks]
+    # A satellite's bounces have no sender to look up; what receivers see is Debian's DCreadhost.
+    visible = "${lookup{${lc:DCreadhost}}lsearch,ret=key{DNSSYNC_MAP}}"
+    last = [".ifdef DCreadhost", f"DNSSYNC_VISIBLE = {visible}", ".else", "DNSSYNC_VISIBLE =", ".endif"]
+    return [f"DNSSYNC_MAP = {map_path}", *looks, *last]
 
 
 def _define(name: str, value: str) -> str:

@@ -57,5 +57,6 @@ class Desk:
         """Write, and say which lines of the file went (-) and came (+); the line of the serial left out."""
         before = self.text
         self.provider().write(ZONE, changes)
-        lines = difflib.ndiff(before.splitlines(keepends=True), self.text.splitlines(keepends=True))
-        return "".join(line.replace(" ", "", 1) for line in lines if line[0] in "+-" and "; serial" not in line)
+        parts = [text.splitlines(keepends=True) for text in (before, self.text)]
+        lines = list(difflib.unified_diff(*parts, n=0))[2:]
+        return "".join(line for line in lines if line[0] != "@" and "; serial" not in line)
