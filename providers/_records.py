@@ -56,7 +56,7 @@ class _Reader:
     """Goes through a file and the files that it includes; what one record leaves to the next is kept here."""
 
     zone: dns.name.Name
-    load: Callable[[str], str]
+    load: Callable[[str], tuple[str, str]]
     owner: dns.name.Name | None = None
     default: int | None = None
     last: int | None = None
@@ -123,11 +123,11 @@ class _Reader:
         return self.last
 
     def _include(self, entry: Entry, origin: dns.name.Name) -> Iterator[Record]:
-        file = _argument(entry, 1).text.strip('"')
         if self.depth >= DEEPEST:
             raise MasterError(entry.line, f"$INCLUDE goes deeper than {DEEPEST} files")
         inner = _name(entry.tokens[2], origin) if len(entry.tokens) > 2 else origin
-        text, owner = self.load(file), self.owner
+        file, text = self.load(_argument(entry, 1).text.strip('"'))
+        owner = self.owner
         self.depth, self.run = self.depth + 1, self.run + 1
         for record in self.records(file, text, inner):
             yield replace(record, entry=None)
@@ -148,8 +148,8 @@ class _Reader:
         self.run += 1
 
 
-def read(zone: str, file: str, text: str, load: Callable[[str], str]) -> tuple[Record, ...]:
-    """Every record in the order of the file; `load` gives the text of an included one. Raises `Unreadable`."""
+def read(zone: str, file: str, text: str, load: Callable[[str], tuple[str, str]]) -> tuple[Record, ...]:
+    """Every record in the order of the file; `load` gives path and text of an included one. Raises `Unreadable`."""
     origin = dns.name.from_text(zone)
     return tuple(_Reader(origin, load).records(file, text, origin))
 

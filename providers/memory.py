@@ -42,7 +42,8 @@ class Provider:
                 del after[(change.name, change.type)]
             elif change.new is not None:
                 values = tuple(
-                    Value(v.text, _text.spelled(v) if change.type in _text.TYPES else v.raw) for v in change.new.values
+                    Value(v.text, _text.spelled(v) if change.type in _text.TYPES else v.raw or v.text)
+                    for v in change.new.values
                 )
                 after[(change.name, change.type)] = RRset(change.name, change.type, change.new.ttl, values)
         self.zones[zone] = after
@@ -58,7 +59,7 @@ class Provider:
 def _parsed(zone: str, text: str) -> Iterable[RRset]:
     from ._records import Unreadable, read, rrsets
 
-    def load(name: str) -> str:
+    def load(name: str) -> tuple[str, str]:
         raise ValueError(f"$INCLUDE {name}: a zone in memory has no files")
 
     try:

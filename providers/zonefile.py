@@ -100,9 +100,9 @@ class Provider:
     def _records(self, zone: str, path: Path, text: str) -> tuple[Record, ...]:
         base = self._directory if self._directory is not None else path.parent
 
-        def load(name: str) -> str:
+        def load(name: str) -> tuple[str, str]:
             try:
-                return (base / name).read_bytes().decode("utf-8", "surrogateescape")
+                return str(base / name), (base / name).read_bytes().decode("utf-8", "surrogateescape")
             except OSError as error:
                 raise ValueError(f"$INCLUDE {name}: {base / name} cannot be read ({error.strerror}); named's `directory` "
                                  "belongs in `directory:`") from None  # fmt: skip
