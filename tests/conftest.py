@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 # A busy machine is slow, not wrong: no test fails for the time it took.
-settings.register_profile("dnssync", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("dnssync", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("dnssync")
 
 NEEDS = {
