@@ -242,6 +242,21 @@ class TestBadServers:
         with server(lambda _: []) as port:
             assert "whether it was done is read in the next pass" in write(Provider("bind", "127.0.0.1", port))
 
+    def test_update_reset(self) -> None:
+        """A connection that is reset when the update has been sent says that it may have been done."""
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+
+            def reset() -> None:
+                connection, _ = listening.accept()
+                connection.recv(1)
+                connection.close()  # with octets unread, TCP ends it by RST
+
+            thread = threading.Thread(target=reset)
+            thread.start()
+            sentence = write(Provider("bind", "127.0.0.1", listening.getsockname()[1]))
+            thread.join()
+        assert "Connection reset by peer (it may have done the update all the same" in sentence
+
     def test_clocks_apart(self) -> None:
         """BADTIME names the clocks."""
         keyring = dns.tsigkeyring.from_text({Bind.key_name: SECRET})
@@ -282,6 +297,9 @@ class TestBadServers:
         ({"key_name": "a..b", "key_secret": SECRET}, "no name"),
         ({"key_name": "dnssync", "key_secret": SECRET, "key_algorithm": "hmac-sha265"}, "hmac-sha256"),
         ({"ipv6": "yes"}, "ipv6"),
+        ({"port": 0}, "1 to 65535"),
+        ({"port": 65536}, "1 to 65535"),
+        ({"timeout": 0}, "timeout"),
     ],
 )
 def test_wrong_options(options: dict[str, object], word: str) -> None:
