@@ -65,11 +65,12 @@ def unprivileged() -> Iterator[None]:
 
 
 def interrupted(act: Callable[[], Any], step: int, *modules: str) -> bool:
-    """Do it with Ctrl-C at the given step within those modules of dnssync; False where it has fewer steps.
+    """Do it with Ctrl-C at the given step within those modules of dnssync (`files`, or `providers/zonefile`); False where it
+    has fewer steps.
 
     A step is a call that the module makes or the end of one, and the same within what it calls.
     """
-    files = tuple(f"/dnssync/{module}.py" for module in modules)
+    files = tuple(f"{module}.py" if "/" in module else f"/dnssync/{module}.py" for module in modules)
     left = step
 
     def count(frame: FrameType, event: str, argument: Any) -> None:
