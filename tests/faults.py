@@ -71,12 +71,13 @@ def interrupted(act: Callable[[], Any], step: int, *modules: str) -> bool:
     A step is a call that the module makes or the end of one, and the same within what it calls.
     """
     files = tuple(f"{module}.py" if "/" in module else f"/dnssync/{module}.py" for module in modules)
-    left = step
+    left, fell = step, False
 
     def count(frame: FrameType, event: str, argument: Any) -> None:
-        nonlocal left
+        nonlocal left, fell
         if any(f.f_code.co_filename.endswith(files) for f in (frame, frame.f_back) if f is not None):
             if left == 0:
+                fell = True
                 raise KeyboardInterrupt
             left -= 1
 
@@ -84,10 +85,10 @@ def interrupted(act: Callable[[], Any], step: int, *modules: str) -> bool:
     try:
         act()
     except KeyboardInterrupt:
-        return True
+        pass  # in a generator that is being closed Python swallows it, and the act goes on to its end
     finally:
         sys.setprofile(None)
-    return False
+    return fell
 
 
 def called(act: Callable[[], Any], at: Callable[[str], None] = lambda name: None) -> list[str]:

@@ -86,10 +86,7 @@ def test_ctrl_c(tmp_path: Path) -> None:
         desk.file.chmod(0o640)
         change, before = desk.change("new", "ours"), desk.text
         more = interrupted(
-            lambda desk=desk, change=change: desk.provider().write(ZONE, [change]),
-            step,
-            "providers/zonefile",
-            "providers/_zone_file",
+            lambda desk=desk, change=change: desk.provider().write(ZONE, [change]), step, "providers/_zone_file"
         )
         old = desk.text == before
         seen.add(old)
