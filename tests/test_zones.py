@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
+import textwrap
 import types
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +18,11 @@ from dnssync.zones import Zones
 
 HERE = Path("site.yaml")
 APEX = RRset("", "TXT", 300, (Value("x", '"x"'),))
+
+
+def reference(text: str) -> str:
+    """A secret, without the file that would hold it."""
+    return "c2VjcmV0" if text.startswith("file/") else text
 
 
 class Plain:
@@ -97,6 +104,18 @@ def test_a_zone_in_a_master_file_text() -> None:
 
     assert set(found) == {("", "SOA"), ("", "TXT")}
     assert found["", "TXT"] == APEX
+
+
+def test_the_examples_in_the_documentation() -> None:
+    """Each block of docs/providers.md is a configuration that can be built."""
+    page = (Path(__file__).parents[1] / "docs/providers.md").read_text()
+    blocks = re.findall(r"(?m)^    providers:\n(?:(?:     .*)?\n)+", page)
+    for block in blocks:
+        text = textwrap.dedent(block)
+        name = text.split()[1].rstrip(":")
+        made = Zones(parse(f"{text}zones: {{example.org: {{provider: {name}}}}}\n", HERE), resolve=reference)
+        assert made.provider(name).limits.types == {"TXT", "SPF"}
+    assert len(blocks) == 4
 
 
 def test_joint_limits() -> None:
