@@ -116,8 +116,6 @@ class Provider:
             # dnspython keeps signatures apart by what they sign (RRSIG, SIG); by name and type they are one RRset.
             before = rrsets[key].values if key in rrsets else ()
             rrsets[key] = RRset(*key, found.ttl, (*before, *map(_value, found)))
-        if ("", "SOA") not in rrsets:
-            raise ProviderError(f"{zone}: what {self._server} sent holds no SOA record, so it is not the whole zone.")
         return tuple(sorted(rrsets.values(), key=lambda rrset: rrset.key))
 
     # --- writing ------------------------------------------------------------------------------------------------------

@@ -237,6 +237,24 @@ class TestBadServers:
         with server(half) as port:  # fmt: skip
             assert read(Provider("bind", "127.0.0.1", port)).startswith("transient: ")
 
+    def test_signatures_are_one_rrset(self) -> None:
+        """Signatures over several types at one name are one RRset of a read, none of them lost."""
+        signed = [
+            dns.rrset.from_text(
+                "example.org.", 300, "IN", "RRSIG", f"{kind} 13 2 300 20300101000000 20200101000000 1 example.org. AAAA"
+            )
+            for kind in ("SOA", "TXT")
+        ]
+
+        def whole(query: bytes) -> list[bytes]:
+            answer = dns.message.make_response(dns.message.from_wire(query))
+            answer.answer = [SOA, *signed, SOA]
+            return [framed(answer.to_wire())]
+
+        with server(whole) as port:
+            rrsets = Provider("bind", "127.0.0.1", port).read(ZONE)
+        assert [(rrset.key, len(rrset.values)) for rrset in rrsets] == [(("", "RRSIG"), 2), (("", "SOA"), 1)]
+
     def test_update_cut_short(self) -> None:
         """A connection that ends before the answer to an update: it may have been done."""
         with server(lambda _: []) as port:

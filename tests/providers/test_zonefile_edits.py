@@ -257,6 +257,15 @@ class TestRefused:
         desk.lay(soa.replace("0000\n", "\n") + "@ 1h NS ns1\n", "")
         self.refused(desk, Change(Kind.CREATE, "a", "TXT", None, RRset("a", "TXT", 300, (Value("x", ""),))), "serial")
 
+    def test_another_ttl_since(self, desk: Desk) -> None:
+        """A TTL that somebody changed between our read and our write is a change like any other."""
+        desk.lay("a 60 TXT x\n")
+        change = desk.change("a", "x", "ours")
+        desk.lay("a 61 TXT x\n")
+        with pytest.raises(StaleZone):
+            desk.provider().write(ZONE, [change])
+        assert desk.text == HEAD + "a 61 TXT x\n"
+
     def test_edited_while_it_is_written(self, desk: Desk) -> None:
         """An editor that saves the file in the middle of our write wins: nothing of ours is written over it."""
         desk.lay("a TXT x\n")
