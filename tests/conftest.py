@@ -20,6 +20,11 @@ NEEDS = {
 left_out: dict[str, list[str]] = {}
 
 
+def nothing_may_be_left_out() -> bool:
+    """Whether a test that cannot run here is a failure."""
+    return os.environ.get("DNSSYNC_TESTS") == "all" or bool(os.environ.get("CI"))
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Take out what this machine cannot run, or stop where nothing may be left out (`DNSSYNC_TESTS=all`, or CI)."""
     missing = {name for name, (_, there) in NEEDS.items() if not there()}
@@ -31,7 +36,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for name in lacking:
             left_out.setdefault(name, []).append(item.nodeid)
         (drop if lacking else keep).append(item)
-    if drop and (os.environ.get("DNSSYNC_TESTS") == "all" or os.environ.get("CI")):
+    if drop and nothing_may_be_left_out():
         raise pytest.UsageError(
             f"{len(drop)} tests would be left out for want of {', '.join(NEEDS[n][0] for n in left_out)}"
         )
@@ -39,8 +44,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.hook.pytest_deselected(items=drop)
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where nothing may be left out, a skip (for want of root, say) is a failure of the run."""
+    skipped = session.config.pluginmanager.get_plugin("terminalreporter").stats.get("skipped", [])
+    if skipped and nothing_may_be_left_out():
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 def pytest_terminal_summary(terminalreporter) -> None:
     """Say plainly what was left out."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    if skipped and nothing_may_be_left_out():
+        terminalreporter.write_line(f"FAILED: {len(skipped)} tests were skipped, and here none may be left out")
     for name, nodes in left_out.items():
         files = sorted({node.partition("::")[0] for node in nodes})
         terminalreporter.write_line(f"LEFT OUT for want of {NEEDS[name][0]}: {len(nodes)} tests in {', '.join(files)}")

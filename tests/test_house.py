@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -167,3 +168,23 @@ def test_nothing_names_the_workshop() -> None:
         if file not in ("LICENSE",) and (ROOT / file).is_file():
             text = (ROOT / file).read_text(encoding="utf-8", errors="replace")
             assert not secret.search(text), file
+
+
+@pytest.mark.parametrize("nothing", [True, False])
+def test_a_skip_fails_the_run_where_nothing_may_be_left_out(tmp_path, nothing):
+    """With `DNSSYNC_TESTS=all` a skipped test is a failure, without it a line in the summary."""
+    (tmp_path / "conftest.py").write_text((ROOT / "tests/conftest.py").read_text())
+    (tmp_path / "test_one.py").write_text(
+        "import pytest\n\n\n@pytest.mark.skipif(True, reason='x')\ndef test_x():\n    pass\n"
+    )
+    environ = {k: v for k, v in os.environ.items() if k not in ("CI", "DNSSYNC_TESTS")} | (
+        {"DNSSYNC_TESTS": "all"} if nothing else {}
+    )
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", tmp_path],
+        capture_output=True,
+        text=True,
+        env=environ,
+    )
+    assert (ran.returncode == 0) is not nothing, ran.stdout
+    assert ("none may be left out" in ran.stdout) is nothing
