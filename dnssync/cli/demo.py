@@ -129,7 +129,7 @@ class _Story:
         """Every record of ours, asked of the name server."""
         import platform
 
-        state = State.open(f"sqlite:///{self._scene.folder}/state/state.db", host=platform.node(), read_only=True)
+        state = State.open(f"sqlite:///{self._scene.state}/state.db", host=platform.node(), read_only=True)
         entries = state.ledger(stage.DOMAIN)
         questions = [
             Question(f"{e.name}.{stage.DOMAIN}" if e.name else stage.DOMAIN, e.type, stage.DOMAIN) for e in entries

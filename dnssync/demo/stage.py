@@ -60,6 +60,11 @@ class Stage:
         """The private keys."""
         return self.folder / "keys"
 
+    @property
+    def state(self) -> Path:
+        """The folder of dnssync's state."""
+        return self.folder / "state"
+
 
 def build(folder: Path) -> Stage:
     """Everything but the name server; `folder` is empty and may be read by all."""
@@ -70,6 +75,8 @@ def build(folder: Path) -> Stage:
     stage.map.parent.mkdir()
     stage.map.write_text("", encoding="ascii")
     stage.keys.mkdir()
+    # Made here, it belongs to whoever runs this: an installed dnssync would give a new one to the user `dnssync`, and become it.
+    stage.state.mkdir()
     try:
         command, told = _exim(stage)
     except DnssyncError as error:
@@ -94,7 +101,7 @@ exim:
   map: {stage.map}
 addresses: [{IP}]   # stands in for the public address of this host
 keys: {stage.keys}
-state: sqlite:///{stage.folder}/state/state.db
+state: sqlite:///{stage.state}/state.db
 """
     stage.config.write_text(text, encoding="ascii")
     return text
