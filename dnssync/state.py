@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from dnssync.core.host import Address
 from dnssync.core.model import KeyPair, Owner
 from dnssync.errors import StateError
-from dnssync.state_engine import engine_for, sentence
+from dnssync.state_engine import alone, engine_for, sentence
 from dnssync.state_rows import Event, LedgerEntry, Request, SeenAddress, ZoneRecord
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ class State:
         self._host = host
         self._where = where
         self._open: sa.Connection | None = None
+        if engine is not None:
+            weakref.finalize(self, engine.dispose)
 
     @classmethod
     def open(cls, url: str, *, host: str = "localhost", read_only: bool = False) -> State:
@@ -52,6 +55,8 @@ class State:
 
         assert self._engine is not None  # `open` calls this only with one
         with self._engine.begin() as connection:
+            if not read_only:
+                alone(connection)
             if not sa.inspect(connection).has_table("meta"):
                 if read_only:
                     self._engine = None
@@ -147,7 +152,7 @@ class State:
         from dnssync.state_schema import ledger as table
 
         where = [] if zone is None else [table.c.zone == zone]
-        return self._select(table, _entry, *where)
+        return self._select(table, LedgerEntry.of, *where)
 
     def record_applied(self, entries: Iterable[LedgerEntry]) -> None:
         """Note what stands in DNS for us now; entries that are known already are not touched."""
@@ -339,11 +344,6 @@ class State:
         from dnssync.state_schema import zones as table
 
         self._replace(table, [asdict(record)])
-
-
-def _entry(row: Any) -> LedgerEntry:
-    names = [field.name for field in fields(LedgerEntry) if field.name != "owner"]
-    return LedgerEntry(**{name: getattr(row, name) for name in names}, owner=Owner(row.owner))
 
 
 __all__ = ["Event", "LedgerEntry", "Request", "SeenAddress", "State", "ZoneRecord"]

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
+MAKING = 0x646E7373796E63  # the advisory lock of those who make tables: "dnssync" as octets
+
 
 def engine_for(url: str, read_only: bool) -> tuple[sa.Engine | None, str]:
     """The engine of a URL, and how to name the state to people; None where there is nothing yet to read from.
@@ -24,13 +26,28 @@ def engine_for(url: str, read_only: bool) -> tuple[sa.Engine | None, str]:
         parsed = sa.make_url(url)
         where = parsed.database or ""
         if parsed.get_backend_name() != "sqlite":
-            return sa.create_engine(parsed), parsed.render_as_string(hide_password=True)
+            return _server(parsed, read_only), parsed.render_as_string(hide_password=True)
         if not where.startswith("/"):
             raise StateError("state: SQLite needs an absolute path: sqlite:////var/lib/dnssync/state.db")
         return (None if read_only and not _there(where) else sqlite(where, read_only)), where
     except (sa.exc.ArgumentError, ImportError) as error:
         raise StateError(f"state: there is no database driver for that URL here ({type(error).__name__}). For SQLite write "
                          "sqlite:////var/lib/dnssync/state.db; for PostgreSQL install psycopg.") from None  # fmt: skip
+
+
+def _server(url: sa.URL, read_only: bool) -> sa.Engine:
+    """A database server; `read_only` is a matter of its transactions, so that a mistake of ours cannot write either."""
+    import sqlalchemy as sa
+
+    options = {"postgresql_readonly": True} if read_only and url.get_backend_name() == "postgresql" else {}
+    # Between two passes of a daemon the server may have been started anew: a dead connection is noticed and replaced.
+    return sa.create_engine(url, execution_options=options, pool_pre_ping=True, pool_size=1)
+
+
+def alone(connection: sa.Connection) -> None:
+    """Let nobody else make or migrate tables until this transaction ends; SQLite's own lock does so anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MAKING})")
 
 
 def _there(where: str) -> bool:
@@ -98,4 +115,4 @@ def sentence(where: str, error: str) -> str:
     for word, told in remedies:
         if word in error.lower():
             return f"The state {where}: {told}."
-    return f"The state {where} cannot be used: {error}."
+    return f"The state {where} cannot be used: {' '.join(error.split()).rstrip('.?')}."

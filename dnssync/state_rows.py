@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 from dnssync.core.model import Owner
 from dnssync.core.ownership import Applied
@@ -27,6 +28,12 @@ class LedgerEntry:
     def place(self) -> tuple[str, ...]:
         """What it is the value of; there is one entry for each place."""
         return (self.zone, self.provider, self.name, self.type, self.owner)
+
+    @classmethod
+    def of(cls, row: Any) -> LedgerEntry:
+        """The entry that a row of the ledger's table holds."""
+        names = [field.name for field in fields(cls) if field.name != "owner"]
+        return cls(**{name: getattr(row, name) for name in names}, owner=Owner(row.owner))
 
     @property
     def applied(self) -> Applied:

@@ -15,6 +15,7 @@ settings.load_profile("dnssync")
 
 NEEDS = {
     "exim": ("a real exim4", lambda: Path("/usr/sbin/exim4").exists() and Path("/usr/sbin/update-exim4.conf").exists()),
+    "postgres": ("a real PostgreSQL", lambda: any(Path("/usr/lib/postgresql").glob("*/bin/initdb"))),
     "bind": ("a real named", lambda: shutil.which("named", path="/usr/sbin:/usr/bin") is not None),
 }
 left_out: dict[str, list[str]] = {}

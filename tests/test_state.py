@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-import sqlite3
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from dnssync.core.host import Address
 from dnssync.core.model import KeyPair, Owner
 from dnssync.errors import StateError
 from dnssync.state import State
 from dnssync.state_rows import LedgerEntry, ZoneRecord
+from tests.postgres import postgres
+
+__all__ = ["postgres"]
 
 KEY = KeyPair("example.org", "s1", "rsa2048", "AAAA", 1, season=5, overlap=6, adopted=True, record="p=AAAA")
 ENTRY = LedgerEntry("example.org", "bind", "", "TXT", Owner.SPF, "example.org", "v=spf1 -all", 300, 7, "-all")
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    """Where the state of a test lies."""
+def file_url(tmp_path: Path) -> str:
+    """A state in a file."""
     return f"sqlite:///{tmp_path}/state.db"
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def url(request: pytest.FixtureRequest, file_url: str) -> str:
+    """Where the state of a test lies: a file, or a database of a real PostgreSQL."""
+    return file_url if request.param == "sqlite" else request.getfixturevalue("postgres").database()
 
 
 def test_everything_comes_back(url: str) -> None:
@@ -100,38 +111,59 @@ def test_hosts_are_apart(url: str) -> None:
 
 
 class TestReadOnly:
-    def test_makes_nothing(self, tmp_path: Path, url: str) -> None:
+    def test_makes_nothing(self, tmp_path: Path, file_url: str) -> None:
         """A state that does not exist reads as empty, and still does not exist."""
-        state = State.open(url, read_only=True)
+        state = State.open(file_url, read_only=True)
         assert state.keys() == () and state.ledger() == () and state.events(3) == () and state.zone("x.org") is None
         assert list(tmp_path.iterdir()) == []
         with pytest.raises(StateError, match="reading only"):
             state.save_keys([KEY])
 
-    def test_changes_nothing(self, tmp_path: Path, url: str) -> None:
-        """A write into a state that is open for reading is refused, octet for octet."""
+    def test_a_database_without_tables(self, url: str) -> None:
+        """A state that nobody made yet reads as empty, and reading makes no table."""
+        for _ in range(2):
+            state = State.open(url, read_only=True)
+            assert state.keys() == () and state.zone("x.org") is None
+
+    def test_refuses_to_write(self, url: str) -> None:
+        """A write into a state that is open for reading is refused, and changes nothing."""
         State.open(url).save_keys([KEY])
-        before = (tmp_path / "state.db").read_bytes()
         with pytest.raises(StateError):
             State.open(url, read_only=True).save_keys([replace(KEY, selector="x")])
+        assert State.open(url).keys() == (KEY,)
+
+    def test_changes_nothing(self, tmp_path: Path, file_url: str) -> None:
+        """A write into a state that is open for reading is refused, octet for octet."""
+        State.open(file_url).save_keys([KEY])
+        before = (tmp_path / "state.db").read_bytes()
+        with pytest.raises(StateError):
+            State.open(file_url, read_only=True).save_keys([replace(KEY, selector="x")])
         assert (tmp_path / "state.db").read_bytes() == before
 
 
 class TestTrouble:
-    def test_newer_schema(self, tmp_path: Path, url: str) -> None:
+    def test_newer_schema(self, url: str) -> None:
         """A state of a newer dnssync is not touched."""
         State.open(url)
-        with sqlite3.connect(tmp_path / "state.db") as database:
-            database.execute("update meta set value = '99' where name = 'schema'")
-        database.close()
+        engine = sa.create_engine(url, poolclass=sa.NullPool)
+        with engine.begin() as database:
+            database.execute(sa.text("update meta set value = '99' where name = 'schema'"))
         with pytest.raises(StateError, match="newer dnssync"):
             State.open(url)
 
-    def test_not_a_database(self, tmp_path: Path, url: str) -> None:
+    def test_made_by_two_at_once(self, url: str) -> None:
+        """Two processes that find no tables: both go on, and the tables are made once."""
+        code = "import sys; from dnssync.state import State; State.open(sys.argv[1], host=sys.argv[2])"
+        both = [
+            subprocess.Popen([sys.executable, "-c", code, url, f"host{n}"], stderr=subprocess.PIPE) for n in range(4)
+        ]
+        assert [(each.communicate()[1], each.returncode) for each in both] == [(b"", 0)] * 4
+
+    def test_not_a_database(self, tmp_path: Path, file_url: str) -> None:
         """Something else under that name is told, with what to do."""
         (tmp_path / "state.db").write_text("this is no database at all, and long enough to be looked at as one")
         with pytest.raises(StateError, match="not a database, or damaged"):
-            State.open(url)
+            State.open(file_url)
 
     def test_no_directory(self, tmp_path: Path) -> None:
         """A directory that is missing is told."""

@@ -11,9 +11,10 @@ import spf as pyspf
 from dnssync.exim import macros
 from tests.bind import Bind
 from tests.exim_host import EximHost
+from tests.postgres import Postgres, postgres
 from tests.site_under_test import DOMAIN, IP, ZONE, Site, site
 
-__all__ = ["site"]
+__all__ = ["postgres", "site"]
 
 pytestmark = [pytest.mark.bind, pytest.mark.exim]
 
@@ -147,3 +148,17 @@ def test_satellite(tmp_path: Path) -> None:
         [received] = exim.send(f"From: ann@{hostname}\nSubject: x\n\nText.\n".encode(), sender=f"ann@{hostname}")
         assert f"From: ann@{DOMAIN}".encode() in received.data
         assert verify(bind, received.data) == BOTH
+
+
+@pytest.mark.postgres
+def test_the_state_in_postgresql(site: Site, postgres: Postgres) -> None:
+    """The whole line with its state in a database server: the keys sign, the second plan is empty, the history is there."""
+    url = postgres.database()
+    site.config.write_text(site.config.read_text().replace(f"sqlite:///{site.folder}/state/state.db", url))
+    assert site.run("plan")[0] == 2
+    assert site.run("apply", "--yes", "--wait")[0] == 0
+    code, out = site.run("status")
+    assert code == 0 and out.count(" active ") == 2, out
+    assert site.run("plan")[0] == 0
+    assert "exim signs" in site.run("history")[1]
+    assert not (site.folder / "state").exists()
