@@ -173,12 +173,23 @@ def _write(work: _Work, plan: ZonePlan, decision: Decision, made: Sequence[KeyPa
             return Outcome(zone, provider, error=str(error))
         else:
             if instructions:
-                # A person has to act: what was meant stays an open intent, and counts once DNS shows it.
+                # A person has to act: what was meant stays noted, and counts once DNS shows it.
+                _hand_over(work, plan, intent)
                 return Outcome(zone, provider, plan.plan.changes, instructions)
             _record(work, plan, decision, plan.plan.changes)
             work.line.state.finish(intent)
             return Outcome(zone, provider, plan.plan.changes, instructions)
     raise AssertionError("the loop above returns")
+
+
+def _hand_over(work: _Work, plan: ZonePlan, intent: int) -> None:
+    """What was meant is with a person now; the history tells it once."""
+    state, zone, provider = work.line.state, plan.plan.zone, plan.plan.provider
+    with state.transaction():
+        if state.hand_over(intent, zone, provider):
+            names = ", ".join(f"{absolute(c.name, zone)} {c.type}" for c in plan.plan.changes)
+            state.add_event(work.now, "by_hand", zone=zone, sentence=f"told a person what to change at {provider}: {names}",
+                            because=f"{provider} is edited by hand")  # fmt: skip
 
 
 def _decided_again(work: _Work, plan: ZonePlan, made: Sequence[KeyPair]) -> ZonePlan:

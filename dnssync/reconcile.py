@@ -18,7 +18,7 @@ from dnssync.core.decide import Decision, Observed, ZoneView, adopted, decide
 from dnssync.core.desire import domains_of
 from dnssync.core.host import Address, Host
 from dnssync.core.model import KeyPair, Notice, Owner, Provider, ProviderError, RRset, Value, relative, zone_of
-from dnssync.core.ownership import Ledger, owned, owns
+from dnssync.core.ownership import Agreed, Ledger, owned, owns, same
 from dnssync.core.sighting import Question, Sight, sight
 from dnssync.core.zone_view import Zone
 from dnssync.keystore import Keystore
@@ -169,14 +169,22 @@ class Line:
             negative_ttl=None if problem else self.resolver.negative_ttl(zone.name),
             known_before=0 if trusted or record is None else record.rrsets,
             adopt=adopt or (zone.policy.adopt and not entries),
+            agreed={name: self._agreed(zone.name, name) for name in zone.providers},
         )
+
+    def _agreed(self, zone: str, provider: str) -> frozenset[Agreed]:
+        """The values that were given to a person to enter there: whoever ran `apply` has seen what they replace."""
+        handed = self.state.handed_over(zone)
+        return frozenset((e.name, e.type, e.owner, e.value) for e in handed if e.provider == provider)
 
     def _ledger(self, zone: str, provider: str, found: Zone, entries: Sequence[LedgerEntry]) -> Ledger:
         """What we wrote there: the ledger, and what a pass that died meant to write where the zone shows it."""
         held = {(entry.name, entry.type, entry.owner): entry.applied for entry in entries if entry.provider == provider}
         for entry in self.state.unfinished(zone):
             values = owned(found.get((entry.name, entry.type)), entry.owner)
-            if entry.provider == provider and any(value.text == entry.value for value in values):
+            if entry.provider == provider and any(
+                same(entry.owner, value.text, entry.value, entry.domain) for value in values
+            ):
                 held[(entry.name, entry.type, entry.owner)] = entry.applied
         return held
 

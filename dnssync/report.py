@@ -58,6 +58,18 @@ class Report:
         return any(outcome.refusals for outcome in self.outcomes)
 
 
+def by_hand(line: Line, decision: Decision) -> dict[tuple[str, str], tuple[str, ...]]:
+    """What is still to be entered and deleted by a person, by (zone, provider), in full; keys that are still to be made
+    have no text yet and are left out, and so are zones that were refused."""
+    lines = {}
+    for plan in decision.zones:
+        provider = line.zones.provider(plan.plan.provider)
+        changes = [change for change in plan.plan.changes if "<new " not in change.name]
+        if provider.limits.by_hand and changes and not plan.refusals:
+            lines[(plan.plan.zone, plan.plan.provider)] = provider.write(plan.plan.zone, changes)
+    return lines
+
+
 def look_again(line: Line, plans: Sequence[ZonePlan]) -> tuple[Seen, ...]:
     """What the authoritative servers show of every claim now; for the report only, nothing is stamped from it."""
     asked = {}

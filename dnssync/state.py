@@ -7,7 +7,6 @@ a state is opened. Times are whole seconds since 1970 (UTC).
 from __future__ import annotations
 
 import contextlib
-import json
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, fields
@@ -17,6 +16,7 @@ from dnssync.core.host import Address
 from dnssync.core.model import KeyPair, Owner
 from dnssync.errors import StateError
 from dnssync.state_engine import alone, engine_for, sentence
+from dnssync.state_intents import Intents
 from dnssync.state_rows import Event, LedgerEntry, Request, SeenAddress, ZoneRecord
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class State:
+class State(Intents):
     """An open state; `State.open` makes one. `host` tells this host's rows from others' in a shared database."""
 
     def __init__(self, engine: sa.Engine | None, host: str, where: str) -> None:
@@ -185,62 +185,8 @@ class State:
         from dnssync.state_schema import zones
 
         self._execute(zones.delete().where(zones.c.host == self._host, zones.c.zone == zone))
+        self.drop_intents(zone)
         return int(self._execute(table.delete().where(table.c.host == self._host, table.c.zone == zone)).rowcount)
-
-    # --- intents ----------------------------------------------------------------------------------------------------
-
-    def begin(self, zone: str, provider: str, entries: Iterable[LedgerEntry], at: int) -> int:
-        """Note what is about to be written; `finish` closes it. What a crash leaves open is found by `unfinished`."""
-        return self._intend("write", zone, provider, json.dumps([asdict(entry) for entry in entries]), at)
-
-    def intend_key(self, domain: str, selector: str, algorithm: str, at: int) -> int:
-        """Note a key that is about to be made, before its file exists."""
-        return self._intend("key", domain, "", json.dumps({"selector": selector, "algorithm": algorithm}), at)
-
-    def _intend(self, kind: str, zone: str, provider: str, data: str, at: int) -> int:
-        from dnssync.state_schema import intents as table
-
-        row = {
-            "host": self._host,
-            "at": at,
-            "kind": kind,
-            "zone": zone,
-            "provider": provider,
-            "data": data,
-            "done": False,
-        }
-        return int(self._execute(table.insert().values(**row)).inserted_primary_key[0])
-
-    def finish(self, intent: int) -> None:
-        """The write of an intent happened and is in the ledger: nothing of it needs to be remembered."""
-        from dnssync.state_schema import intents as table
-
-        self._execute(table.delete().where(table.c.id == intent))
-
-    def unfinished(self, zone: str) -> tuple[LedgerEntry, ...]:
-        """What interrupted passes meant to write to a zone; true only where DNS shows it."""
-        from dnssync.state_schema import intents as table
-
-        found = self._select(table, lambda row: json.loads(row.data), table.c.kind == "write", table.c.zone == zone,
-                             order=table.c.id)  # fmt: skip
-        return tuple(LedgerEntry(**{**entry, "owner": Owner(entry["owner"])}) for data in found for entry in data)
-
-    def settle(self, zone: str, provider: str) -> None:
-        """Drop the open intents for a zone at a provider, once what they may have done is in the ledger."""
-        from dnssync.state_schema import intents as table
-
-        if any(entry.provider == provider for entry in self.unfinished(zone)):
-            t = table.c
-            where = (t.host == self._host, t.kind == "write", t.zone == zone, t.provider == provider)
-            self._execute(table.delete().where(*where))
-
-    def unfinished_keys(self) -> tuple[tuple[int, str, str, int], ...]:
-        """Keys that an interrupted pass was making: (intent, domain, selector, at)."""
-        from dnssync.state_schema import intents as table
-
-        return self._select(
-            table, lambda row: (row.id, row.zone, json.loads(row.data)["selector"], row.at), table.c.kind == "key"
-        )
 
     # --- events, requests, addresses, zones ---------------------------------------------------------------------------
 

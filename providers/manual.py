@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dnssync.core.model import Change, Limits, ProviderError, RRset, absolute
+from dnssync.core.model import Change, Limits, ProviderError, RRset, Value, absolute
 
 from . import _text
 
@@ -15,7 +15,7 @@ class Provider:
 
     def __init__(self, id: str, type99: bool = False) -> None:
         self.id = id
-        self.limits = Limits(reads=False, type99=type99)
+        self.limits = Limits(reads=False, by_hand=True, type99=type99)
 
     def read(self, zone: str) -> tuple[RRset, ...]:
         """Not possible: an error, since an empty zone would be a lie."""
@@ -39,5 +39,5 @@ class Provider:
 
 
 def _line(kind: str, text: str) -> str:
-    """The data of a record in one piece: a web form cuts a long text itself, and takes quotes between for part of it."""
-    return _text.quoted([text.encode("utf-8", "surrogateescape")]) if kind in _text.TYPES else text
+    """The data of a record as a zone file has it: a text of more than 255 octets in several strings (RFC 1035 §3.3.14)."""
+    return _text.spelled(Value(text, "")) if kind in _text.TYPES else text

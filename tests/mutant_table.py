@@ -186,7 +186,10 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("elif worst.voids > MAX_VOIDS:", "elif worst.voids > MAX_VOIDS + 1:"),
         ('if got.result == "pass":', 'if got.result != "fail":'),
         ('if got.unknown or got.result == "temperror":', "if True:"),
-        ("claim_key(claim) in case.ledger or case.adopt:", "claim_key(claim) in case.ledger:"),
+        ("agreed = case.adopt or (", "agreed = ("),
+        ("agreed = case.adopt or (*claim_key(claim), claim.value) in case.agreed", "agreed = case.adopt"),
+        ("(*claim_key(claim), claim.value) in case.agreed", "bool(case.agreed)"),
+        ("or claim_key(claim) in case.ledger:\n            continue", "or False:\n            continue"),
     ],
     (
         "dnssync/core/desire.py",

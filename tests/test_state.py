@@ -81,6 +81,22 @@ def test_intents(url: str) -> None:
     assert state.unfinished_keys() == ((key, "example.org", "s9", 4),)
 
 
+def test_handed_over(url: str) -> None:
+    """What a person was given to enter is noted once, until it is settled or its zone is forgotten; a write is no such word."""
+    state = State.open(url)
+    other = replace(ENTRY, type="SPF")
+    state.begin("example.org", "bind", [ENTRY], 1)
+    assert state.handed_over("example.org") == ()
+    first = state.begin("example.org", "form", [replace(ENTRY, provider="form"), other], 2)
+    assert state.hand_over(first, "example.org", "form")
+    again = state.begin("example.org", "form", [other, replace(ENTRY, provider="form", applied_at=99)], 3)
+    assert not state.hand_over(again, "example.org", "form")
+    assert state.handed_over("example.org") == (replace(ENTRY, provider="form"), other)
+    assert len(state.unfinished("example.org")) == 3
+    state.forget("example.org")
+    assert state.unfinished("example.org") == state.handed_over("example.org") == ()
+
+
 def test_ledger_forgets(url: str) -> None:
     """One value, or a whole zone, is forgotten; others stay."""
     state = State.open(url)

@@ -18,7 +18,7 @@ from dnssync.core.rotation import moment
 from dnssync.core.sighting import Sight
 from dnssync.errors import DnssyncError, RefusedError
 from dnssync.reconcile import Line
-from dnssync.report import Report, waiting
+from dnssync.report import Report, by_hand, waiting
 
 
 @click.command(name="apply")
@@ -65,7 +65,8 @@ def _reviewed(file: str) -> str:
 
 def _asked(context: Context, only: tuple[str, ...], adopt: bool) -> str | None:
     """Show what would be done and ask for it, before any lock is held; the digest that was agreed to, None = no."""
-    _, got = context.line(read_only=True).plan(only, adopt=adopt)
+    line = context.line(read_only=True)
+    _, got = line.plan(only, adopt=adopt)
     context.progress("")
     if not context.json:
         _show(context, got)
@@ -77,7 +78,7 @@ def _asked(context: Context, only: tuple[str, ...], adopt: bool) -> str | None:
             "Nothing was written: there is no terminal to ask at. Say --yes, or apply a reviewed plan with --plan FILE."
         )
         if context.json:
-            context.emit({**as_data(got), "exit": 3})
+            context.emit({**as_data(got, by_hand(line, got)), "exit": 3})
         return None
     if not answer:
         context.warn("Nothing was written.")
@@ -114,7 +115,7 @@ def _wait(context: Context, line: Line, only: tuple[str, ...], report: Report) -
         context.sleep(max(1.0, wake - context.now()))
         with context.lock("apply"):
             seen, got = line.plan(only)
-            if any(not plan.plan.empty for plan in got.zones):
+            if _moved(line, report, got):
                 _show(context, got)
                 raise RefusedError(
                     "DNS is not as it was written; the waiting ends here. Look at the plan above, and apply again."
@@ -125,6 +126,17 @@ def _wait(context: Context, line: Line, only: tuple[str, ...], report: Report) -
         if report.failed:
             break
     return report
+
+
+def _moved(line: Line, report: Report, got: Decision) -> bool:
+    """Whether another pass would do more than the last one did; what a person was told and has not entered yet is no more."""
+    told = {(outcome.zone, outcome.provider): {*outcome.instructions} for outcome in report.outcomes}
+    hand = by_hand(line, got)
+    for plan in got.zones:
+        at = (plan.plan.zone, plan.plan.provider)
+        if not plan.plan.empty and (plan.plan.intents or at not in hand or not told[at] >= {*hand[at]}):
+            return True
+    return False
 
 
 def _named(report: Report, rows: list[tuple[KeyPair, Phase, int | None, str]]) -> bool:
@@ -158,8 +170,7 @@ def _tell(context: Context, report: Report) -> None:
             )
         elif outcome.changes:
             context.say(f"{outcome.zone} at {outcome.provider}: {len(outcome.changes)} record sets written", "green")
-        for text in outcome.instructions:
-            context.say(f"  by hand: {text}", "yellow")
+        render.show(context, render.by_hand(outcome.instructions))
         if outcome.error:
             context.say(f"failed: {outcome.error}", "red")
         for refusal in outcome.refusals if outcome.zone in late else ():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from dnssync.core.decide import Decision
 from dnssync.core.model import to_json
 from dnssync.core.plan import digest
 from dnssync.errors import DnssyncError
+from dnssync.report import by_hand
 
 CHANGES, REFUSED, FAILED = 2, 3, 1
 
@@ -31,16 +33,17 @@ def command(context: Context, domains: tuple[str, ...], out: str | None, adopt: 
     """
     line = context.line(read_only=True)
     _, got = line.plan(chosen(context, domains), adopt=adopt)
+    hand = by_hand(line, got)
     context.progress("")
     if out is not None:
         try:
-            Path(out).write_text(json.dumps(to_json(as_data(got)), indent=2) + "\n", encoding="utf-8")
+            Path(out).write_text(json.dumps(to_json(as_data(got, hand)), indent=2) + "\n", encoding="utf-8")
         except OSError as error:
             raise DnssyncError(f"{out} could not be written: {error.strerror}.") from None
     if context.json:
-        context.emit(as_data(got))
+        context.emit(as_data(got, hand))
     else:
-        render.show(context, render.decision(got, context.console.width if context.terminal else 100))
+        render.show(context, render.decision(got, context.console.width if context.terminal else 100, hand=hand))
     return exit_code(got)
 
 
@@ -49,8 +52,8 @@ def exit_code(got: Decision) -> int:
     return FAILED if got.failed else REFUSED if got.refused else CHANGES if got.changes else 0
 
 
-def as_data(got: Decision) -> dict[str, Any]:
-    """A decision for machines; `plans` go back into `core.plan.from_json`."""
+def as_data(got: Decision, hand: Mapping[tuple[str, str], tuple[str, ...]]) -> dict[str, Any]:
+    """A decision for machines; `plans` go back into `core.plan.from_json`, `by_hand` is for a person."""
     return {
         "digest": plan_digest(got),
         "plans": [plan.plan for plan in got.zones if not plan.refusals],
@@ -61,6 +64,7 @@ def as_data(got: Decision) -> dict[str, Any]:
                 "changes": plan.plan.changes,
                 "map_lines": plan.plan.map_lines,
                 "intents": plan.plan.intents,
+                "by_hand": hand.get((plan.plan.zone, plan.plan.provider), ()),
                 "claims": plan.claims,
                 "notices": plan.notices,
                 "refusals": plan.refusals,

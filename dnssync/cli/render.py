@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from dnssync.cli.context import Context
 from dnssync.core.decide import Decision, ZonePlan
@@ -26,8 +26,11 @@ def show(context: Context, lines: Iterable[Line]) -> None:
         context.say(text, style)
 
 
-def decision(got: Decision, width: int = 100) -> list[Line]:
-    """Everything that a pass would do, zone by zone; zones with nothing to say share one line."""
+def decision(
+    got: Decision, width: int = 100, *, hand: Mapping[tuple[str, str], tuple[str, ...]] | None = None
+) -> list[Line]:
+    """Everything that a pass would do, zone by zone; zones with nothing to say share one line. `hand`: what a person has
+    to enter, by (zone, provider)."""
     lines: list[Line] = []
     quiet = 0
     for plan in got.zones:
@@ -35,6 +38,7 @@ def decision(got: Decision, width: int = 100) -> list[Line]:
             quiet += 1
             continue
         lines.extend(zone_block(plan, width))
+        lines.extend(by_hand((hand or {}).get((plan.plan.zone, plan.plan.provider), ())))
         lines.append(("", ""))
     for zone, problem in got.failed.items():
         lines.append((f"{zone}", "bold"))
@@ -86,6 +90,11 @@ def zone_block(plan: ZonePlan, width: int = 100) -> list[Line]:
     for refusal in plan.refusals:
         lines.extend(wrapped("  refused: ", refusal.sentence, "red", width))
     return lines
+
+
+def by_hand(instructions: Iterable[str]) -> list[Line]:
+    """What a person has to enter or to delete, whole: it is copied from here."""
+    return [(f"  by hand: {text}", "yellow") for text in instructions]
 
 
 def change_lines(change: Change, zone: str, owner: Owner) -> list[Line]:

@@ -15,7 +15,7 @@ from dnssync.core.desire import Wish, desire, signs
 from dnssync.core.guard import SIGNING, Case, judge, notices, refusals
 from dnssync.core.host import Address, Host, MailDomain
 from dnssync.core.model import Claim, KeyPair, Limits, Notice, Refusal, RRset, Step
-from dnssync.core.ownership import Ledger
+from dnssync.core.ownership import Agreed, Ledger
 from dnssync.core.pass_notices import frozen, short_keys, switched, unusable
 from dnssync.core.plan import Intent, Plan, diff, overlay
 from dnssync.core.policy import MailPolicy
@@ -29,7 +29,8 @@ RSA_MIN_TXT = 410  # octets of text that `v=DKIM1; k=rsa; p=` and a 2048-bit key
 class ZoneView:
     """One configured zone as observed. `found` holds its RRsets per provider; `problem` says why it could not be read
     (then nothing about it is decided). `negative_ttl` in seconds, None = not known. `known_before`: RRsets at the last
-    complete read. `domains`: the mail domains it serves."""
+    complete read. `domains`: the mail domains it serves. `agreed`: per provider the values, each with its place (name,
+    type, owner), that were given to a person to enter: each take-over in them was agreed to."""
 
     zone: str
     policy: MailPolicy
@@ -41,6 +42,7 @@ class ZoneView:
     negative_ttl: int | None = None
     known_before: int = 0
     adopt: bool = False
+    agreed: Mapping[str, frozenset[Agreed]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,6 +317,7 @@ def _zone(
                 senders=wanted_now.senders,
                 dns=dns_of({**others, view.zone: after}, seen.beyond, partial),
                 adopt=view.adopt,
+                agreed=view.agreed.get(provider, frozenset()),
                 known_before=view.known_before,
             )
         )

@@ -88,6 +88,14 @@ def same(one: str, other: str) -> bool:
         return one == other
 
 
+def is_revoked(text: str) -> bool:
+    """Whether a record says that its key is withdrawn (an empty p=, §3.6.1)."""
+    try:
+        return not parse(text).p
+    except RecordError:
+        return False
+
+
 def record_for(key: KeyPair) -> str:
     """The text to publish for a key; that of an adopted key stays as it was found."""
     if key.adopted and key.record:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from dnssync.core import dkim, dmarc, spf, spf_check
 from dnssync.core.model import Change, Claim, KeyPair, Kind, Notice, Owner, Phase, Refusal, RRset, absolute
-from dnssync.core.ownership import Ledger, claim_key, foreign, owned, owns, same
+from dnssync.core.ownership import Agreed, Ledger, claim_key, foreign, owned, same
 from dnssync.core.plan import Plan
 
 Finding = Refusal | Notice
@@ -27,7 +27,8 @@ class Case:
 
     `found`: the zone as read. `phases`: of every key of the zone's domains, by (domain, selector). `map_before` and
     `map_after`: the whole signing map. `senders`: per domain the addresses that its SPF must pass. `dns` answers as
-    the zone will be after the plan. `known_before`: how many RRsets the last complete read held (0 = never read).
+    the zone will be after the plan. `known_before`: how many RRsets the last complete read held (0 = never read). `adopt`:
+    a person lets every text of others be taken over; `agreed`: these values only may take their place.
     """
 
     plan: Plan
@@ -42,6 +43,7 @@ class Case:
     senders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     dns: Callable[[str, str], tuple[str, ...] | None] = lambda name, kind: None
     adopt: bool = False
+    agreed: frozenset[Agreed] = frozenset()
     known_before: int = 0
 
     def claim_at(self, change: Change) -> Claim | None:
@@ -134,7 +136,7 @@ def _signing_keys_stay(case: Case) -> Iterator[Finding]:
         if claim is None or claim.owner is not Owner.DKIM:
             continue
         selector = change.name.partition("._domainkey")[0]
-        lost = change.new is None or any(_revoked(value.text) for value in change.new.values)
+        lost = change.new is None or any(dkim.is_revoked(value.text) for value in change.new.values)
         if lost and (claim.domain, selector) in selectors:
             yield Refusal(
                 "signing_key_lost",
@@ -183,7 +185,8 @@ def _one_record(case: Case) -> Iterator[Finding]:
 def _takeover(case: Case) -> Iterator[Finding]:
     """The first time, a text that somebody else wrote is changed only on a person's word."""
     for claim in case.claims:
-        if claim.owner is Owner.DKIM or claim.value is None or claim_key(claim) in case.ledger or case.adopt:
+        agreed = case.adopt or (*claim_key(claim), claim.value) in case.agreed
+        if agreed or claim.owner is Owner.DKIM or claim.value is None or claim_key(claim) in case.ledger:
             continue
         for value in owned(case.found.get(claim.key), claim.owner):
             if not same(claim.owner, value.text, claim.value, claim.domain):
@@ -337,13 +340,6 @@ def refusals(findings: tuple[Finding, ...]) -> tuple[Refusal, ...]:
 def notices(findings: tuple[Finding, ...]) -> tuple[Notice, ...]:
     """Only what a person should know."""
     return tuple(finding for finding in findings if isinstance(finding, Notice))
-
-
-def _revoked(text: str) -> bool:
-    try:
-        return owns(Owner.DKIM, text) and not dkim.parse(text).p
-    except ValueError:
-        return False
 
 
 def _short(text: str, length: int = 60) -> str:

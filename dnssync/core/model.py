@@ -180,6 +180,7 @@ class Limits:
     txt: int = 65000
     type99: bool = True
     reads: bool = True  # False: nothing can be read there, the authoritative servers are asked instead (manual)
+    by_hand: bool = False  # True: `write` writes nothing and only tells what a person has to do; `plan` asks it too
 
 
 class Provider(Protocol):

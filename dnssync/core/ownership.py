@@ -28,6 +28,7 @@ class Applied:
 
 
 Ledger = Mapping[tuple[str, str, Owner], Applied]
+Agreed = tuple[str, str, Owner, str]  # name, type, owner and text of a value that a person agreed to
 
 
 def owns(owner: Owner, text: str) -> bool:

@@ -178,6 +178,19 @@ class TestTakeover:
         """With --adopt, or once the ledger knows the record, it goes through."""
         assert reasons(case('@ IN TXT "v=spf1 mx -all"', spf_claim(), **fields)) == []
 
+    @pytest.mark.parametrize(
+        ("agreed", "refused"),
+        [
+            (("", "TXT", Owner.SPF, SPF), []),
+            (("", "TXT", Owner.SPF, "v=spf1 mx -all"), ["takeover"]),
+            (("www", "TXT", Owner.SPF, SPF), ["takeover"]),
+        ],
+        ids=["this value", "another value", "elsewhere"],
+    )
+    def test_agreed_to_earlier(self, agreed: tuple[str, str, Owner, str], refused: list[str]) -> None:
+        """A value that a person was given to enter is agreed to; another one at that place, or that one elsewhere, is not."""
+        assert reasons(case('@ IN TXT "v=spf1 mx -all"', spf_claim(), agreed=frozenset({agreed}))) == refused
+
     def test_same_meaning_is_no_takeover(self) -> None:
         """A record that already says what we want is simply ours from now on."""
         assert reasons(case('@ IN TXT "v=spf1 ip4:192.0.2.1/32 -all"', spf_claim())) == []
