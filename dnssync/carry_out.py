@@ -253,17 +253,25 @@ def _record(work: _Work, plan: ZonePlan, decision: Decision, changes: Iterable[C
 
 
 def _results(work: _Work, decision: Decision) -> None:
-    """How the pass ended for zones that got nothing, for `status`."""
+    """How the pass ended for zones that got nothing, or wait for a person, for `status`."""
+    rrsets = {plan.plan.zone: len(plan.found) for plan in decision.zones}
     told = {zone: f"failed: {problem}" for zone, problem in decision.failed.items()}
     for outcome in work.outcomes:
         if outcome.error:
             told[outcome.zone] = f"failed: {outcome.error}"
         elif outcome.refusals and outcome.zone not in told:
             told[outcome.zone] = f"refused: {outcome.refusals[0].sentence}"
+        elif outcome.instructions and outcome.zone not in told:
+            names = ", ".join(f"{absolute(c.name, outcome.zone)} {c.type}" for c in outcome.changes)
+            told[outcome.zone] = (
+                f"waiting for a person to change {names} at {outcome.provider}; `dnssync plan` tells what is still to be done"
+            )
     for zone, result in told.items():
         before = work.line.state.zone(zone)
-        read, rrsets = (before.last_read, before.rrsets) if before else (0, 0)
-        work.line.state.save_zone(ZoneRecord(zone, read, work.now, result, rrsets))
+        read, held = (before.last_read, before.rrsets) if before else (0, 0)
+        if result.startswith("waiting"):
+            read, held = work.now, rrsets[zone]  # it was read, whatever is still to be done
+        work.line.state.save_zone(ZoneRecord(zone, read, work.now, result, held))
 
 
 # --- stamps and the map -----------------------------------------------------------------------------------------

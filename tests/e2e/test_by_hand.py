@@ -87,6 +87,14 @@ def test_from_the_first_plan_to_keys_that_sign(site: ByHand) -> None:
     history = site.run("history")[1]
     assert history.count("told a person what to change at bind") == 1
 
+    code, out = site.run("status")
+    told = " ".join(out.split())
+    assert (
+        code == 1 and "waiting for a person to change 20261124" in told and f", _dmarc.{DOMAIN} TXT at bind" in told
+    ), out
+    record = json.loads(site.run("status", "--json")[1])["zones"][DOMAIN]
+    assert record["last_read"] == record["last_pass"] == int(site.now) and record["rrsets"] > 3
+
     rest = [line for line in given if "_domainkey" in line]
     enter(site.bind, [line for line in given if line not in rest])
     assert site.lines("plan") == rest
