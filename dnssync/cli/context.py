@@ -88,10 +88,11 @@ class Context:
         return Console(file=self.stdout, highlight=False, emoji=False, markup=False, soft_wrap=not self.stdout.isatty(),
                        no_color=not self.stdout.isatty() or "NO_COLOR" in self.environ)  # fmt: skip
 
-    def say(self, text: str = "", style: str = "") -> None:
-        """A line for people; nothing with `--json`."""
+    def say(self, text: str = "", style: str = "", *, whole: bool = False) -> None:
+        """A line for people, broken at words on a narrow terminal, but never where it is `whole` (a record, which people
+        copy); nothing with `--json`."""
         if not self.json:
-            self.console.print(text, style=style or None)
+            self.console.print(text, style=style or None, soft_wrap=True if whole else None)
 
     def emit(self, data: Any) -> None:
         """The one JSON document of a command run with `--json`."""

@@ -60,9 +60,9 @@ class _Story:
             say(scene.told, "bold")
             say(f"{stage.IP} stands in for its public address. Everything happens in {scene.folder}.")
             self._head(f"The zone {stage.DOMAIN} as somebody wrote it, served by a name server on {server.where}")
-            say(stage.ZONE.rstrip())
+            say(stage.ZONE.rstrip(), whole=True)
             self._head("dnssync's configuration")
-            say(config.rstrip())
+            say(config.rstrip(), whole=True)
             before = scene.zone_file.read_text()
             self._run(2, "plan")
             self._run(0, "apply", "--yes")
@@ -137,7 +137,7 @@ class _Story:
         seen = []
         for question, answer in Resolver({stage.DOMAIN: [server]}).look(questions).items():
             for text in answer.texts:
-                self._outer.say(f'{question.name}. IN {question.type} "{text}"')
+                self._outer.say(f'{question.name}. IN {question.type} "{text}"', whole=True)
                 seen.append([question.name, question.type, text])
         self._facts["records"] = seen
         missing = [entry for entry in entries if not any(entry.value == text for _, _, text in seen)]
@@ -170,7 +170,7 @@ class _Story:
         """Every line that somebody wrote still stands in the zone file; only the serial has moved."""
         after = self._scene.zone_file.read_text()
         self._head("The zone file now; every line that somebody wrote is still there, only the serial has moved")
-        self._outer.say(after.rstrip())
+        self._outer.say(after.rstrip(), whole=True)
         lost = [line for line in before.splitlines() if "SOA" not in line and line not in after.splitlines()]
         if lost:
             raise DnssyncError("The zone file has lost lines that are not dnssync's: " + " / ".join(lost))

@@ -21,9 +21,9 @@ LONG = 40  # characters of base64 from which a key is shortened
 
 
 def show(context: Context, lines: Iterable[Line]) -> None:
-    """Print lines; nothing with `--json`."""
+    """Print lines as they are laid out here, records whole however long; nothing with `--json`."""
     for text, style in lines:
-        context.say(text, style)
+        context.say(text, style, whole=True)
 
 
 def decision(
