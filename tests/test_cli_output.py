@@ -68,3 +68,40 @@ class TestRecords:
         long = "site-verification=" + "word " * 30
         scene.stage.zone_file.write_text(stage.ZONE + f'{DOMAIN}. IN TXT "{long}"\n')
         assert f'      = "{long}"   not ours, left alone' in shown(scene, "plan")
+
+
+class TestStatus:
+    def test_on_80_columns(self, scene: Scene) -> None:
+        """Keys stand in columns under their domain, what each waits for under it; nothing is wider than the terminal."""
+        assert scene.run("apply", "--yes") == 0
+        scene.now += 100
+        lines = shown(scene, "status")
+        assert max(map(len, lines)) <= 80
+        assert lines[0] == DOMAIN
+        one, two = lines[1], lines[3]
+        assert re.fullmatch(r"  20261124e\S+  ed25519  generated  since 2026-11-24 08:00 UTC", one), lines
+        assert re.fullmatch(r"  20261124r\S+  rsa2048  generated  since 2026-11-24 08:00 UTC", two), lines
+        assert lines[2] == lines[4] and lines[2].startswith("    to be seen on all name servers")
+        assert lines[5:] == ["", f"{DOMAIN}  last pass 2026-11-24 08:00 UTC  ok"]
+
+    def test_a_long_result(self, scene: Scene) -> None:
+        """Why a zone was refused stands under it, broken at words; elsewhere than on a terminal it is the same text, plain."""
+        scene.stage.zone_file.write_text(stage.ZONE + f'{DOMAIN}. IN TXT "v=spf1 -all"\n')
+        assert scene.run("apply", "--yes") == 3
+        lines = shown(scene, "status")
+        assert max(map(len, lines)) <= 80
+        at = lines.index(f"{DOMAIN}  last pass 2026-11-24 08:00 UTC")
+        assert len(lines) > at + 3 and all(line.startswith("    ") for line in lines[at + 1 :])
+        assert scene.run("status") == 1
+        assert scene.told.getvalue().split() == " ".join(lines).split() and "\x1b" not in scene.told.getvalue()
+
+    def test_last_pass(self, scene: Scene) -> None:
+        """The time is that of the last pass, also of one that found nothing to do."""
+        for _ in range(2):
+            assert scene.run("apply", "--yes") == 0
+            scene.now += 3600
+        assert f"{DOMAIN}  last pass 2026-11-24 09:00 UTC  ok" in shown(scene, "status")
+
+    def test_before_the_first(self, scene: Scene) -> None:
+        """A zone that was never looked at says what to do."""
+        assert shown(scene, "status")[-2:] == [f"{DOMAIN}  last pass never", "    `dnssync apply` makes the first one"]

@@ -147,11 +147,7 @@ def _named(report: Report, rows: list[tuple[KeyPair, Phase, int | None, str]]) -
 
 
 def _show(context: Context, got: Decision) -> None:
-    render.show(context, render.decision(got, _width(context)))
-
-
-def _width(context: Context) -> int:
-    return context.console.width if context.terminal else 100
+    render.show(context, render.decision(got, render.width(context)))
 
 
 def _tell(context: Context, report: Report) -> None:
@@ -193,7 +189,7 @@ def _tell(context: Context, report: Report) -> None:
         lines = render.table(("domain", "key", "phase", "next look"), cells)
         reasons = dict.fromkeys((phase.value, _reason(key, why)) for key, phase, _, why in rows)
         for phase, why in reasons:
-            lines += render.wrapped(f"{phase}: ", why, "", _width(context) - 2)
+            lines += render.wrapped(f"{phase}: ", why, "", render.width(context) - 2)
         render.show(context, [("  " + text, style) for text, style in lines])
 
 

@@ -160,15 +160,22 @@ def findings(things: Sequence[Notice | Refusal], width: int = 100) -> list[Line]
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[Line]:
-    """Aligned columns, two spaces between; the last one runs free."""
+    """Columns under their names; nothing where there is no row."""
     if not rows:
         return []
-    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
+    (first, _), *others = columns([head, *rows])
+    return [(first, "bold"), *others]
 
-    def line(row: Sequence[str]) -> str:
-        return "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
-    return [(line(head), "bold"), *((line(row), "") for row in rows)]
+def columns(rows: Sequence[Sequence[str]]) -> list[Line]:
+    """Aligned columns, two spaces between; the last one runs free."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [("  ".join(map(str.ljust, row, widths)).rstrip(), "") for row in rows]
+
+
+def width(context: Context) -> int:
+    """How many characters a line may have: those of the terminal, else 100."""
+    return context.console.width if context.terminal else 100
 
 
 def _count(number: int, what: str) -> str:

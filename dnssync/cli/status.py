@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 
 import click
 
@@ -28,7 +29,8 @@ def command(context: Context, domains: tuple[str, ...]) -> int:
     state = State.open(context.config.state, host=platform.node(), read_only=True)
     lines = signing_map.read(context.config.exim.map)
     now = int(context.now())
-    keys = [key for key in state.keys() if not only or _wanted(key.domain, only, context)]
+    born = sorted(state.keys(), key=lambda key: (key.domain, key.generated, key.selector))
+    keys = [key for key in born if not only or _wanted(key.domain, only, context)]
     zones = [zone for zone in context.config.zones if not only or any(zone_of(name, [zone]) for name in only)]
     records = {zone: state.zone(zone) for zone in zones}
     unusable = {
@@ -37,7 +39,7 @@ def command(context: Context, domains: tuple[str, ...]) -> int:
         if k.removed is None and (told := Keystore(context.config.keys).problem(k))
     }
     troubled: list[object] = [*unusable]
-    troubled += [zone for zone, record in records.items() if record is not None and record.result != "ok"]
+    troubled += [zone for zone, record in records.items() if record is not None and not _good(record)]
     if context.json:
         context.emit(
             {
@@ -51,17 +53,14 @@ def command(context: Context, domains: tuple[str, ...]) -> int:
             }
         )
         return 1 if troubled else 0
-    rows = [
-        (k.domain, k.selector, k.algorithm, phase(k, Policy(), now).value, _since(k), _next(k, now, lines))
-        for k in keys
-    ]
-    render.show(context, render.table(("domain", "key", "algorithm", "phase", "since", "next"), rows))
+    width = render.width(context)
+    render.show(context, _keys(keys, now, lines, width))
     for told in unusable.values():
         context.say(told, "red")
-    if not rows:
+    if not keys:
         context.say("There are no keys yet; `dnssync apply` makes them.")
     context.say()
-    render.show(context, render.table(("zone", "last pass", "result"), [_zone(*item) for item in records.items()]))
+    render.show(context, _zones(records, width))
     for request in state.requests(now):
         until = f"until {moment(request.until)}" if request.until else "for good"
         context.say(f"{request.kind} {request.subject} ({until})", "cyan")
@@ -72,10 +71,38 @@ def _wanted(domain: str, only: tuple[str, ...], context: Context) -> bool:
     return domain in only or zone_of(domain, context.config.zones) in only
 
 
-def _zone(name: str, record: ZoneRecord | None) -> tuple[str, str, str]:
-    if record is None:
-        return (name, "never", "`dnssync apply` makes the first one")
-    return (name, moment(record.last_pass), record.result)
+def _keys(keys: Sequence[KeyPair], now: int, lines: dict[str, tuple[str, ...]], width: int) -> list[render.Line]:
+    """A block for each domain, its keys in columns, and under each key what it waits for."""
+    rows = [(k.selector, k.algorithm, phase(k, Policy(), now).value, f"since {_since(k)}") for k in keys]
+    told: list[render.Line] = []
+    domain = None
+    for key, (line, style) in zip(keys, render.columns(rows), strict=True):
+        if key.domain != domain:
+            domain = key.domain
+            told.append((domain, "bold"))
+        told.append(("  " + line, style))
+        told += render.wrapped("    ", _next(key, now, lines), "", width)
+    return told
+
+
+def _zones(records: dict[str, ZoneRecord | None], width: int) -> list[render.Line]:
+    """A line for each zone with its last pass; how that ended stands under it, where it is more than a word."""
+    rows = [
+        (name, f"last pass {moment(record.last_pass)}" if record else "last pass never", "ok" if _good(record) else "")
+        for name, record in records.items()
+    ]
+    told: list[render.Line] = []
+    for record, line in zip(records.values(), render.columns(rows), strict=True):
+        told.append(line)
+        if record is None:
+            told += render.wrapped("    ", "`dnssync apply` makes the first one", "", width)
+        elif not _good(record):
+            told += render.wrapped("    ", record.result, "red", width)
+    return told
+
+
+def _good(record: ZoneRecord | None) -> bool:
+    return record is not None and record.result == "ok"
 
 
 def _since(key: KeyPair) -> str:
