@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
+import platform
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +16,7 @@ import pytest
 from dnssync.cli import run
 from dnssync.cli.context import Context
 from dnssync.demo import stage
+from dnssync.state import State
 from tests.e2e.test_crash import Scene, open_folder
 
 __all__ = ["open_folder"]
@@ -105,3 +110,55 @@ class TestStatus:
     def test_before_the_first(self, scene: Scene) -> None:
         """A zone that was never looked at says what to do."""
         assert shown(scene, "status")[-2:] == [f"{DOMAIN}  last pass never", "    `dnssync apply` makes the first one"]
+
+
+def process(command: str, **environ: str) -> subprocess.CompletedProcess[bytes]:
+    """A shell's command line in which `dnssync` is this one."""
+    code = "import sys; from dnssync.cli import main; sys.argv[0] = 'dnssync'; main()"
+    start = f'dnssync() {{ "{sys.executable}" -c "{code}" "$@"; }}\nset -o pipefail\n'
+    return subprocess.run(
+        ["bash", "-c", start + command], capture_output=True, timeout=120, env={**os.environ, **environ}
+    )
+
+
+@pytest.fixture
+def written(scene: Scene) -> Scene:
+    """A zone in which dnssync has written."""
+    assert scene.run("apply", "--yes") == 0
+    return scene
+
+
+class TestStreams:
+    def test_ascii(self, written: Scene) -> None:
+        """In an old encoding signs are spelled with what it has, and octets that are no text as in a zone file."""
+        environ = {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+        state = State.open(f"sqlite:///{written.stage.state}/state.db", host=platform.node())
+        state.add_event(int(written.now), "confirm", sentence="− one … two → ü")
+        done = process(f"dnssync -c {written.stage.config} history -n 1", **environ)
+        assert done.returncode == 0 and done.stderr == b"", done.stderr
+        assert done.stdout.splitlines()[1].split() == b"2026-11-24 08:00 UTC - one ... two -> \\xfc".split()
+
+    def test_octets_that_are_no_text(self) -> None:
+        """Not even UTF-8 has octets that are none."""
+        code = "from dnssync.cli import streams; streams.prepare(); print('ü\\udcff')"
+        environ = {**os.environ, "PYTHONIOENCODING": "utf-8"}
+        spelled = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environ)
+        assert spelled.stdout == "ü\\255\n".encode(), spelled.stderr
+
+    @pytest.mark.parametrize("args", ["history", "history --json", "--help", "exim --help", "plan nowhere.test --json"])
+    def test_full(self, written: Scene, args: str) -> None:
+        """Where no room is left for the output, that is one sentence and exit code 1."""
+        done = process(f"dnssync -c {written.stage.config} {args} > /dev/full")
+        told = done.stderr.decode().splitlines()
+        assert done.returncode == 1
+        assert len(told) == 1 and "standard output: No space left on device." in told[0], told
+
+    @pytest.mark.parametrize("args", ["history", "history --json", "--help"])
+    def test_a_reader_that_goes(self, written: Scene, args: str) -> None:
+        """`dnssync history | head -1` says nothing on standard error."""
+        done = process(f"dnssync -c {written.stage.config} {args} | (exec 0<&-; sleep 0.2)")
+        assert done.returncode == 1 and done.stderr == b""
+
+    def test_closed(self, written: Scene) -> None:
+        """Without any standard stream there is nothing to say, and no error."""
+        assert process(f"dnssync -c {written.stage.config} history <&- >&-").returncode == 0

@@ -6,7 +6,6 @@ Nothing heavy is imported here: `dnssync --version` and `--help` answer at once.
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import click
 
 from dnssync import __version__
+from dnssync.cli import streams
 from dnssync.cli.context import Context
 from dnssync.errors import DnssyncError
 
@@ -81,6 +81,21 @@ def run(args: Sequence[str], context: Context | None = None) -> int:
     """Run one command line; returns its exit code and lets nothing but `--debug` errors through."""
     context = context or Context()
     try:
+        code = _run(args, context)
+        context.stdout.flush()
+        return code
+    except BrokenPipeError:  # the reader has seen enough: `dnssync history | head`
+        streams.give_up(context.stdout)
+    except streams.OutputLostError as error:
+        streams.give_up(context.stdout)
+        context.warn(f"dnssync: what it has to tell could not be written to standard output: {error.strerror}. "
+                     "What was done before that is done; `dnssync history` tells it.")  # fmt: skip
+    return FAILED
+
+
+def _run(args: Sequence[str], context: Context) -> int:
+    """The same; raises BrokenPipeError and OutputLostError of standard output."""
+    try:
         result = group.main(list(args), prog_name="dnssync", obj=context, standalone_mode=False)
     except click.UsageError as error:
         error.show(context.stderr)
@@ -90,14 +105,13 @@ def run(args: Sequence[str], context: Context | None = None) -> int:
             raise
         context.warn("Interrupted; nothing is left half-written, and the next run goes on from here.")
         return INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return FAILED
     except DnssyncError as error:
         if context.debug:
             raise
         context.fail(error)
         return error.exit_code
+    except (BrokenPipeError, streams.OutputLostError):
+        raise
     except Exception as error:
         if context.debug:
             raise
@@ -109,4 +123,5 @@ def run(args: Sequence[str], context: Context | None = None) -> int:
 
 def main() -> None:
     """The `dnssync` command."""
+    streams.prepare()
     sys.exit(run(sys.argv[1:]))
