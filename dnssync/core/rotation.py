@@ -122,6 +122,8 @@ def advance(keys: tuple[KeyPair, ...], policy: Policy, now: int, seen: Observati
     usable = {k.selector for k in keys if k.selector in seen.readable and seen.sights.get(k.selector) is Sight.VISIBLE}
     ready = [key for key in coming if phases[key.selector] is Phase.READY and key.selector in usable]
     current = next((key for key in reversed(active) if key.selector in seen.readable), None)
+    # Keys that were taken on together, since exim signed with all of them, go on together until their successor signs.
+    beside = [k for k in active if current and k.activated == current.activated and _signs_too(k, current, seen)]
     lost = bool(active) and active[-1] is not current
     until = due(current, policy) if current else None
     # A key that lost its private half before it ever signed is replaced, once: where two cannot be read, the fault is
@@ -140,14 +142,22 @@ def advance(keys: tuple[KeyPair, ...], policy: Policy, now: int, seen: Observati
         waits.append((until, ""))
     words = [why for _, why in sorted(waits) if why]
     if current:
-        words.insert(0, f"exim signs with {current.selector} since {moment(current.activated or 0)}")
+        names = " and ".join(key.selector for key in (*beside, current))
+        words.insert(0, f"exim signs with {names} since {moment(current.activated or 0)}")
     spare = current or (_retired(keys, phases, usable) if lost else None)
     if lost:
         sentence = f"the private key of {active[-1].selector} is missing, unreadable for exim or does not match"
         words = [sentence, f"{spare.selector} signs in its place" if spare else "no other key can sign yet", *words]
         waits.append((now + policy.retry, ""))
     wake = min((at for at, _ in waits), default=None)
-    return Step(keys, make, (spare.selector,) if spare else (), wake, "; ".join(words) or "nothing is to be done")
+    sign = tuple(key.selector for key in (*beside, *([spare] if spare else [])))
+    return Step(keys, make, sign, wake, "; ".join(words) or "nothing is to be done")
+
+
+def _signs_too(key: KeyPair, current: KeyPair, seen: Observation) -> bool:
+    """Whether exim signs with this key beside the current one, and can go on doing so."""
+    signing = seen.signing is None or key.selector in seen.signing
+    return key is not current and signing and key.selector in seen.readable
 
 
 def _stamp(key: KeyPair, policy: Policy, now: int, seen: Observation) -> KeyPair:

@@ -67,11 +67,24 @@ class TestSuccession:
         assert [k.retired for k in step((self.first, new), self.late, observation).keys] == [None, None]
 
     def test_two_hand_made_keys_of_one_moment(self) -> None:
-        """Two keys that were taken on together and sign on two transports: neither retires the other."""
+        """Two keys that were taken on together go on together, whether one transport signs with both or each with one;
+        neither retires the other, and one that cannot be used is left out."""
         other = replace(self.first, selector="s2", adopted=True)
-        for signing in (("s1", "s2"), ("s1",), ("s2",)):
+        for signing, sign in ((("s1", "s2"), ("s1", "s2")), (("s1",), ("s1", "s2")), (("s2",), ("s2",))):
             got = step((self.first, other), NOW + 9000, self.seen(*signing))
-            assert [key.retired for key in got.keys] == [None, None] and len(got.sign) == 1
+            assert [key.retired for key in got.keys] == [None, None] and got.sign == sign
+            assert f"exim signs with {' and '.join(sign)} since" in got.because
+        blind = replace(self.seen(), signing=None)
+        assert step((self.first, other), NOW + 9000, blind).sign == ("s1", "s2")
+        assert step((self.first, other), NOW + 9000, self.seen("s1", "s2", readable="s2")).sign == ("s2",)
+
+    def test_two_hand_made_keys_and_their_successor(self) -> None:
+        """The successor takes over from both, and both retire once exim was seen to sign with it alone."""
+        two = (self.first, replace(self.first, selector="s3", adopted=True))
+        observation = self.seen("s1", "s3", readable="s1 s2 s3", s3=Sight.VISIBLE)
+        assert step((*two, self.heir), self.late, observation).sign == ("s2",)
+        got = step((*two, self.heir), self.late, self.seen("s2", readable="s1 s2 s3", s3=Sight.VISIBLE))
+        assert [key.retired for key in got.keys] == [self.late, self.late, None] and got.sign == ("s2",)
 
     def test_too_early_a_key_is_not_made_active(self) -> None:
         """A key that somebody put into exim before its season is over earns no stamp by it."""
