@@ -17,7 +17,7 @@ from dnssync.core import rotation
 from dnssync.core.decide import Decision, Observed, ZonePlan, decide
 from dnssync.core.model import Change, Claim, KeyPair, ProviderError, Refusal, StaleZone, absolute
 from dnssync.core.plan import Intent, digest, our_part
-from dnssync.errors import RefusedError
+from dnssync.errors import KeyFileError, RefusedError
 from dnssync.keystore import read_public
 from dnssync.reconcile import Line, again
 from dnssync.report import Outcome, Report, look_again
@@ -40,6 +40,7 @@ class _Work:
     shown: Decision
     token: Callable[[], str]
     outcomes: list[Outcome] = field(default_factory=list)
+    broken: set[str] = field(default_factory=set)  # zones whose hand-made key could not be taken on: they get nothing
 
     @property
     def now(self) -> int:
@@ -55,9 +56,10 @@ def carry_out(line: Line, seen: Observed, shown: Decision, *, token: Callable[[]
     work = _Work(line, seen, shown, token)
     made = _make_keys(work)
     final = decide(again(seen, tuple(made)))
-    _unmoved(shown, final, made)
+    _unmoved(shown, final, made, work.broken)
     for plan in final.zones:
-        work.outcomes.append(_write(work, plan, final, tuple(made)))
+        if plan.plan.zone not in work.broken:
+            work.outcomes.append(_write(work, plan, final, tuple(made)))
     failed = {outcome.zone for outcome in work.outcomes if outcome.error or outcome.refusals} | set(final.failed)
     _stamp(work, final)
     _results(work, final)
@@ -81,12 +83,16 @@ def _make_keys(work: _Work) -> dict[KeyPair, Intent]:
     known = {(key.domain, key.selector) for key in state.keys()}
     for key in work.shown.keys:
         if key.adopted and (key.domain, key.selector) not in known:
-            line.keystore.adopt(key.domain, key.selector, _source(work.seen, key))
+            try:
+                line.keystore.adopt(key.domain, key.selector, _source(work.seen, key))
+            except KeyFileError as error:
+                _leave(work, key.domain, str(error))
+                continue
             state.save_keys([key])
             state.add_event(work.now, "key_adopted", domain=key.domain, selector=key.selector,
                             sentence=f"took on {key.selector}, the key that exim signs {key.domain} with")  # fmt: skip
     made: dict[KeyPair, Intent] = {}
-    held = _held(work.shown)
+    held = _held(work.shown) | work.broken
     intents = {intent: None for plan in work.shown.zones if plan.plan.zone not in held for intent in plan.plan.intents}
     for number, intent in enumerate(intents, 1):
         line.progress(f"making key {number} of {len(intents)}: {intent.algorithm} for {intent.domain}")
@@ -103,13 +109,30 @@ def _make_keys(work: _Work) -> dict[KeyPair, Intent]:
     return made
 
 
+def _leave(work: _Work, domain: str, trouble: str) -> None:
+    """Leave the zones of a domain alone in this pass: what stands in DNS and in exim's map stays."""
+    for plan in work.shown.zones:
+        if any(view.zone == plan.plan.zone and domain in view.domains for view in work.seen.zones):
+            work.broken.add(plan.plan.zone)
+            told = f"{plan.plan.zone}: the key that exim signs {domain} with cannot be taken on. {trouble}"
+            log.error("zone=%s provider=%s %s", plan.plan.zone, plan.plan.provider, told)
+            work.outcomes.append(Outcome(plan.plan.zone, plan.plan.provider, error=told))
+
+
 def recover(line: Line) -> None:
-    """Finish what a pass that died was at: a key whose file was made, but whose row was not yet kept, is kept now."""
+    """Finish what a pass that died was at: a key whose file was made, but whose row was not yet kept, is kept now.
+
+    One whose file cannot be read stays open: nothing in DNS or in exim's map speaks of it yet."""
     for noted, domain, name, at in line.state.unfinished_keys():
-        path = line.keystore.path(domain, name)
-        if path.exists() and not any((k.domain, k.selector) == (domain, name) for k in line.state.keys()):
-            algorithm, public = read_public(path)
-            line.state.save_keys([KeyPair(domain, name, algorithm, public, at)])
+        try:
+            if line.keystore.holds(domain, name) and not any(
+                (k.domain, k.selector) == (domain, name) for k in line.state.keys()
+            ):
+                algorithm, public = read_public(line.keystore.path(domain, name))
+                line.state.save_keys([KeyPair(domain, name, algorithm, public, at)])
+        except KeyFileError as error:
+            log.warning("domain=%s selector=%s a key that was being made when dnssync died: %s", domain, name, error)
+            continue
         line.state.finish(noted)
 
 
@@ -120,8 +143,8 @@ def _source(seen: Observed, key: KeyPair) -> str:
     return next(signer.path for signer in signers if signer.selector == key.selector and not signer.problem)
 
 
-def _unmoved(shown: Decision, final: Decision, made: dict[KeyPair, Intent]) -> None:
-    held = _held(shown)
+def _unmoved(shown: Decision, final: Decision, made: dict[KeyPair, Intent], broken: set[str]) -> None:
+    held = _held(shown) | broken
     names = {key.selector: intent for key, intent in made.items()}
     before = digest([plan.plan for plan in shown.zones if plan.plan.zone not in held])
     after = digest(

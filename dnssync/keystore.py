@@ -79,6 +79,18 @@ class Keystore:
                 raise KeyFileError(f"{name!r} cannot name a key's file.")
         return self.root / domain / f"{selector}.pem"
 
+    def holds(self, domain: str, selector: str) -> bool:
+        """Whether a file is there for the key; raises `KeyFileError` where that cannot be looked at."""
+        path = self.path(domain, selector)
+        try:
+            path.stat()
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise KeyFileError(f"Whether {path} is there cannot be seen: {error.strerror}. Run dnssync as root, or as the "
+                               "owner of its keys.") from None  # fmt: skip
+        return True
+
     def generate(self, domain: str, selector: str, algorithm: str) -> tuple[str, str]:
         """Make a key; returns (algorithm, p=) once the private half is safely on disk. An existing file stays and is an
         error: a selector is never used for two keys (RFC 6376 §3.1)."""
@@ -104,7 +116,7 @@ class Keystore:
         pem = _bytes(Path(source))
         public = public_half(pem, source)
         path = self.path(domain, selector)
-        if path.exists():
+        if self.holds(domain, selector):
             if read_public(path) != public:
                 raise KeyFileError(f"{path} holds another key than {source}; one of the two was put there by mistake. Take "
                                    "the wrong one away and run dnssync again.")  # fmt: skip
@@ -124,22 +136,34 @@ class Keystore:
             return f"{path} holds another {algorithm} key than the one that is published for {key.selector}."
         return self._closed_to_exim(path)
 
-    def _closed_to_exim(self, path: Path) -> str:
-        """Whether exim's group is shut out of the file or of a directory on the way to it."""
+    def closed(self, domain: str) -> str:
+        """Why exim could not open a key that were made for the domain now, "" where it could: a folder on the way to it
+        that is there and lets exim's group not through."""
+        return self._closed_to_exim(self.path(domain, "selector").parent, "keys below it")
+
+    def _closed_to_exim(self, path: Path, what: str = "") -> str:
+        """Whether exim's group is shut out of a key's file, or of a directory on the way to it; what is not there yet
+        will be made with the right modes. `what` names what cannot be opened, else it is the file."""
         try:
             wanted = grp.getgrnam(self._group).gr_gid
         except KeyError:
             return ""  # No such group here (a trial): then exim runs as the invoking user.
-        real = path.resolve()
+        real = Path(os.path.realpath(path))
         for place in (real, *real.parents):
-            status = place.stat()
-            need = stat.S_IRGRP if place == real else stat.S_IXGRP
+            try:
+                status = place.stat()
+            except FileNotFoundError:
+                continue
+            except OSError:
+                continue  # a folder further up is closed to ourselves; it is looked at in its turn
+            file = not stat.S_ISDIR(status.st_mode)
+            need = stat.S_IRGRP if file else stat.S_IXGRP
             # The kernel takes the owner's bits for the owner, the group's for the group, and only then the others'.
             allowed = status.st_mode & need if status.st_gid == wanted else status.st_mode & (need >> 3)
             if not allowed and not self._exim_is_us(status.st_uid):
                 return (
-                    f"{place} is closed to group {self._group}, so exim cannot open {path}. Open it: "
-                    f"chgrp {self._group} {place} && chmod g+{'r' if place == real else 'x'} {place}"
+                    f"{place} is closed to group {self._group}, so exim cannot open {what or path}. Open it: "
+                    f"chgrp {self._group} {place} && chmod g+{'r' if file else 'x'} {place}"
                 )
         return ""
 

@@ -83,6 +83,7 @@ class Line:
             policies={domain: self.config.zones[zone].policy for zone in served for domain in served[zone]},
             remembered=self._remembered(now),
             confirmed=confirmed,
+            closed=self._closed(views),
             frozen=frozenset(request.subject for request in requests if request.kind == "freeze"),
             notices=(
                 *host.notices,
@@ -121,6 +122,13 @@ class Line:
                 named = (zone.name,)
             served[zone.name] = domains_of(zone.name, named, self.config.zones)
         return served
+
+    def _closed(self, views: Sequence[ZoneView]) -> dict[str, str]:
+        """The domains whose new keys exim could not open, and why."""
+        told = {
+            domain: self.keystore.closed(domain) for view in views if not view.policy.parked for domain in view.domains
+        }
+        return {domain: why for domain, why in told.items() if why}
 
     def _homeless(self, host: Host) -> list[Notice]:
         """Names that exim has and no configured zone holds: nothing can be done for them, and somebody should know."""

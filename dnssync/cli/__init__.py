@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -115,6 +116,14 @@ def _run(args: Sequence[str], context: Context) -> int:
     except Exception as error:
         if context.debug:
             raise
+        if (
+            isinstance(error, OSError) and error.filename
+        ):  # a file or folder that is closed, full, gone: no fault of ours
+            from dnssync.files import remedy
+
+            told = f"{error.filename}: {error.strerror}. {remedy(Path(str(error.filename)), error)}."
+            context.fail(DnssyncError(told))
+            return FAILED
         context.fail(DnssyncError(f"This is a fault of dnssync: {type(error).__name__}: {error}. Nothing half-written is left; "
                                   "run it again with `dnssync --debug …` and report what that shows."))  # fmt: skip
         return FAILED

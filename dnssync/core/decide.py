@@ -16,7 +16,7 @@ from dnssync.core.guard import SIGNING, Case, judge, notices, refusals
 from dnssync.core.host import Address, Host, MailDomain
 from dnssync.core.model import Claim, KeyPair, Limits, Notice, Refusal, RRset, Step
 from dnssync.core.ownership import Agreed, Ledger
-from dnssync.core.pass_notices import frozen, short_keys, switched, unusable
+from dnssync.core.pass_notices import frozen, short_keys, shut, switched, unusable
 from dnssync.core.plan import Intent, Plan, diff, overlay
 from dnssync.core.policy import MailPolicy
 from dnssync.core.sighting import Sight
@@ -48,7 +48,8 @@ class ZoneView:
 @dataclass(frozen=True, slots=True)
 class Observed:
     """Everything one pass has seen. `sights` and `readable` speak of keys by (domain, selector); `map` is exim's
-    signing map as it is; `beyond` answers for names outside the zones that were read."""
+    signing map as it is; `beyond` answers for names outside the zones that were read; `closed` says, by domain,
+    why exim could not open a key that were made for it."""
 
     now: int
     host: Host
@@ -62,6 +63,7 @@ class Observed:
     remembered: Mapping[str, tuple[Address, ...]] = field(default_factory=dict)
     confirmed: frozenset[tuple[str, str]] = frozenset()
     frozen: frozenset[str] = frozenset()
+    closed: Mapping[str, str] = field(default_factory=dict)
     notices: tuple[Notice, ...] = ()
 
 
@@ -149,7 +151,7 @@ def decide(seen: Observed) -> Decision:
         steps=steps,
         map_before=dict(seen.map),
         map_after=after,
-        notices=(*seen.notices, *unusable(seen), *switched(seen, lines), *frozen(seen)),
+        notices=(*seen.notices, *unusable(seen), *switched(seen, lines), *frozen(seen), *shut(seen)),
     )
 
 
@@ -202,9 +204,8 @@ def _advance(seen: Observed, view: ZoneView | None, domain: str, kind: str) -> S
         overlap=overlap,
     )
     policy = rotation.Policy(lifetime=view.policy.dkim.lifetime) if view else rotation.Policy()
-    step = rotation.advance(
-        mine, policy, seen.now, observation, algorithm=algorithm or (mine[0].algorithm if mine else "")
-    )
+    kind_made = algorithm or (mine[0].algorithm if mine else "")
+    step = rotation.advance(mine, policy, seen.now, observation, algorithm="" if domain in seen.closed else kind_made)
     return step if algorithm and signs(mail) else replace(step, generate=())
 
 

@@ -81,3 +81,17 @@ def frozen(seen: Observed) -> list[Notice]:
         )
         for domain in sorted(seen.frozen)
     ]
+
+
+def shut(seen: Observed) -> list[Notice]:
+    """Domains for which no key is made, since exim could not open it: a remedy for each folder that is in the way."""
+    ways: dict[str, list[str]] = {}
+    for domain, why in sorted(seen.closed.items()):
+        ways.setdefault(why, []).append(domain)
+    return [
+        Notice(
+            "keys_closed",
+            f"no new key is made for {', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}: {why}",
+        )
+        for why, names in ways.items()
+    ]
