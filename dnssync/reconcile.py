@@ -19,6 +19,7 @@ from dnssync.core.desire import domains_of
 from dnssync.core.host import Address, Host
 from dnssync.core.model import KeyPair, Notice, Owner, Provider, ProviderError, RRset, Value, relative, zone_of
 from dnssync.core.ownership import Agreed, Ledger, owned, owns, same
+from dnssync.core.pass_notices import silent
 from dnssync.core.sighting import Question, Sight, sight
 from dnssync.core.zone_view import Zone
 from dnssync.keystore import Keystore
@@ -71,12 +72,13 @@ class Line:
         problems = {(key.domain, key.selector): self.keystore.problem(key) for key in keys if key.removed is None}
         keys = (*keys, *hand_made)
         self.progress("asking the authoritative servers")
+        sights, unanswered = self.sights(keys, views)
         return Observed(
             now=now,
             host=host,
             zones=views,
             keys=keys,
-            sights=self.sights(keys, views),
+            sights=sights,
             readable=frozenset((k.domain, k.selector) for k in keys if not problems.get((k.domain, k.selector))),
             map=current,
             beyond=self._beyond,
@@ -88,6 +90,7 @@ class Line:
             notices=(
                 *host.notices,
                 *self._homeless(host),
+                *silent(unanswered),
                 *(Notice("key_unusable", f"{domain}: {told}") for (domain, _), told in problems.items() if told),
             ),
         )
@@ -232,8 +235,11 @@ class Line:
 
     # --- DNS --------------------------------------------------------------------------------------------------------
 
-    def sights(self, keys: Sequence[KeyPair], views: Sequence[ZoneView]) -> dict[tuple[str, str], Sight]:
-        """How each key's record looks: from all authoritative servers, and in the provider's own reading of the zone.
+    def sights(
+        self, keys: Sequence[KeyPair], views: Sequence[ZoneView]
+    ) -> tuple[dict[tuple[str, str], Sight], dict[str, tuple[str, ...]]]:
+        """How each key's record looks: from all authoritative servers, and in the provider's own reading of the zone; and
+        for each zone whose servers do not all answer, which do not, and how.
 
         The reading belongs to the sighting: what is not in the zone is absent, whatever a server still serves.
         """
@@ -245,7 +251,15 @@ class Line:
             if zone is not None and key.removed is None:
                 asked[Question(full, "TXT", zone)] = key
         seen = {}
-        for question, answer in self.resolver.look(list(asked)).items():
+        unanswered: dict[str, tuple[str, ...]] = {}
+        alive = [Question(view.zone, "SOA", view.zone) for view in views if not view.problem]
+        for question, answer in self.resolver.look([*asked, *alive]).items():
+            if not answer.known and not zones[question.zone].problem:
+                mute = [f"{r.server}: {r.note or r.rcode}" for r in answer.replies if not r.answered]
+                told = (*unanswered.get(question.zone, ()), *([answer.problem] if answer.problem else mute))
+                unanswered[question.zone] = tuple(dict.fromkeys(told))
+            if question not in asked:
+                continue
             key = asked[question]
             wanted = dkim.record_for(key)
             look = sight(answer, wanted, lambda text: owns(Owner.DKIM, text), dkim.same)
@@ -257,7 +271,7 @@ class Line:
                 if not any(dkim.same(text, wanted) for text in texts):
                     look = Sight.OTHER if texts else Sight.ABSENT
             seen[(key.domain, key.selector)] = look
-        return seen
+        return seen, unanswered
 
     def _standing(self, domain: str, selector: str, views: Sequence[ZoneView]) -> str:
         """The text that stands in DNS for a hand-made key, "" where there is none or nobody knows."""

@@ -162,3 +162,30 @@ class TestStreams:
     def test_closed(self, written: Scene) -> None:
         """Without any standard stream there is nothing to say, and no error."""
         assert process(f"dnssync -c {written.stage.config} history <&- >&-").returncode == 0
+
+
+class TestSilentServers:
+    def test_no_server_answers(self, open_folder: Path) -> None:
+        """plan and apply say which servers do not answer, and what to do; before there are keys, and after."""
+        scene = Scene(open_folder / "scene")
+        with scene.served():
+            pass
+        assert scene.run("plan") == 2
+        [server] = re.findall(r'nameservers: \["(.*)"\]', scene.stage.config.read_text())
+        note = f"note: {DOMAIN}: its name servers do not all answer ({server}: "
+        assert note in scene.told.getvalue()
+
+        scene = Scene(open_folder / "again")
+        with scene.served():
+            assert scene.run("apply", "--yes") == 0
+            assert "do not all answer" not in scene.told.getvalue()
+        for command, code in ((("plan",), 0), (("apply", "--yes"), 0)):
+            assert scene.run(*command) == code
+            told = " ".join(scene.told.getvalue().split())
+            assert (
+                told.count("its name servers do not all answer (127.0.0.1:") == 1 and told.count("by UDP and TCP") == 1
+            )
+            assert f"zones.{DOMAIN}.nameservers" in told
+            assert "Nothing to do now" in told and "DNS holds what it should" not in told
+        scene.run("plan", "--json")
+        assert '"reason": "servers_silent"' in scene.told.getvalue()

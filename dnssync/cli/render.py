@@ -68,6 +68,8 @@ def summary(got: Decision) -> str:
         _count(failed, "zone") + " failed" if failed else "",
     ]
     told = ", ".join(part for part in parts if part)
+    if not told and any(notice.reason == "servers_silent" for notice in got.notices):
+        return "Nothing to do now: the zones hold what they should, but not all of their name servers answer."
     return f"{told[:1].upper()}{told[1:]}." if told else "Nothing to do: DNS holds what it should."
 
 

@@ -72,6 +72,19 @@ def switched(seen: Observed, lines: Mapping[str, tuple[str, ...]]) -> list[Notic
     ]
 
 
+def silent(unanswered: Mapping[str, tuple[str, ...]]) -> list[Notice]:
+    """Zones whose name servers do not all answer, with which and how: what those show is not known, and not absent."""
+    return [
+        Notice(
+            "servers_silent",
+            f"{zone}: its name servers do not all answer ({'; '.join(reasons)}). What they show is not known: keys that wait go on "
+            f"waiting, nothing else is held up. See whether this host reaches them on port 53 by UDP and TCP, or name the servers to "
+            f"ask in zones.{zone}.nameservers.",
+        )
+        for zone, reasons in unanswered.items()
+    ]
+
+
 def frozen(seen: Observed) -> list[Notice]:
     """Domains that a person froze: nothing of them is changed."""
     return [
