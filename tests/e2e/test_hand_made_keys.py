@@ -57,7 +57,7 @@ def test_two_selectors_of_one_domain(tmp_path: Path) -> None:
             [received] = exim.send(MESSAGE.encode(), sender=f"a@{DOMAIN}")
             assert b"s=one" in received.data and b"s=two" in received.data
             code, out = site.run("status", "--json")
-            phases = {key["selector"]: key["phase"] for key in json.loads(out)["keys"]}
+            phases = {key["key"]["selector"]: key["phase"] for key in json.loads(out)["keys"]}
             assert phases["one"] == phases["two"] == "active"
 
 
