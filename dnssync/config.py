@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +78,7 @@ def find(option: str | None, environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def load(path: Path) -> Config:
-    """Read a configuration; raises `ConfigError` with every mistake that is in it."""
+    """Read a configuration; raises `ConfigError` with every mistake that is in it. Secrets are looked for as in `parse`."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -90,14 +90,20 @@ def load(path: Path) -> Config:
     return parse(text, path)
 
 
-def parse(text: str, path: Path) -> Config:
-    """The configuration that a YAML text holds; `path` is for messages. Raises `ConfigError`."""
-    data = _yaml(text, path)
+def parse(text: str, path: Path, *, resolve: Callable[[str], str] | None = None) -> Config:
+    """The configuration that a YAML text holds; `path` is for messages. Raises `ConfigError` with every mistake.
+
+    Providers are made when a pass begins (`zones`), since importing them takes time and their secrets may be root's. Only
+    where something else is wrong are they looked at here too (`resolve` gives the secrets, else `secret`), so that nobody
+    mends a file twice.
+    """
     check = Checker()
+    data = _yaml(text, path, check)
     if data is not None and not isinstance(data, dict):
-        raise ConfigError(str(path), ["must be a mapping (`key: value` lines)"])
+        raise ConfigError(str(path), [*check.mistakes, "must be a mapping (`key: value` lines)"])
     top = check.mapping("", data, ("providers", "zones", "defaults", "exim", "addresses", "keys", "state", "schedule"))
     providers = {name: _provider(check, name, value) for name, value in check.section(top, "providers").items()}
+    at = len(check.mistakes)
     defaults = check.policy("defaults", top.get("defaults"), MailPolicy(), zone=False)
     zones = {}
     for name, value in check.section(top, "zones").items():
@@ -119,25 +125,31 @@ def parse(text: str, path: Path) -> Config:
         check.mistake("state", f"{state!r} is no database URL; for SQLite write sqlite:////var/lib/dnssync/state.db")
     schedule = check.schedule(top.get("schedule"))
     if check.mistakes:
+        from dnssync.plugins import build
+
+        check.mistakes[at:at] = build(providers, resolve or secret)[1]
         raise ConfigError(str(path), check.mistakes)
     return Config(path, providers, zones, exim, addresses, keys, state, schedule)
 
 
-def _yaml(text: str, path: Path) -> Any:
+def _yaml(text: str, path: Path, check: Checker) -> Any:
+    """The data of a YAML text. A key that stands twice, or cannot be one, is noted and left out; what is no YAML raises."""
     import yaml
 
     class Loader(yaml.SafeLoader):
-        """The safe loader, to which a key that stands twice is an error and a date is text."""
+        """The safe loader, to which a key that stands twice is a mistake and a date is text."""
 
     def mapping(loader: Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-        keys: set[Any] = set()
-        for key_node, _ in node.value:
-            key = loader.construct_object(key_node)
-            if not isinstance(key, (str, int)):
-                raise yaml.constructor.ConstructorError(None, None, f"{key!r} cannot be a key", key_node.start_mark)
-            if key in keys:
-                raise yaml.constructor.ConstructorError(None, None, f"{key!r} stands there twice", key_node.start_mark)
-            keys.add(key)
+        kept: dict[Any, Any] = {}
+        for key_node, value_node in node.value:
+            key = loader.construct_object(key_node, deep=True)
+            if isinstance(key, (str, int)) and key not in kept:
+                kept[key] = (key_node, value_node)
+                continue
+            wrong = "stands there twice" if isinstance(key, (str, int)) else "cannot be a key"
+            mark = key_node.start_mark
+            check.mistake("", f"line {mark.line + 1}, column {mark.column + 1}: {key!r} {wrong}")
+        node.value = list(kept.values())
         return loader.construct_mapping(node, deep=True)
 
     Loader.add_constructor("tag:yaml.org,2002:map", mapping)

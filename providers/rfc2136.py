@@ -68,24 +68,35 @@ class Provider:
         self.id = id
         self._resolve = resolve
         self._host, self._port, self._timeout = host, int(port), float(timeout)
-        if not 0 < self._port < 65536 or self._timeout <= 0:
-            raise ProviderError(f"provider {id}: port is 1 to 65535, timeout some seconds.")
-        if ipv6 not in (None, True, False):
-            raise ProviderError(f"provider {id}: ipv6 is true, false, or left out.")
-        self._family = {None: socket.AF_UNSPEC, True: socket.AF_INET6, False: socket.AF_INET}[ipv6]
+        self._family = {None: socket.AF_UNSPEC, True: socket.AF_INET6, False: socket.AF_INET}.get(ipv6)
         algorithm = (key_algorithm or "hmac-sha256").lower().removesuffix(".")
-        if algorithm not in ALGORITHMS:
-            raise ProviderError(f"provider {id}: key_algorithm {algorithm} is none of {', '.join(sorted(ALGORITHMS))}.")
-        self._algorithm = ALGORITHMS[algorithm]
+        self._algorithm = ALGORITHMS.get(algorithm, dns.tsig.HMAC_SHA256)
         self._keyring: dict[dns.name.Name, Any] | None = None
-        if (key_name is None) != (key_secret is None):
-            raise ProviderError(f"provider {id}: key_name and key_secret belong together; one of them is missing.")
-        if key_name is not None and key_secret is not None:
+        wrong = []  # told together, a line each
+        if not 0 < self._port < 65536:
+            wrong.append(f"port: must be 1 to 65535, not {port}")
+        if not self._timeout > 0:
+            wrong.append(f"timeout: must be some seconds, not {timeout}")
+        if self._family is None:
+            wrong.append("ipv6: must be true, false, or left out")
+        if algorithm not in ALGORITHMS:
+            wrong.append(f"key_algorithm: {algorithm} is none of {', '.join(sorted(ALGORITHMS))}")
+        if key_name is None and key_secret is not None:
+            wrong.append("key_name: is missing; it belongs to key_secret")
+        elif key_name is not None and key_secret is None:
+            wrong.append("key_secret: is missing; it belongs to key_name")
+        elif key_name is not None and key_secret is not None:
+            try:
+                dns.name.from_text(key_name)
+            except dns.exception.DNSException:
+                wrong.append("key_name: is no name; it is the one in the server's key statement")
+                key_name = "."
             try:
                 self._keyring = dns.tsigkeyring.from_text({key_name: (self._algorithm, key_secret)})
-            except (ValueError, dns.exception.DNSException):
-                raise ProviderError(f"provider {id}: key_secret is not base64, or key_name is no name; both come from "
-                                    "tsig-keygen.") from None  # fmt: skip
+            except ValueError:
+                wrong.append("key_secret: is not base64; it is the secret in the server's key statement")
+        if wrong:
+            raise ProviderError("\n".join(wrong))
 
     def __repr__(self) -> str:
         return f"rfc2136.Provider({self.id!r}, host={self._host!r}, port={self._port})"

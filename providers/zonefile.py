@@ -40,16 +40,15 @@ class Provider:
         now: Callable[[], float] = time.time,
     ) -> None:
         self.id = id
+        wrong = []  # told together, a line each
         if directory is None and file is None:
-            raise ProviderError(
-                f"provider {id}: say where the zone files are: `directory:`, or `file:` with {{zone}} in it."
-            )
+            wrong.append("directory: is missing; it says where the zone files are, or `file:` does, with {zone} in it")
         if reload is not None and (
             isinstance(reload, str) or not reload or not all(isinstance(word, str) for word in reload)
         ):
-            raise ProviderError(
-                f"provider {id}: reload must be a list of words, such as [rndc, reload, '{{zone}}']; no shell reads it."
-            )
+            wrong.append("reload: must be a list of words, such as [rndc, reload, '{zone}']; no shell reads it")
+        if wrong:
+            raise ProviderError("\n".join(wrong))
         self._file = file if file is not None else f"{directory}/{{zone}}{file_extension}"
         self._directory = Path(directory) if directory is not None else None
         self._reload = tuple(reload or ())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import attrs
@@ -165,6 +167,58 @@ keys: keys
     assert caught.value.exit_code == 78
 
 
+def test_mistakes_of_every_kind_are_told_at_once() -> None:
+    """What is wrong in YAML, in an option, in a provider's options, in what a provider makes of them, and a secret that
+    cannot be read: one round, over several providers, in the order of the file."""
+    text = """
+providers:
+  one: {class: rfc2136, host: 192.0.2.1, port: "53", key_nam: k, key_secret: env/ABSENT}
+  two: {class: rfc2136, host: 192.0.2.1, port: 70000, key_algorithm: hmac-sha265}
+  three: {class: gandy, token: env/GONE}
+  four: {token: x}
+zones:
+  example.org: {provider: [one, two, three], ttl: 5}
+  example.net: {provider: three, ttl: 300, ttl: 600}
+"""
+    with pytest.raises(ConfigError) as caught:
+        parse(text, HERE, resolve=lambda source: config.secret(source, {}))
+
+    assert [mistake.partition(" ")[0] for mistake in caught.value.mistakes] == [
+        "line", "providers.four.class:",
+        "providers.one.key_secret:", "providers.one.key_nam:", "providers.one.port:",
+        "providers.two.port:", "providers.two.key_algorithm:", "providers.three.class:", "providers.three.token:",
+        "zones.example.org.ttl:",
+    ]  # fmt: skip
+
+
+def test_mistakes_of_providers_alone_are_told_at_once() -> None:
+    """Where nothing else is wrong, the providers are looked at when a pass begins, all of them."""
+    text = """
+providers:
+  one: {class: rfc2136, host: 192.0.2.1, port: 0, ipv6: true, timeout: 0}
+  two: {class: zonefile}
+zones: {example.org: {provider: [one, two]}}
+"""
+    with pytest.raises(ConfigError) as caught:
+        Zones(parse(text, HERE))
+
+    assert [mistake.partition(" ")[0] for mistake in caught.value.mistakes] == [
+        "providers.one.port:", "providers.one.timeout:", "providers.two.directory:",
+    ]  # fmt: skip
+
+
+def test_loading_imports_no_provider() -> None:
+    """A configuration that is right is read without its plug-ins: only a pass needs them."""
+    code = (
+        "import sys; from pathlib import Path; from dnssync import config; config.load(Path(sys.argv[1])); "
+        "print(*sorted(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, SHIPPED], capture_output=True, text=True, check=True)
+
+    assert "dnssync.config" in done.stdout
+    assert not {"dnssync_providers", "dns", "importlib.metadata"} & set(done.stdout.split())
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -234,9 +288,12 @@ def test_mistakes_and_their_paths(text: str, told: list[str]) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("keys: /a\nkeys: /b\n", "line 2, column 1: 'keys' stands there twice"),
-        ("zones:\n  a.example: {}\n  a.example: {}\n", "line 3, column 3: 'a.example' stands there twice"),
-        ("zones: {[1]: 2}\n", "line 1, column 9: "),
+        (SMALL + "keys: /a\nkeys: /b\n", "line 4, column 1: 'keys' stands there twice"),
+        (
+            "providers: {p: {class: manual}}\nzones:\n  a.example: {provider: p}\n  a.example: {}\n",
+            "line 4, column 3: 'a.example' stands there twice",
+        ),
+        (zone("[1]: 2"), "line 2, column 36: [1] cannot be a key"),
         ("zones: [a\n", "line 2, column 1: "),
         ("zones: !!python/object/apply:os.system [true]\n", "line 1, column 8: could not determine a constructor"),
         ("zones: \x00", "is not YAML: "),

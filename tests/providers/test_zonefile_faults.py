@@ -124,8 +124,9 @@ class TestPlace:
     @pytest.mark.parametrize(
         ("options", "word"),
         [
-            ({}, "directory"),
-            ({"directory": "/zones", "reload": "rndc reload"}, "list of words"),
+            ({}, "directory: is missing"),
+            ({"directory": "/zones", "reload": "rndc reload"}, "reload: must be a list of words"),
+            ({"reload": "rndc reload"}, "directory: is missing.*\nreload: must be"),
             ({"directory": "/zones", "reload": []}, "list of words"),
             ({"directory": "/zones", "reload": ["rndc", 5]}, "list of words"),
         ],
