@@ -8,8 +8,9 @@ import grp
 import json
 import os
 import pwd
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from dnssync.core.rotation import moment
@@ -66,11 +67,20 @@ def _holder(handle: int) -> str:
         return "it has not said which."
 
 
-def become_owner(directory: Path) -> str:
+def loaded() -> set[Path]:
+    """The files that this program's modules were loaded from: its Python's, its libraries' and its own."""
+    names = (getattr(module, "__dict__", {}).get("__file__") for module in tuple(sys.modules.values()))
+    return {Path(name) for name in names if name}
+
+
+def become_owner(directory: Path, *, code: Callable[[], Iterable[Path]] = loaded) -> str:
     """As root, become the user who owns the state's directory, so that no file of root's stands in a daemon's way.
 
     Keeps the group Debian-exim where there is one, since keys are given to it. Returns the user's name, "" where
     nothing was to be done. Not reversible: read what only root may read (secrets) first.
+
+    Raises `StateError` where that user may not read `code`, the program's files: much of it is loaded only when it is
+    needed (a database's dialect, a record type), which no list made here could foresee.
     """
     if os.geteuid() != 0 or not directory.is_dir():
         return ""
@@ -88,4 +98,21 @@ def become_owner(directory: Path) -> str:
     os.setgroups(sorted(groups))
     os.setgid(user.pw_gid)
     os.setuid(uid)
+    closed, how = next(filter(None, map(_closed, sorted(code()))), ("", ""))
+    if closed:
+        raise StateError(
+            f"As root, dnssync goes on as the user {user.pw_name}, whom {directory} belongs to, and that user may not read "
+            f"{closed}, from which dnssync or its Python is loaded. Install both where everybody may read them (the README's "
+            f"/opt/dnssync, with the system's python3), or let everybody in: chmod {how} {closed}"
+        )
     return user.pw_name
+
+
+def _closed(file: Path) -> tuple[Path, str] | None:
+    """What on the way to a file of the program is closed to this process, and the mode that would open it."""
+    for folder in reversed(file.parents):
+        if not os.access(folder, os.X_OK):
+            return folder, "o+x"
+    if not os.access(file.parent, os.R_OK):  # its modules are found by listing it
+        return file.parent, "o+rx"
+    return None if os.access(file, os.R_OK) else (file, "o+r")

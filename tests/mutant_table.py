@@ -227,4 +227,12 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("if include is not None:", "if False:"),
         ("if not terms and not refusals:", "if False:"),
     ],
+    ("dnssync/lock.py", "tests/test_lock.py tests/test_half_written.py"): [
+        ("    os.setgroups(sorted(groups))\n", ""),
+        ('    groups.add(grp.getgrnam("Debian-exim").gr_gid)', "    pass"),
+        ("    os.setgid(user.pw_gid)\n", ""),
+        ("if not os.access(folder, os.X_OK):", "if False:"),
+        ("if not os.access(file.parent, os.R_OK):", "if False:"),
+        ("return None if os.access(file, os.R_OK) else", "return None if True else"),
+    ],
 }

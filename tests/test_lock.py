@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import grp
+import json
 import os
+import pwd
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
-from dnssync.errors import LockedError
-from dnssync.lock import become_owner, hold
+from dnssync import lock
+from dnssync.errors import LockedError, StateError
+from dnssync.lock import become_owner, hold, loaded
 
 HOLDER = """
 import sys, pathlib
@@ -77,3 +83,74 @@ def test_nothing_to_become(tmp_path: Path) -> None:
     user = os.geteuid()
     assert become_owner(tmp_path) == "" and become_owner(tmp_path / "none") == ""
     assert os.geteuid() == user
+
+
+def became(directory: Path, code: Iterable[Path]) -> tuple[str, int, list[int]]:
+    """What a process of root's with a group too many says, its user and its groups, after it became the owner."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.setgroups([0, 4])
+        try:
+            told = become_owner(directory, code=lambda: code)
+        except StateError as error:
+            told = str(error)
+        os.write(writing, json.dumps([told, os.getuid(), os.geteuid(), os.getgid(), os.getgroups()]).encode())
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        told, uid, euid, gid, groups = json.load(pipe)
+    os.waitpid(child, 0)
+    assert (uid, gid) == (euid, pwd.getpwuid(uid).pw_gid)
+    return told, uid, groups
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A state's directory that is nobody's, below folders that everybody may enter."""
+    with tempfile.TemporaryDirectory(prefix="dnssync-lock-") as folder:
+        Path(folder).chmod(0o755)
+        state = Path(folder, "state")
+        state.mkdir()
+        if os.geteuid() == 0:
+            os.chown(state, pwd.getpwnam("nobody").pw_uid, -1)
+        yield state
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user")
+def test_becomes_the_owner(home: Path) -> None:
+    """Root becomes the owner with that user's groups and exim's, which keys are given to, and none of root's."""
+    nobody = pwd.getpwnam("nobody")
+
+    told, uid, groups = became(home, [])
+
+    assert (told, uid) == ("nobody", nobody.pw_uid)
+    assert sorted(groups) == sorted({nobody.pw_gid, grp.getgrnam("Debian-exim").gr_gid})
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user")
+@pytest.mark.parametrize(
+    ("closed", "mode", "remedy"),
+    [("lib", 0o700, "o+x"), ("lib/dnssync", 0o711, "o+rx"), ("lib/dnssync/lock.py", 0o640, "o+r"), ("", 0, "")],
+)
+def test_a_program_that_the_owner_cannot_read(home: Path, closed: str, mode: int, remedy: str) -> None:
+    """An installation closed to the owner is told at once, with what is closed and the remedy, not as a missing module."""
+    file = home.parent / "lib" / "dnssync" / "lock.py"
+    file.parent.mkdir(parents=True, mode=0o755)
+    file.touch(mode=0o644)
+    if closed:
+        (home.parent / closed).chmod(mode)
+
+    told, _, _ = became(home, [file])
+
+    if closed:
+        assert "goes on as the user nobody" in told and told.endswith(f"chmod {remedy} {home.parent / closed}")
+    else:
+        assert told == "nobody"
+
+
+def test_what_the_program_is_loaded_from() -> None:
+    """Its own modules, its libraries' and Python's are among the files that its user must be able to read."""
+    files = loaded()
+
+    assert {Path(module.__file__ or "") for module in (pytest, json, lock)} <= files
