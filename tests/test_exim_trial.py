@@ -57,9 +57,21 @@ def test_what_signs_today_must_sign_then(pem: bytes) -> None:
     with EximHost(hostnames=("example.org", "example.net")) as host:
         path = host.key("any", "mail", pem)
         own(host, f"DKIM_DOMAIN = example.org\nDKIM_SELECTOR = mail\nDKIM_PRIVATE_KEY = {path}\n")
-        with pytest.raises(RefusedError, match=r"exim signs example.net .*example.org .*dnssync apply"):
+        with pytest.raises(RefusedError, match=r"exim signs example.org .*, mx.example.org .* today .*dnssync apply"):
             put(host)
         assert not host.map.exists()
+
+
+def test_a_signature_that_receivers_do_not_count(pem: bytes) -> None:
+    """What one domain for all signs for others, unaligned, holds nothing up; who loses that signature is told."""
+    with EximHost(hostname="mx.elsewhere.test", hostnames=("example.org", "example.net")) as host:
+        path = host.key("example.org", "mail", pem)
+        own(host, f"DKIM_DOMAIN = example.org\nDKIM_SELECTOR = mail\nDKIM_PRIVATE_KEY = {path}\n")
+        host.map.write_text("example.org: mail\n")
+        told = [sentence for sentence in put(host) if "alignment" in sentence]
+
+    assert len(told) == 1 and "in the name of example.org today" in told[0]
+    assert "mail of example.net (transport remote_smtp), mx.elsewhere.test (transport remote_smtp) is" in told[0]
 
 
 def test_macros_of_the_administrator_give_way(pem: bytes) -> None:

@@ -29,15 +29,25 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Signing:
-    """What exim signs: (domain, transport) → "", or why its key cannot be used; and the transports that are in use."""
+    """What exim signs: (domain, transport) → "", or why its key cannot be used, and → the signing domains (d=); and the
+    transports that are in use."""
 
     pairs: dict[tuple[str, str], str]
+    under: dict[tuple[str, str], frozenset[str]]
     used: tuple[str, ...]
 
     @property
     def good(self) -> frozenset[tuple[str, str]]:
         """The pairs that leave with a signature."""
         return frozenset(pair for pair, problem in self.pairs.items() if not problem)
+
+    def counts(self, pair: tuple[str, str]) -> bool:
+        """Whether one of its signing domains may be aligned with the domain (relaxed, RFC 7489 §3.1.1).
+
+        Two labels in common are taken for an organisational domain in common: rather too often than lose a signature.
+        """
+        domain = pair[0].split(".")[-2:]
+        return any(signer.split(".")[-2:] == domain for signer in self.under[pair])
 
 
 def tried(
@@ -72,12 +82,14 @@ def tried(
             )
         then = signs(new, asked, lists, reader)
         relays = _relay_hosts(new) if b"+relay_from_hosts" in candidate.content else ()
-    _compare(today, then, map_path)
-    return (*relays, *(_deaf(candidate.confdir, name) for name in then.used if name not in reached))
+    left = _compare(today, then, map_path)
+    return (*relays, *left, *(_deaf(candidate.confdir, name) for name in then.used if name not in reached))
 
 
-def _compare(today: Signing, then: Signing, map_path: Path) -> None:
-    lost = sorted(today.good - then.good)
+def _compare(today: Signing, then: Signing, map_path: Path) -> tuple[str, ...]:
+    """Refuse to lose a signature that receivers count for the From: domain; tell of the others."""
+    gone = sorted(today.good - then.good)
+    lost = [pair for pair in gone if today.counts(pair)]
     if lost:
         raise RefusedError(
             f"exim signs {_told(lost)} today and would not with these macros, so nothing was installed: the map {map_path} "
@@ -90,6 +102,14 @@ def _compare(today: Signing, then: Signing, map_path: Path) -> None:
             f"mail of {_told(worse)} would wait, or leave unsigned, with these macros, so nothing was installed: "
             f"{then.pairs[worse[0]]}."
         )
+    if not gone:
+        return ()
+    signers = ", ".join(sorted(set().union(*(today.under[pair] for pair in gone)))[:5])
+    return (
+        f"mail of {_told(gone)} is signed in the name of {signers} today, which receivers do not count for that From: domain "
+        "(DMARC alignment); with these macros it leaves without that signature. If it shall be signed, add its zone to "
+        "the configuration and run `dnssync apply`.",
+    )
 
 
 def _told(pairs: Sequence[tuple[str, str]]) -> str:
@@ -150,7 +170,8 @@ def signs(exim: Exim, asked: Sequence[str], lists: Sequence[str], reader: signin
         for pair, probe in probes.items()
         if probe.signers or probe.problem
     }
-    return Signing(pairs, tuple(sorted({name for way in ways.values() for name in way.transports})))
+    under = {pair: frozenset(signer.domain for signer in probes[pair].signers) for pair in pairs}
+    return Signing(pairs, under, tuple(sorted({name for way in ways.values() for name in way.transports})))
 
 
 def _relay_hosts(exim: Exim) -> tuple[str, ...]:
