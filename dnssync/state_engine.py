@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
+MODE = 0o640  # of a state file that is made
 MAKING = 0x646E7373796E63  # the advisory lock of those who make tables: "dnssync" as octets
 
 
@@ -63,6 +66,14 @@ def _there(where: str) -> bool:
     return True
 
 
+def _make(file: Path) -> None:
+    """An empty file where there is none, not for everybody's eyes; SQLite's own files take their modes from it."""
+    with contextlib.suppress(OSError):  # there already, or SQLite says what is wrong
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE)
+        os.fchmod(handle, MODE)
+        os.close(handle)
+
+
 def sqlite(path: str, read_only: bool) -> sa.Engine:
     """An SQLite file that survives a crash at any moment; `read_only` never makes or changes it."""
     import sqlite3
@@ -75,6 +86,8 @@ def sqlite(path: str, read_only: bool) -> sa.Engine:
         # A writer that died in mid-commit leaves a journal, and only a connection that may write can undo what it did.
         undo = read_only and Path(f"{file}-journal").exists()
         mode = "rw" if undo else "ro" if read_only else "rwc"
+        if not read_only:
+            _make(file)
         connection = sqlite3.connect(f"{file.as_uri()}?mode={mode}", uri=True, timeout=30, isolation_level=None)
         try:
             if read_only:

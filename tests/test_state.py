@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import subprocess
 import sys
 from dataclasses import replace
@@ -33,6 +35,21 @@ def file_url(tmp_path: Path) -> str:
 def url(request: pytest.FixtureRequest, file_url: str) -> str:
     """Where the state of a test lies: a file, or a database of a real PostgreSQL."""
     return file_url if request.param == "sqlite" else request.getfixturevalue("postgres").database()
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_not_for_everybody(file_url: str, tmp_path: Path, umask: int) -> None:
+    """A state that is made is open to its owner and group alone, whatever the umask; one that is there keeps its mode."""
+    before = os.umask(umask)
+    try:
+        State.open(file_url)
+        file = tmp_path / "state.db"
+        assert stat.S_IMODE(file.stat().st_mode) == 0o640
+        file.chmod(0o600)
+        State.open(file_url).add_request("freeze", "example.org", 1, None)
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    finally:
+        os.umask(before)
 
 
 def test_everything_comes_back(url: str) -> None:
