@@ -85,8 +85,14 @@ def load(path: Path) -> Config:
         raise ConfigError(
             str(path), ["there is no such file. `dnssync init` writes a first one; -c names another."]
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(str(path), [f"cannot be read: {error}"]) from None
+    except IsADirectoryError:
+        raise ConfigError(str(path), ["is a directory; name the file in it."]) from None
+    except OSError as error:
+        raise ConfigError(
+            str(path), [f"cannot be read: {error.strerror}. Run dnssync as root, or open the file to its user."]
+        ) from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(str(path), [f"is not UTF-8 text: octet {error.start + 1} cannot be read as such."]) from None
     return parse(text, path)
 
 

@@ -108,7 +108,7 @@ class Delegations:
                 # The operator's own word for where a server is, so /etc/hosts counts; an address costs no look-up.
                 infos = self._getaddrinfo(host, port, type=socket.SOCK_DGRAM)
             except (OSError, ValueError) as error:
-                addresses[text] = _Addresses(trouble=f"no address: {error}")
+                addresses[text] = _Addresses(trouble=f"no address ({getattr(error, 'strerror', None) or error})")
                 continue
             targets += [(text, Server(info[4][0], port)) for info in infos]
         return self._sort(zone, targets, addresses)

@@ -27,8 +27,9 @@ def read(path: Path) -> dict[str, tuple[str, ...]]:
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else f"octet {error.start + 1} is not ASCII"
         raise StateError(
-            f"exim's signing map {path} cannot be read: {error}. exim would not sign from it either."
+            f"exim's signing map {path} cannot be read: {why}. exim would not sign from it either."
         ) from None
     lines: dict[str, tuple[str, ...]] = {}
     for number, line in enumerate(text.splitlines(), 1):

@@ -317,11 +317,13 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     """A missing file names the command that writes one; one that cannot be read says why."""
     with pytest.raises(ConfigError, match=r"none\.yaml: there is no such file\. `dnssync init` writes"):
         config.load(tmp_path / "none.yaml")
-    with pytest.raises(ConfigError, match=r"cannot be read: .*Is a directory"):
+    with pytest.raises(ConfigError, match=r"\A\S+: is a directory; name the file in it\.\Z"):
         config.load(tmp_path)
     (tmp_path / "latin.yaml").write_bytes(b"zones: \xff\n")
-    with pytest.raises(ConfigError, match=r"latin\.yaml: cannot be read: "):
+    with pytest.raises(ConfigError, match=r"latin\.yaml: is not UTF-8 text: octet 8 cannot"):
         config.load(tmp_path / "latin.yaml")
+    with pytest.raises(ConfigError, match=r"latin\.yaml/below: cannot be read: Not a directory\. Run dnssync as root"):
+        config.load(tmp_path / "latin.yaml" / "below")
 
 
 # --- secrets ----------------------------------------------------------------------------------------------------------

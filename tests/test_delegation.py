@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 
 import pytest
@@ -34,6 +35,7 @@ def test_one_server_without_address(serve):
     assert [(reply.server, reply.rcode) for reply in answer.replies if not reply.answered] == [
         ("no such host:53", Rcode.ERROR)
     ]
+    assert re.fullmatch(r"no address \([A-Z][a-z ]+\)", next(r.note for r in answer.replies if not r.answered))
     assert look(Resolver({ZONE: ["127.0.0.1:x"]}, system=[])).problem.startswith(
         f"{ZONE}: none of its servers can be asked"
     )

@@ -99,3 +99,12 @@ def test_create_if_missing(tmp_path: Path) -> None:
     assert signing_map.create_if_missing(path) and signing_map.read(path) == {}
     signing_map.write(path, LINES, previous={})
     assert not signing_map.create_if_missing(path) and signing_map.read(path) == LINES
+
+
+def test_why_it_cannot_be_read(tmp_path: Path) -> None:
+    """The reason is told in words, without what only a programmer reads."""
+    with pytest.raises(StateError, match=r"cannot be read: Is a directory\. exim would not"):
+        signing_map.read(tmp_path)
+    (tmp_path / "map").write_bytes(b"example.org: s\xff\n")
+    with pytest.raises(StateError, match=r"cannot be read: octet 15 is not ASCII\. exim would not"):
+        signing_map.read(tmp_path / "map")
