@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import grp
 import io
+import json
 import os
 import stat
 from pathlib import Path
@@ -125,6 +126,11 @@ class TestCommand:
 
         assert code == 0
         assert parse(out, HERE).zones
+        code, told = init(tmp_path, "--print", "--json")
+        assert code == 0
+        got = json.loads(told)
+        assert got["text"] == out and set(got["zones"]) <= set(parse(out, HERE).zones)
+        assert got["file"] == str(tmp_path / "etc" / "dnssync.yaml")
         assert list(tmp_path.iterdir()) == []
 
     def test_force_replaces(self, tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ class _Story:
         self._outer = context
         self._scene = scene
         self._moved = 0.0
-        self._facts: dict[str, Any] = {"exim": scene.told}
+        self._facts: dict[str, Any] = {"exim": scene.told, "steps": []}
 
     def tell(self) -> int:
         """Every step; 0 only if each came out as it should."""
@@ -104,7 +104,7 @@ class _Story:
             make_line=self._line,
         )
         code = run(["-c", str(self._scene.config), *args], inner)
-        self._facts[" ".join(args)] = code
+        self._facts["steps"].append({"command": " ".join(args), "exit": code})
         if code != wanted:
             raise DnssyncError(f"`dnssync {' '.join(args)}` ended with exit code {code}, not {wanted}: see above.")
 

@@ -65,7 +65,10 @@ def command(context: Context, provider: str, command_: str, show: bool, force: b
     text = first(host, zones, provider, exim)
     configuration.parse(text, path)  # what is written must be readable; a mistake here is ours
     if show:
-        context.stdout.write(text)
+        if context.json:
+            context.emit({"file": str(path), "zones": zones, "text": text})
+        else:
+            context.stdout.write(text)
         return 0
     make_directory(path.parent, mode=0o755)
     # A secret may come to stand in it: nobody reads it but root and the group that the service runs with.
