@@ -83,7 +83,11 @@ class TestUsage:
     def test_no_configuration(self) -> None:
         """A configuration that is not there ends with 78 and tells about init."""
         done = dnssync("-c", "/nonexistent.yaml", "plan")
-        assert done.returncode == 78 and "dnssync init" in done.stderr and "Traceback" not in done.stderr
+        assert (
+            done.returncode == 78
+            and "`dnssync -c /nonexistent.yaml init`" in done.stderr
+            and "Traceback" not in done.stderr
+        )
         done = dnssync("-c", "/nonexistent.yaml", "plan", "--json")
         assert json.loads(done.stdout)["exit"] == 78
 
@@ -235,6 +239,9 @@ def test_demo_without_exim() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     got = json.loads(done.stdout)
     assert done.returncode == 0 and "recorded sample" in got["exim"]
+    assert [(step["command"], step["exit"]) for step in got["steps"]] == [
+        ("plan", 2), ("apply --yes", 0), ("apply --yes --wait", 0), ("status", 0), ("plan", 0),
+    ]  # fmt: skip
     assert {algorithm for _, _, algorithm in got["signers"]} == {"rsa2048", "ed25519"}
 
 

@@ -136,6 +136,13 @@ class TestRelease:
         assert scene.run("history", DOMAIN) == 0
         assert "was let go by a person" in told(scene)
 
+    def test_unknown_before_it_asks(self, scene: Scene) -> None:
+        """A name that nobody knows is told as that; nobody is asked about it, and nothing far-fetched is offered."""
+        got, out = answered(scene, "y\n", "release", "nope")
+
+        assert got == 1 and "[y/N]" not in out
+        assert out == "dnssync: dnssync wrote nothing in a zone nope.\n"
+
     def test_a_mistyped_zone(self, scene: Scene) -> None:
         """A name that dnssync never wrote in is a mistake, not a success."""
         take_out(scene)
@@ -169,6 +176,45 @@ class TestHistory:
 
         assert "clock" in newest[0]["sentence"]  # type: ignore[index]
         assert "clock" in lines[-1]
+
+
+@pytest.mark.parametrize(
+    ("args", "ending"),
+    [
+        (("plan", "esferas.exampel"), f"lies in no configured zone; did you mean {DOMAIN}?"),
+        (("plan", "mail.example"), f"lies in no configured zone; configured are {DOMAIN}."),
+        (("release", "esferas.exampel"), f"in a zone esferas.exampel; did you mean {DOMAIN}?"),
+        (("plam",), "there is no command 'plam'; did you mean plan?"),
+        (("resolve",), "there is no command 'resolve'; see dnssync --help"),
+    ],
+)
+def test_how_a_guess_ends(scene: Scene, args: tuple[str, ...], ending: str) -> None:
+    """A question ends with its mark alone, and only what is likely to be meant is offered."""
+    scene.run(*args)
+    assert scene.told.getvalue().rstrip().endswith(ending)
+
+
+class TestHints:
+    def test_with_the_file_that_was_given(self, scene: Scene) -> None:
+        """A command that is named works as it stands, also where the sentence is broken."""
+        scene.stage.zone_file.write_text(scene.stage.zone_file.read_text().replace("v=spf1 mx a ", "v=spf1 mx "))
+        assert scene.run("release", DOMAIN, "--yes") == 0
+        file = scene.stage.config
+        assert scene.run("plan") == 3
+        assert f"run: dnssync -c {file} apply --adopt {DOMAIN}" in told(scene)
+        assert scene.run("apply", "--yes") == 3
+        assert scene.run("status") == 1
+        assert f"run: dnssync -c {file} apply --adopt {DOMAIN}" in told(scene)
+        assert scene.run("freeze", DOMAIN) == 0
+        assert f"`dnssync -c {file} freeze --off {DOMAIN}`" in told(scene)
+
+    @pytest.mark.parametrize(
+        ("given", "shown"),
+        [(None, "dnssync plan"), ("a b.yaml", "dnssync -c 'a b.yaml' plan"), (r"\1", r"dnssync -c '\1' plan")],
+    )
+    def test_only_where_one_was_given(self, given: str | None, shown: str) -> None:
+        """Without -c the command is as short as it can be; a file's name is quoted for the shell."""
+        assert Context(config_option=given).hinted("dnssync is told: dnssync plan") == f"dnssync is told: {shown}"
 
 
 def test_names_as_people_write_them() -> None:

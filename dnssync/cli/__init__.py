@@ -49,7 +49,7 @@ class Commands(click.Group):
         if args and args[0] not in COMMANDS:
             import difflib
 
-            close = difflib.get_close_matches(args[0], COMMANDS, 1)
+            close = difflib.get_close_matches(args[0], COMMANDS, 1, 0.75)
             ctx.fail(
                 f"there is no command {args[0]!r}"
                 + (f"; did you mean {close[0]}?" if close else "; see dnssync --help")

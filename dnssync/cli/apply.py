@@ -147,7 +147,7 @@ def _named(report: Report, rows: list[tuple[KeyPair, Phase, int | None, str]]) -
 
 
 def _show(context: Context, got: Decision) -> None:
-    render.show(context, render.decision(got, render.width(context)))
+    render.show(context, render.decision(got, render.width(context), hinted=context.hinted))
 
 
 def _tell(context: Context, report: Report) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json as json_module
 import os
+import re
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from dnssync.config import Config
     from dnssync.reconcile import Line
 
+HINT = re.compile(r"\bdnssync (?=(?:plan|apply|status|history|confirm|freeze|release|exim|init)\b)")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -92,7 +95,9 @@ class Context:
         """A line for people, broken at words on a narrow terminal, but never where it is `whole` (a record, which people
         copy); nothing with `--json`."""
         if not self.json:
-            self.console.print(text, style=style or None, soft_wrap=True if whole else None)
+            self.console.print(
+                text if whole else self.hinted(text), style=style or None, soft_wrap=True if whole else None
+            )
 
     def emit(self, data: Any) -> None:
         """The one JSON document of a command run with `--json`."""
@@ -100,9 +105,15 @@ class Context:
 
         self.stdout.write(json_module.dumps(to_json(data), indent=2, ensure_ascii=True) + "\n")
 
+    def hinted(self, text: str) -> str:
+        """A sentence whose commands (`dnssync plan`) work as they stand: with the `-c FILE` that was given."""
+        if self.config_option is None:
+            return text
+        return HINT.sub(lambda found: f"dnssync -c {shlex.quote(self.config_option or '')} ", text)
+
     def warn(self, text: str) -> None:
         """A line on standard error."""
-        self.stderr.write(text + "\n")
+        self.stderr.write(self.hinted(text) + "\n")
 
     def progress(self, text: str) -> None:
         """What is being done, on a terminal's standard error; each line replaces the last."""
@@ -160,6 +171,6 @@ def chosen(context: Context, names: tuple[str, ...]) -> tuple[str, ...]:
     found = spelled(names)
     for name in found:
         if zone_of(name, known) is None:
-            hint = Checker.meant(name, known) or f"; configured are {', '.join(sorted(known)[:5])}"
-            raise DnssyncError(f"{name} lies in no configured zone{hint}.")
+            hint = Checker.meant(name, known) or f"; configured are {', '.join(sorted(known)[:5])}."
+            raise DnssyncError(f"{name} lies in no configured zone{hint}")
     return found

@@ -43,7 +43,7 @@ def command(context: Context, domains: tuple[str, ...], out: str | None, adopt: 
     if context.json:
         context.emit(as_data(got, hand))
     else:
-        render.show(context, render.decision(got, render.width(context), hand=hand))
+        render.show(context, render.decision(got, render.width(context), hand=hand, hinted=context.hinted))
     return exit_code(got)
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import platform
+
 import click
 
 from dnssync.cli.context import Context, json_option, spelled
 from dnssync.config_check import Checker
 from dnssync.errors import DnssyncError
+from dnssync.state import State
 
 
 @click.command(name="release")
@@ -21,6 +24,7 @@ def command(context: Context, zone: str, yes: bool) -> int:
     Exit codes: 0 done, 3 nobody said yes.
     """
     [name] = spelled((zone,))
+    _known(context, name)
     if not yes:
         answer = context.ask(f"Forget what dnssync wrote in {name}? Its records stay.")
         if not answer:
@@ -31,12 +35,17 @@ def command(context: Context, zone: str, yes: bool) -> int:
     line = context.line(read_only=False)
     with context.lock("release"), line.state.transaction():
         count = line.state.forget(name)
-        if not count and name not in context.config.zones:
-            known = {*context.config.zones, *(entry.zone for entry in line.state.ledger())}
-            raise DnssyncError(f"dnssync wrote nothing in a zone {name}{Checker.meant(name, known)}.")
         line.state.add_event(int(context.now()), "release", zone=name, sentence=f"{name} was let go by a person")
     if context.json:
         context.emit({"zone": name, "forgotten": count})
     still = f" It is still configured in {context.config.file}: take it out." if name in context.config.zones else ""
     context.say(f"{name}: {count} records are nobody's but yours now.{still}")
     return 0
+
+
+def _known(context: Context, name: str) -> None:
+    """Raise an error for a zone that is neither configured nor in the ledger; before anything is asked."""
+    state = State.open(context.config.state, host=platform.node(), read_only=True)
+    known = {*context.config.zones, *(entry.zone for entry in state.ledger())}
+    if name not in known and not state.handed_over(name):
+        raise DnssyncError(f"dnssync wrote nothing in a zone {name}{Checker.meant(name, known) or '.'}")

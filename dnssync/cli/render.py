@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from dnssync.cli.context import Context
 from dnssync.core.decide import Decision, ZonePlan
-from dnssync.core.model import Change, Kind, Notice, Owner, Refusal, RRset, Value, absolute
+from dnssync.core.model import Change, Kind, Owner, RRset, Value, absolute
 from dnssync.core.ownership import owns
 
 Line = tuple[str, str]
@@ -27,25 +27,29 @@ def show(context: Context, lines: Iterable[Line]) -> None:
 
 
 def decision(
-    got: Decision, width: int = 100, *, hand: Mapping[tuple[str, str], tuple[str, ...]] | None = None
+    got: Decision,
+    width: int = 100,
+    *,
+    hand: Mapping[tuple[str, str], tuple[str, ...]] | None = None,
+    hinted: Callable[[str], str] = str,
 ) -> list[Line]:
     """Everything that a pass would do, zone by zone; zones with nothing to say share one line. `hand`: what a person has
-    to enter, by (zone, provider)."""
+    to enter, by (zone, provider). `hinted`: how sentences with commands in them are told."""
     lines: list[Line] = []
     quiet = 0
     for plan in got.zones:
         if plan.plan.empty and not plan.plan.map_lines and not plan.notices and not plan.refusals:
             quiet += 1
             continue
-        lines.extend(zone_block(plan, width))
+        lines.extend(zone_block(plan, width, hinted))
         lines.extend(by_hand((hand or {}).get((plan.plan.zone, plan.plan.provider), ())))
         lines.append(("", ""))
     for zone, problem in got.failed.items():
         lines.append((f"{zone}", "bold"))
-        lines.extend(wrapped("failed: ", problem, "red", width))
+        lines.extend(wrapped("failed: ", hinted(problem), "red", width))
         lines.append(("", ""))
     for notice in got.notices:
-        lines.extend(wrapped("note: ", notice.sentence, "cyan", width))
+        lines.extend(wrapped("note: ", hinted(notice.sentence), "cyan", width))
     if got.notices:
         lines.append(("", ""))
     if quiet:
@@ -73,7 +77,7 @@ def summary(got: Decision) -> str:
     return f"{told[:1].upper()}{told[1:]}." if told else "Nothing to do: DNS holds what it should."
 
 
-def zone_block(plan: ZonePlan, width: int = 100) -> list[Line]:
+def zone_block(plan: ZonePlan, width: int = 100, hinted: Callable[[str], str] = str) -> list[Line]:
     """One zone at one provider."""
     zone = plan.plan.zone
     lines: list[Line] = [
@@ -88,9 +92,9 @@ def zone_block(plan: ZonePlan, width: int = 100) -> list[Line]:
     if plan.plan.empty and not plan.plan.map_lines and not plan.refusals:
         lines.append(("  nothing to do", ""))
     for notice in plan.notices:
-        lines.extend(wrapped("  note: ", notice.sentence, "cyan", width))
+        lines.extend(wrapped("  note: ", hinted(notice.sentence), "cyan", width))
     for refusal in plan.refusals:
-        lines.extend(wrapped("  refused: ", refusal.sentence, "red", width))
+        lines.extend(wrapped("  refused: ", hinted(refusal.sentence), "red", width))
     return lines
 
 
@@ -149,16 +153,6 @@ def wrapped(head: str, sentence: str, style: str, width: int) -> list[Line]:
                                 break_long_words=False, break_on_hyphens=False)  # fmt: skip
         rows.extend((row, style) for row in broken or [first])
     return rows
-
-
-def findings(things: Sequence[Notice | Refusal], width: int = 100) -> list[Line]:
-    """Notices and refusals outside of a zone's block."""
-    return [
-        line
-        for thing in things
-        for line in wrapped("refused: " if isinstance(thing, Refusal) else "note: ", thing.sentence,
-                             "red" if isinstance(thing, Refusal) else "cyan", width)
-    ]  # fmt: skip
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[Line]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import click
 
@@ -60,7 +60,7 @@ def command(context: Context, domains: tuple[str, ...]) -> int:
     if not keys:
         context.say("There are no keys yet; `dnssync apply` makes them.")
     context.say()
-    render.show(context, _zones(records, width))
+    render.show(context, _zones(records, width, context.hinted))
     for request in state.requests(now):
         until = f"until {moment(request.until)}" if request.until else "for good"
         context.say(f"{request.kind} {request.subject} ({until})", "cyan")
@@ -85,7 +85,7 @@ def _keys(keys: Sequence[KeyPair], now: int, lines: dict[str, tuple[str, ...]], 
     return told
 
 
-def _zones(records: dict[str, ZoneRecord | None], width: int) -> list[render.Line]:
+def _zones(records: dict[str, ZoneRecord | None], width: int, hinted: Callable[[str], str]) -> list[render.Line]:
     """A line for each zone with its last pass; how that ended stands under it, where it is more than a word."""
     rows = [
         (name, f"last pass {moment(record.last_pass)}" if record else "last pass never", "ok" if _good(record) else "")
@@ -95,9 +95,9 @@ def _zones(records: dict[str, ZoneRecord | None], width: int) -> list[render.Lin
     for record, line in zip(records.values(), render.columns(rows), strict=True):
         told.append(line)
         if record is None:
-            told += render.wrapped("    ", "`dnssync apply` makes the first one", "", width)
+            told += render.wrapped("    ", hinted("`dnssync apply` makes the first one"), "", width)
         elif not _good(record):
-            told += render.wrapped("    ", record.result, "red", width)
+            told += render.wrapped("    ", hinted(record.result), "red", width)
     return told
 
 
