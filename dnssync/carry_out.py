@@ -169,8 +169,7 @@ def _write(work: _Work, plan: ZonePlan, decision: Decision, made: Sequence[KeyPa
         return Outcome(zone, provider, error=f"{zone}: left alone at {provider}, since another provider of it failed")
     for attempt in range(TRIES):
         if not plan.plan.changes:
-            _record(work, plan, decision, ())
-            return Outcome(zone, provider)
+            return _made_good(work, plan, decision)
         work.line.progress(f"writing {zone} at {provider}")
         intent = work.line.state.begin(zone, provider, _entries(work, plan), work.now)
         try:
@@ -203,6 +202,21 @@ def _write(work: _Work, plan: ZonePlan, decision: Decision, made: Sequence[KeyPa
             work.line.state.finish(intent)
             return Outcome(zone, provider, plan.plan.changes, instructions)
     raise AssertionError("the loop above returns")
+
+
+def _made_good(work: _Work, plan: ZonePlan, decision: Decision) -> Outcome:
+    """A zone that holds what it should; its provider may have something left to do all the same (a reload that failed)."""
+    state, zone, provider = work.line.state, plan.plan.zone, plan.plan.provider
+    try:
+        told = work.line.zones.provider(provider).write(zone, ())
+    except ProviderError as error:
+        log.error("zone=%s provider=%s %s", zone, provider, error)
+        return Outcome(zone, provider, error=str(error))
+    _record(work, plan, decision, ())
+    for sentence in told:
+        state.add_event(work.now, "made_good", zone=zone, sentence=sentence)
+        log.info("zone=%s provider=%s %s", zone, provider, sentence)
+    return Outcome(zone, provider, made_good=told)
 
 
 def _hand_over(work: _Work, plan: ZonePlan, intent: int) -> None:

@@ -16,7 +16,8 @@ from dnssync.reconcile import Line
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What happened to one zone at one provider. `instructions`: what a person has to do by hand there."""
+    """What happened to one zone at one provider. `instructions`: what a person has to do by hand there; `made_good`: what
+    an earlier pass had left undone there."""
 
     zone: str
     provider: str
@@ -24,6 +25,7 @@ class Outcome:
     instructions: tuple[str, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     error: str = ""
+    made_good: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,11 +161,17 @@ class ZoneFile:
                     "and one TTL in an RRset make a file that can be edited line by line."
                 )
 
-    def replace(self, text: str) -> None:
-        """Put the text in the place of the file, whole or not at all; mode, group and, where we may, owner stay."""
+    def replace(self, text: str, *, reload: bool) -> None:
+        """Put the text in the place of the file, whole or not at all; mode, group and, where we may, owner stay. Where a
+        reload is to follow, the mark that it is owed is on the disk before the new text is."""
+        mark = owed(self.path)
+        fresh = reload and not mark.exists()
         # The name is chosen before the file exists, so that whatever ends the call, even Ctrl-C, it can be taken away.
         temp = self.path.with_name(f".{self.path.name[:200]}.{secrets.token_hex(4)}")
         try:
+            if fresh:
+                mark.touch(0o600)
+                self._sync_directory()
             handle = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             with os.fdopen(handle, "wb") as file:
                 file.write(text.encode("utf-8", "surrogateescape"))
@@ -178,16 +184,27 @@ class ZoneFile:
         except BaseException as error:
             with contextlib.suppress(OSError):
                 temp.unlink()
+            if fresh and isinstance(error, OSError | StaleZone):  # Ctrl-C may have come behind the rename
+                with contextlib.suppress(OSError):
+                    mark.unlink()
             if isinstance(error, OSError):
                 raise ProviderError(f"{self.zone}: {self.path} could not be written: {error.strerror}. dnssync's user must be "
                                     f"able to write in {self.path.parent}, with the file's group, and the disk must have room; "
                                     "what stood there is untouched.") from None  # fmt: skip
             raise
+        self._sync_directory()
+
+    def _sync_directory(self) -> None:
         directory = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(directory)
         finally:
             os.close(directory)
+
+
+def owed(path: Path) -> Path:
+    """The mark beside a zone file that says: the name server was not told of it yet."""
+    return path.with_name(f".{path.name[:200]}.reload-owed")
 
 
 def _octets(kind: str, value: Value) -> str:

@@ -1,11 +1,13 @@
 """A master file that a name server on this host loads: BIND, NSD, Knot and others.
 
 Only the lines of the RRsets that change are edited; comments, order and spelling of everything else stay as they are.
-The serial is raised, the result is read again and compared before it takes the place of the old file, in one rename.
+The serial is raised, the result is read again and compared before it takes the place of the old file, in one rename. A
+mark beside the file says until the server was told that it has to be.
 """
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import subprocess
 import time
@@ -15,7 +17,7 @@ from pathlib import Path
 from dnssync.core.model import Change, Limits, ProviderError, RRset, StaleZone, absolute
 
 from ._records import Record, Unreadable, read, rrsets
-from ._zone_file import ZoneFile, same
+from ._zone_file import ZoneFile, owed, same
 
 RELOAD_SECONDS = 60
 
@@ -59,9 +61,9 @@ class Provider:
         return tuple(sorted(rrsets(self._load(zone).records).values(), key=lambda rrset: rrset.key))
 
     def write(self, zone: str, changes: Sequence[Change]) -> tuple[str, ...]:
-        """All changes in one rename of the file, or none of them."""
+        """All changes in one rename of the file, or none of them; without changes, the reload that an earlier write owes."""
         if not changes:
-            return ()
+            return self._reload_owed(zone)
         zone_file = self._load(zone)
         found = rrsets(zone_file.records)
         for change in changes:
@@ -73,16 +75,29 @@ class Provider:
                                     "may stand beside one; nothing was written.")  # fmt: skip
         text, serial = zone_file.changed(changes, datetime.datetime.fromtimestamp(self._now(), datetime.UTC).date())
         zone_file.verify(self._records(zone, zone_file.path, text), changes, serial)
-        zone_file.replace(text)
-        self._load_into_server(zone, zone_file.path, serial)
+        zone_file.replace(text, reload=bool(self._reload))
+        if self._reload:
+            self._load_into_server(zone, zone_file.path, serial)
         return ()
+
+    def _reload_owed(self, zone: str) -> tuple[str, ...]:
+        """Run the reload that failed, or that a crash came before; the file has been as wanted since."""
+        if not self._reload or not owed(self._path(zone)).exists():
+            return ()
+        zone_file = self._load(zone)
+        self._load_into_server(zone, zone_file.path, zone_file.serial)
+        return (
+            f"the name server was told to load serial {zone_file.serial} of {zone_file.path}, which it was not before",
+        )
 
     # --- the file -----------------------------------------------------------------------------------------------------
 
+    def _path(self, zone: str) -> Path:
+        return Path(self._file.replace("{zone}", zone)).resolve()  # a symbolic link stays one: its target is replaced
+
     def _load(self, zone: str) -> ZoneFile:
-        path = Path(self._file.replace("{zone}", zone))
+        path = self._path(zone)
         try:
-            path = path.resolve(strict=True)  # a symbolic link stays one: its target is replaced
             state = path.stat()
             text = path.read_bytes().decode("utf-8", "surrogateescape")
         except OSError as error:
@@ -113,8 +128,6 @@ class Provider:
                                 f"see what `named-checkzone {zone} {path}` says.") from None  # fmt: skip
 
     def _load_into_server(self, zone: str, path: Path, serial: int) -> None:
-        if not self._reload:
-            return
         argv = [word.replace("{zone}", zone).replace("{file}", str(path)) for word in self._reload]
         try:
             done = self._run(
@@ -129,7 +142,10 @@ class Provider:
             trouble = f"it cannot be run ({error.strerror})"
         if trouble:
             raise ProviderError(f"{zone}: {path} is written (serial {serial}), but the name server was not told: "
-                                f"`{' '.join(argv)}` failed, {trouble}. Run it by hand; the file needs no second write.")  # fmt: skip
+                                f"`{' '.join(argv)}` failed, {trouble}. The next `dnssync apply` runs it again, whatever else there is "
+                                "to do.")  # fmt: skip
+        with contextlib.suppress(OSError):  # a reload too many does no harm
+            owed(path).unlink()
 
 
 def _last_line(text: str) -> str:

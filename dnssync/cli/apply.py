@@ -167,6 +167,8 @@ def _tell(context: Context, report: Report) -> None:
         elif outcome.changes:
             context.say(f"{outcome.zone} at {outcome.provider}: {len(outcome.changes)} record sets written", "green")
         render.show(context, render.by_hand(outcome.instructions))
+        for sentence in outcome.made_good:
+            context.say(f"{outcome.zone} at {outcome.provider}: {sentence}", "green")
         if outcome.error:
             context.say(f"failed: {outcome.error}", "red")
         for refusal in outcome.refusals if outcome.zone in late else ():

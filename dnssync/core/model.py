@@ -194,7 +194,8 @@ class Provider(Protocol):
     def write(self, zone: str, changes: Sequence[Change]) -> tuple[str, ...]:
         """Do the changes; raise `StaleZone` where the world moved, `ProviderError` where it can't be done.
 
-        Returns sentences for a person who has to act (only `manual` has any).
+        Returns sentences for a person who has to act (only `manual` has any). Without changes, nothing is changed in
+        the zone; what an earlier write left undone (a reload that failed) is done, and the sentences say so.
         """
 
 

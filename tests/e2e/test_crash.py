@@ -265,6 +265,30 @@ def test_a_failed_zone_keeps_its_map_line(open_folder: Path) -> None:
         assert len(signing_map.read(scene.stage.map)[stage.DOMAIN]) == 2
 
 
+def test_a_reload_that_failed(open_folder: Path) -> None:
+    """A name server that was not told of the written file is told by the next apply, which has nothing else to do."""
+    scene = Scene(open_folder / "scene")
+    with scene.served():
+        text = scene.stage.config.read_text()
+        flag = open_folder / "runs"
+        command = f"test -e {flag} && echo $0 >> {flag}"
+        scene.stage.config.write_text(
+            text.replace(
+                "    class: zonefile\n", f"    class: zonefile\n    reload: [sh, -c, '{command}', '{{zone}}']\n"
+            )
+        )
+        assert scene.run("apply", "--yes") == 1 and "runs it again" in scene.told.getvalue()
+        written = scene.stage.zone_file.read_text()
+        assert scene.run("apply", "--yes") == 1 and "the name server was not told" in scene.told.getvalue()
+        flag.touch()
+        assert scene.run("apply", "--yes") == 0 and "was told to load serial" in scene.told.getvalue()
+        assert scene.run("apply", "--yes") == 0 and "was told to load" not in scene.told.getvalue()
+        assert flag.read_text() == f"{stage.DOMAIN}\n"
+        assert scene.stage.zone_file.read_text() == written
+        assert scene.run("history") == 0
+        assert scene.told.getvalue().count("was told to load serial") == 1
+
+
 def test_a_selector_that_is_taken(open_folder: Path) -> None:
     """Where the new key's name turns out to be somebody else's, nothing is written that was not shown."""
     scene = Scene(open_folder / "scene")

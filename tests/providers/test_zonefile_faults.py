@@ -10,7 +10,7 @@ import pytest
 from dnssync_providers import rfc2136
 from dnssync_providers.zonefile import Provider
 
-from dnssync.core.model import ProviderError
+from dnssync.core.model import ProviderError, StaleZone
 from tests.bind import Bind
 from tests.providers.desk import ZONE, Desk
 
@@ -181,6 +181,56 @@ class TestReload:
         assert f"{desk.file} is written (serial 8)" in str(caught.value)
         assert "`rndc reload` failed" in str(caught.value)
         assert desk.rrset("new").values[0].text == "ours"
+
+    def test_owed(self, desk: Desk) -> None:
+        """A reload that failed is run again though there is nothing to write, until it succeeds, and never again then."""
+        owing, well = desk.provider(reload=["rndc", "reload"], run=Runs(1)), Runs(0)
+        with pytest.raises(ProviderError, match="next `dnssync apply` runs it again"):
+            owing.write(ZONE, [desk.change("new", "ours")])
+        before = desk.text
+        with pytest.raises(ProviderError, match=r"is written \(serial 8\)"):
+            owing.write(ZONE, [])
+
+        one = desk.provider(reload=["rndc", "reload"], run=well)
+        assert one.write(ZONE, ()) == (
+            f"the name server was told to load serial 8 of {desk.file}, which it was not before",
+        )
+        assert one.write(ZONE, ()) == ()
+        assert well.asked == [["rndc", "reload"]]
+        assert desk.text == before
+        assert [path.name for path in desk.file.parent.iterdir()] == [desk.file.name]
+
+    def test_owed_and_overtaken(self, desk: Desk) -> None:
+        """The reload of a later write pays for the one before."""
+        with pytest.raises(ProviderError):
+            desk.provider(reload=["rndc"], run=Runs(1)).write(ZONE, [desk.change("new", "ours")])
+        run = Runs(0)
+        one = desk.provider(reload=["rndc"], run=run)
+        one.write(ZONE, [desk.change("newer", "ours")])
+        assert one.write(ZONE, ()) == ()
+        assert run.asked == [["rndc"]]
+
+    def test_not_owed(self, desk: Desk) -> None:
+        """A write that did not come about owes nothing, and what was owed before it still is."""
+        run = Runs(0)
+        one = desk.provider(reload=["rndc"], run=run)
+
+        def stale() -> None:
+            def save() -> float:
+                desk.file.write_text(desk.text + "; saved\n")
+                return 0.0
+
+            with pytest.raises(StaleZone):
+                desk.provider(reload=["rndc"], run=run, now=save).write(ZONE, [desk.change("newer", "ours")])
+
+        stale()
+        assert one.write(ZONE, ()) == ()
+        with pytest.raises(ProviderError):
+            desk.provider(reload=["rndc"], run=Runs(1)).write(ZONE, [desk.change("new", "ours")])
+        stale()
+        assert run.asked == []
+        assert len(one.write(ZONE, ())) == 1
+        assert run.asked == [["rndc"]]
 
     def test_real_command(self, desk: Desk) -> None:
         """A real command's exit and last line."""

@@ -7,6 +7,7 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
@@ -102,6 +103,40 @@ def test_ctrl_c(tmp_path: Path) -> None:
 
     assert step > 50
     assert seen == {True, False}
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_ctrl_c_before_the_reload(tmp_path: Path) -> None:
+    """Wherever Ctrl-C falls, the next pass tells the server of the new file, and the one after it has nothing left to do."""
+    told_late = 0
+    for step in range(2000):
+        desk = Desk(tmp_path / str(step))
+        desk.file.parent.mkdir()
+        desk.lay("a TXT x\n")
+        change, loaded = desk.change("new", "ours"), []
+
+        def load(argv: object, desk: Desk = desk, loaded: list[str] = loaded, **_: object) -> CompletedProcess[str]:
+            loaded.append(desk.text)
+            return CompletedProcess("rndc", 0, "", "")
+
+        one = desk.provider(reload=["rndc"], run=load)
+        more = interrupted(
+            lambda one=one, change=change: one.write(ZONE, [change]),
+            step,
+            "providers/_zone_file",
+            "providers/zonefile",
+        )
+        told_late += bool("ours" in desk.text and not loaded)
+        one.write(ZONE, ())
+        assert "ours" not in desk.text or desk.text in loaded
+        assert one.write(ZONE, ()) == ()
+        assert names(desk) == [desk.file.name]
+        if not more:
+            break
+    else:
+        pytest.fail("it never ended")
+
+    assert told_late > 3
 
 
 def test_on_the_disk_before_it_is_seen(tmp_path: Path) -> None:
