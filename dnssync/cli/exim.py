@@ -37,7 +37,11 @@ from dnssync.exim.ask import Exim
     help="Seconds that a signature is valid (x=); 0: for ever.",
 )
 @click.option(
-    "--confdir", default=str(installation.CONFDIR), show_default=True, metavar="DIR", help="exim's configuration."
+    "--confdir",
+    default=str(installation.CONFDIR),
+    show_default=True,
+    metavar="DIR",
+    help="exim's configuration; another one than this is not rendered at the end, but how is told.",
 )
 @json_option
 @click.pass_obj
@@ -62,11 +66,13 @@ def command(
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     if not install:
+        piece, where = installation.shown(Path(confdir), text)
         if context.json:
-            context.emit({"macros": text, "transport": macros.transport_lines()})
+            context.emit({"macros": piece, "where": where, "transport": macros.transport_lines()})
         else:
-            context.stdout.write(text)
-            context.warn("\n# For an smtp transport that has no DKIM options, such as Debian's remote_smtp_smarthost, add to it:\n"
+            context.stdout.write(piece)
+            context.warn(f"\n# {where}")
+            context.warn("# For an smtp transport that has no DKIM options, such as Debian's remote_smtp_smarthost, add to it:\n"
                          + "\n".join("#   " + line for line in macros.transport_lines().splitlines()))  # fmt: skip
         return 0
     names = [*config.zones, *(domain for zone in config.zones.values() for domain in zone.domains or ())]

@@ -123,6 +123,33 @@ def uninstall(
     )
 
 
+def shown(confdir: Path, text: str) -> tuple[str, str]:
+    """What `install` would write of the macros `text`, marks and all, and a sentence on where that goes and what it replaces."""
+    try:
+        scheme = debian.scheme(confdir)
+        file = _file(confdir)
+        before = None if scheme is debian.Scheme.OWN else _read(file)
+    except EximError as error:
+        return text, f"--install would not work here: {error}"
+    if scheme is debian.Scheme.OWN:
+        return (
+            text,
+            f"--install leaves {confdir}/exim4.conf alone, which is written by hand: put these lines at its head.",
+        )
+    if scheme is debian.Scheme.UNSPLIT:
+        again = before is not None and _BLOCK.search(before) is not None
+        how = "in place of the block that stands there" if again else "at its end"
+        return (
+            _block(before or b"", text),
+            f"--install writes these lines into {file}, {how}; all else in that file stays as it is.",
+        )
+    if before is None or _ours(before):
+        return text, f"--install writes these lines to {file}" + (
+            ", in place of those that stand there." if before else "."
+        )
+    return text, f"--install replaces all of {file} with these lines; what stands there is kept as {file.name}{OLD}."
+
+
 def by_hand(confdir: Path, text: str) -> str:
     """What an administrator with a hand-written exim4.conf has to add, as a message."""
     return (
@@ -158,8 +185,16 @@ def _with(before: bytes | None, text: str, scheme: debian.Scheme) -> bytes:
     if scheme is debian.Scheme.SPLIT:
         return text.encode()
     rest = _BLOCK.sub(b"", before or b"")
-    joined = bool(rest) and not rest.endswith(b"\n")
-    return rest + f"{chr(10) if joined else ''}{_BEGIN}{_JOINED if joined else ''}\n{text}{_END}\n".encode()
+    return rest + (b"\n" if _joined(rest) else b"") + _block(rest, text).encode()
+
+
+def _block(before: bytes, text: str) -> str:
+    """The macros between their marks; the first tells `uninstall` whether a line's end was added before it."""
+    return f"{_BEGIN}{_JOINED if _joined(_BLOCK.sub(b'', before)) else ''}\n{text}{_END}\n"
+
+
+def _joined(rest: bytes) -> bool:
+    return bool(rest) and not rest.endswith(b"\n")
 
 
 def _write(file: Path, content: bytes) -> None:
@@ -175,11 +210,19 @@ def _write(file: Path, content: bytes) -> None:
 
 def _activated(confdir: Path, activate: bool, run: Callable[..., Any]) -> tuple[str, ...]:
     """Render the live configuration, or say how. Deliveries read it anew each time: no reload is needed to sign."""
-    if not activate:
-        return (f"exim reads it after: {debian.RENDER}",)
+    if confdir != CONFDIR and debian.scheme(confdir) is debian.Scheme.UNSPLIT:
+        return (
+            f"nothing was rendered: {debian.RENDER} looks for {debian.UNSPLIT_FILE} in {CONFDIR} alone, whatever directory "
+            f"it is given with -d. exim sees the change once {confdir / debian.UNSPLIT_FILE} stands there and {debian.RENDER} has run.",
+        )
     if confdir != CONFDIR:
-        return (f"{confdir} is not {CONFDIR}: its configuration was not rendered.",)
+        return (
+            f"nothing was rendered: exim sees the change after {debian.RENDER} -d {confdir} -o FILE, where FILE is the "
+            "configuration that it reads. It needs no reload for this.",
+        )
+    if not activate:
+        return (f"exim sees the change after {debian.RENDER}; it needs no reload for this.",)
     done = run([debian.RENDER], capture_output=True, encoding="utf-8", errors="replace", timeout=60)
     if done.returncode != 0:
         raise EximError(f"{debian.RENDER} failed, exim goes on as before: {(done.stderr or done.stdout).strip()}")
-    return (f"ran {debian.RENDER}: from the next delivery on exim uses it.",)
+    return (f"ran {debian.RENDER}: it holds from the next delivery on, and exim needs no reload for this.",)

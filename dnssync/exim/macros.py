@@ -86,7 +86,7 @@ def transport_lines() -> str:
 def _head(sign: str, strict: bool) -> str:
     lost = "all outgoing mail waits" if strict else "all outgoing mail leaves unsigned"
     return (
-        f"{FIRST_LINE} Written by `dnssync exim --install`, which overwrites it.\n"
+        f"{FIRST_LINE} Written by `dnssync exim --install`; a change made here is lost at the next one.\n"
         "# Take it out (`dnssync exim --uninstall`) before you delete the map it names: without the map\n"
         f"# {lost}. {_EXPLAIN[sign]}"
     )

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from dnssync.cli import run
+from dnssync.cli.context import Context
 from dnssync.errors import RefusedError
 from dnssync.exim import install, macros
 from dnssync.keystore import public_half
@@ -55,6 +59,55 @@ def test_in_and_out(split: bool) -> None:
         assert install.uninstall(host.exim(), confdir=host.confdir).changed
         assert tree(host.confdir) == before
         assert not install.uninstall(host.exim(), confdir=host.confdir).changed
+
+
+def printed(host: EximHost) -> str:
+    """What `dnssync exim --print` has to tell on its standard output."""
+    config = host.folder / "dnssync.yaml"
+    paths = f"exim: {{map: {host.map}}}\nkeys: {host.keys}\n"
+    config.write_text(f"providers: {{m: {{class: manual}}}}\nzones: {{{DOMAIN}: {{provider: m}}}}\n{paths}")
+    out = io.StringIO()
+    context = Context(environ={}, stdout=out, stderr=io.StringIO())
+    assert run(["-c", str(config), "exim", "--print", "--confdir", str(host.confdir)], context) == 0
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("split", [True, False], ids=["split", "unsplit"])
+def test_printed_is_what_is_installed(split: bool) -> None:
+    """What is shown is what is then written, octet for octet, marks and all, and so are where and what it replaces."""
+    with EximHost(split=split, extra="# of the administrator's own, without an end") as host:
+        text = macros.render(host.map, host.keys)
+        file = host.confdir / ("conf.d/main/zz_dnssync" if split else "exim4.conf.localmacros")
+        if not split:
+            file.write_bytes(file.read_bytes().rstrip())
+        before = file.read_bytes() if file.exists() else b""
+        piece, where = install.shown(host.confdir, text)
+        assert str(file) in where and ("all else in that file stays" in where) is not split
+        assert printed(host) == piece
+        put(host)
+        assert file.read_bytes() == before + (b"" if split else b"\n") + piece.encode()
+        again, where = install.shown(host.confdir, text)
+        assert again == piece and "in place of" in where
+
+        if split:
+            file.write_text("# somebody else's\n")
+            assert f"replaces all of {file}" in install.shown(host.confdir, text)[1]
+        (host.confdir / "exim4.conf").write_text("# by hand\n")
+        piece, where = install.shown(host.confdir, text)
+        assert piece == text and "put these lines at its head" in where
+
+
+@pytest.mark.parametrize("split", [True, False], ids=["split", "unsplit"])
+def test_another_directory_than_the_live_one(split: bool) -> None:
+    """How a directory of its own is rendered is told as Debian's script has it; it cannot render an unsplit one's macros."""
+    with EximHost(split=split) as host:
+        told = put(host).sentences[-1]
+        assert (f"update-exim4.conf -d {host.confdir} -o FILE" in told) is split
+        assert ("in /etc/exim4 alone" in told) is not split
+        assert "--confdir" not in told
+        out = host.folder / "rendered"
+        subprocess.run(["/usr/sbin/update-exim4.conf", "-d", host.confdir, "-o", out], check=True)
+        assert (str(host.map) in out.read_text()) is split
 
 
 def test_hand_written_configuration() -> None:
