@@ -27,7 +27,7 @@ import dns.update
 import dns.xfr
 import dns.zone
 
-from dnssync.core.model import Change, Limits, ProviderError, RRset, StaleZone, Value
+from dnssync.core.model import Change, Limits, ProviderError, RRset, StaleZone, Value, absolute
 
 from . import _text
 
@@ -138,6 +138,8 @@ class Provider:
         for update, count in self._messages(zone, changes):
             ask = partial(dns.query.tcp, update, port=self._port, timeout=self._timeout)
             code = self._each_address(zone, "update", ask).rcode()
+            if code == dns.rcode.YXRRSET:
+                self._no_alias(zone, changes[done : done + count])
             if code in STALE and not done:
                 raise StaleZone(
                     f"{zone}: a record was changed at {self._server} between our read and our write; nothing was written."
@@ -149,6 +151,19 @@ class Provider:
                 raise ProviderError(sentence, transient=code in PASSING | STALE)
             done += count
         return ()
+
+    def _no_alias(self, zone: str, changes: Sequence[Change]) -> None:
+        """Raise `ProviderError` for a new RRset where a CNAME stands: reading again would show nothing that can be planned.
+        It is asked for as the server judged it, by updates that hold a prerequisite and no change."""
+        for change in changes:
+            if change.old is None:
+                update = self._message(dns.name.from_text(zone))
+                update.absent(_owner(change.name), "CNAME")
+                ask = partial(dns.query.tcp, update, port=self._port, timeout=self._timeout)
+                if self._each_address(zone, "update", ask).rcode() == dns.rcode.YXRRSET:
+                    raise ProviderError(f"{zone}: {absolute(change.name, zone)} is a CNAME at {self._server}, and no {change.type} "
+                                        "record may stand beside one; it was not written. Delete the CNAME there, or leave "
+                                        "that domain out.")  # fmt: skip
 
     def _messages(self, zone: str, changes: Sequence[Change]) -> Iterator[tuple[dns.update.UpdateMessage, int]]:
         """The updates, and how many changes each holds."""
@@ -264,6 +279,10 @@ def _relative(name: dns.name.Name, origin: dns.name.Name) -> str:
     return "" if short == dns.name.empty else short.to_text().lower()
 
 
+def _owner(name: str) -> dns.name.Name:
+    return dns.name.from_text(name, None) if name else dns.name.empty
+
+
 def _value(rdata: dns.rdata.Rdata) -> Value:
     if rdata.rdtype in (dns.rdatatype.TXT, dns.rdatatype.SPF):
         return _text.value(getattr(rdata, "strings"))  # noqa: B009 - both types have it, their base has not
@@ -283,7 +302,7 @@ def _rdata(kind: str, value: Value) -> dns.rdata.Rdata:
 
 def _add(update: dns.update.UpdateMessage, change: Change) -> None:
     """The prerequisites and the deletions and additions of one change."""
-    name, rdtype = dns.name.from_text(change.name, None) if change.name else dns.name.empty, change.type
+    name, rdtype = _owner(change.name), change.type
     old = [_rdata(rdtype, value) for value in change.old.values] if change.old else []
     new = [_rdata(rdtype, value) for value in change.new.values] if change.new else []
     if old:

@@ -30,14 +30,14 @@ pytestmark = [pytest.mark.bind, pytest.mark.exim]
 WANTED = f"v=spf1 mx a ip4:{IP} -all"
 
 
-def nsupdate(bind: Bind, *, add: str = "", delete: str = "", name: str = "@") -> None:
+def nsupdate(bind: Bind, *, add: str = "", delete: str = "", name: str = "@", kind: str = "TXT") -> None:
     """An edit by somebody else, with the same key."""
     keyring = dns.tsigkeyring.from_text({bind.key_name: SECRET})
     update = dns.update.UpdateMessage(DOMAIN, keyring=keyring, keyalgorithm=dns.tsig.HMAC_SHA256)
     if delete:
-        update.delete(name, "TXT", delete)
+        update.delete(name, kind, delete)
     if add:
-        update.add(name, 300, "TXT", add)
+        update.add(name, 300, kind, add)
     assert dns.query.tcp(update, "127.0.0.1", port=bind.port).rcode() == 0
 
 
@@ -92,6 +92,17 @@ class TestSomebodyElse:
         assert "apply --adopt" in out or "nothing was written" in out.lower()
         assert "v=spf1 include:other.example -all" in site.bind.texts(DOMAIN)
         assert WANTED not in site.bind.texts(DOMAIN)
+
+    def test_cname_between_read_and_write(self, site: Site) -> None:
+        """A CNAME that came where a new record should go is named at once, and refused by the next plan."""
+        parts = Between(before=lambda: nsupdate(site.bind, name="_dmarc", add="dmarc.example.net.", kind="CNAME"))
+        before = site.bind.transfer(DOMAIN)
+        code, out = site.run("apply", "--yes", make_line=parts)
+        assert code == 1 and f"_dmarc.{DOMAIN} is a CNAME at" in " ".join(out.split()), out
+        assert "times in a row" not in out
+        assert len(site.bind.transfer(DOMAIN)) == len(before) + 1
+        code, out = site.run("plan")
+        assert code == 3 and f"_dmarc.{DOMAIN} is a CNAME to dmarc.example.net." in " ".join(out.split())
 
     def test_connection_lost_after_the_write(self, site: Site) -> None:
         """A write whose answer is lost is found by the next run, which has nothing to do."""

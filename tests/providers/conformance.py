@@ -173,11 +173,12 @@ STRANGERS = (
 
 
 def refuses_beside_a_cname(site: Site) -> None:
-    """No record is put beside a CNAME."""
+    """No record is put beside a CNAME, and the CNAME is named: what was read is still so, and would be read again."""
     before = site.everything()
-    todo = changes(site.provider, {"t-cname TXT": ["ours"], "new TXT": ["ours"]}, {}, 300)
-    with pytest.raises(ProviderError, match=ZONE):
+    todo = changes(site.provider, {"new TXT": ["ours"], "t-cname TXT": ["ours"], "zz TXT": ["ours"]}, {}, 300)
+    with pytest.raises(ProviderError, match=rf"^{ZONE}.*: t-cname\S* is a CNAME") as caught:
         site.provider.write(ZONE, todo)
+    assert not isinstance(caught.value, StaleZone) and not caught.value.transient
     assert site.everything() == before
 
 

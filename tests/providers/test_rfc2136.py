@@ -185,6 +185,24 @@ class TestNamed:
         assert caught.value.transient
         assert bind.texts("last.example.org") == ["a stranger's"]
 
+    def test_cname_where_no_transfer_shows_it(self, tmp_path: Path) -> None:
+        """A CNAME that came since the read, after other changes, or below a delegation, is named and is no StaleZone."""
+        below = "sub NS ns.sub\nns.sub A 192.0.2.1\nalias.sub CNAME elsewhere.example.\n"
+        with Bind(tmp_path / "bind", {ZONE: f"{below}alias CNAME elsewhere.example.\n"}) as bind:
+            one = provider(bind)
+            many = [create(f"s{number}", f"{number:04d}" * 180) for number in range(200)]
+            for changes in ([create("new"), create("alias")], [create("alias.sub")], [*many, create("alias")]):
+                with pytest.raises(ProviderError, match=r"alias\S*\.example\.org is a CNAME at 127\.0\.0\.1") as caught:
+                    one.write(ZONE, changes)
+                assert not isinstance(caught.value, StaleZone)
+            assert bind.ask("new.example.org", "TXT") == []
+
+    def test_new_rrset_that_is_there(self, bind: Bind) -> None:
+        """What somebody else made first is no CNAME: the zone is to be read again."""
+        provider(bind).write(ZONE, [create("new", "a stranger's")])
+        with pytest.raises(StaleZone):
+            provider(bind).write(ZONE, [create("new")])
+
 
 class TestBadServers:
     """Servers that are not there, do not answer, or stop in the middle."""
