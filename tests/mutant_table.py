@@ -240,4 +240,10 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("if today.counts(pair)]", "if False]"),
         ('domain = pair[0].split(".")[-2:]', 'domain = pair[0].split(".")[-1:]'),
     ],
+    ("dnssync/exim/macros.py", "tests/e2e/test_exim_signing.py"): [
+        ("partial()lsearch", "partial(*.)lsearch"),
+        ("partial()lsearch", "partial3()lsearch"),
+        ("}partial()lsearch{DNSSYNC_MAP}{$2}", "}partial()lsearch,ret=key{DNSSYNC_MAP}"),
+        (" : DNSSYNC_FROM : DNSSYNC_PARENT", " : DNSSYNC_FROM"),
+    ],
 }

@@ -5,9 +5,12 @@ Debian's `remote_smtp` takes its DKIM options from DKIM_* macros. Three things a
 * Which domain signs is looked up in the map, and the answer of a look-up is the one thing that exim lets into a file
   name (4.94 and later refuse what comes from the message itself: "tainted").
 * The raw header (`$rh_from:`) is asked. The decoded one loses messages whose From: name decodes to a comma or a colon.
-* A message whose From: is not in the map is looked up again: by the parent of the From: domain (mail from a
-  sub-domain), then by the envelope sender (lists, two From: addresses). Where the transport rewrites addresses
-  (HIDE_MAILNAME, a satellite), the envelope sender goes first: the From: seen here is not the one on the wire.
+* A message whose From: is not in the map is looked up again: by the nearest parent of the From: domain (mail from a
+  sub-domain, however deep: d= is then aligned with it), then by the envelope sender (lists, two From: addresses). Where
+  the transport rewrites addresses (HIDE_MAILNAME, a satellite), the envelope sender goes first: the From: seen here is
+  not the one on the wire.
+* The nearest parent is what exim calls a partial match: with nothing to be put before a shortened name (`()`), it takes
+  labels away until a name of two or more is in the map, and $2 is that name; it is tainted, so it is looked up again.
 """
 
 from __future__ import annotations
@@ -96,7 +99,7 @@ def _finders(map_path: Path) -> list[str]:
     """Three look-ups of a signing domain in the map, each empty where the map does not hold it."""
     by = {
         "DNSSYNC_FROM": "${lc:${domain:$rh_from:}}",
-        "DNSSYNC_PARENT": r"${sg{${lc:${domain:$rh_from:}}}{\N^[^.]*\.\N}{}}",
+        "DNSSYNC_PARENT": "${lookup{${lc:${domain:$rh_from:}}}partial()lsearch{DNSSYNC_MAP}{$2}}",
         "DNSSYNC_SENDER": "${lc:${domain:$return_path}}",
     }
     looks = [f"{name} = ${{lookup{{{key}}}lsearch,ret=key{{DNSSYNC_MAP}}}}" for name, key in by.items()]

@@ -69,9 +69,9 @@ def both(domain: str) -> set[tuple[str, str]]:
 
 @pytest.fixture(scope="module")
 def signing(keys: dict[str, tuple[bytes, bytes]]) -> Iterator[Signing]:
-    """An internet host with two domains of its own."""
+    """An internet host with two domains of its own, and one below the second."""
     with EximHost(hostnames=("example.org", "example.net"), relay_nets="198.51.100.0/24") as host:
-        signing = Signing(host, keys, ("example.org", "example.net"))
+        signing = Signing(host, keys, ("example.org", "example.net", "mail.example.net"))
         host.macros(render(host.map, host.keys))
         host.render()
         yield signing
@@ -93,6 +93,21 @@ CASES = {
     "sub-domain, sent by itself": (
         b"From: ann@news.example.org\nSubject: x\n\nText.\n",
         "ann@news.example.org",
+        "example.org",
+    ),
+    "deep below the domain": (
+        b"From: ann@a.b.c.d.e.f.News.Example.ORG\nSubject: x\n\nText.\n",
+        "bounces@elsewhere.test",
+        "example.org",
+    ),
+    "the nearest parent": (
+        b"From: ann@a.b.mail.example.net\nSubject: x\n\nText.\n",
+        "bounces@example.net",
+        "mail.example.net",
+    ),
+    "a parent goes before the sender": (
+        b"From: ann@a.b.example.org\nSubject: x\n\nText.\n",
+        "bounces@example.net",
         "example.org",
     ),
     "list post": (
@@ -117,6 +132,16 @@ def test_signs_with_both_algorithms(signing: Signing, name: str) -> None:
     (received,) = signing.host.send(message, sender=sender)
 
     assert both(domain) == signing.verified(received)
+
+
+@pytest.mark.parametrize("domain", ["notexample.org", "org", "example.org.elsewhere.test", "ple.org", "net"])
+def test_a_name_that_only_looks_related(signing: Signing, domain: str) -> None:
+    """A From: domain that is not below one of ours, though its name ends or begins alike, gets no signature."""
+    message = f"From: ann@{domain}\nSubject: x\n\nText.\n".encode()
+
+    (received,) = signing.host.send(message, sender=f"ann@{domain}")
+
+    assert set() == signing.verified(received)
 
 
 def test_mail_of_an_outside_host_is_not_signed(signing: Signing) -> None:
