@@ -246,4 +246,16 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("}partial()lsearch{DNSSYNC_MAP}{$2}", "}partial()lsearch,ret=key{DNSSYNC_MAP}"),
         (" : DNSSYNC_FROM : DNSSYNC_PARENT", " : DNSSYNC_FROM"),
     ],
+    ("dnssync/cli/render.py", "tests/test_cli_render.py tests/test_cli_output.py"): [
+        ("LONG = 40", "LONG = 41"),
+        ("LONG = 40", "LONG = 20"),
+        ("LONG = 40", "LONG = 4000"),
+        ('_count(refused, "zone") + " refused" if refused else "",', '"",'),
+        ("open_zones = [plan for plan in got.zones if not plan.refusals]", "open_zones = got.zones"),
+        ('notice.reason == "servers_silent" for', "False for"),
+    ],
+    ("dnssync/cli/status.py", "tests/test_cli_output.py"): [
+        ("moment(record.last_pass)", "moment(record.last_read)"),
+        ('record.result == "ok"', "True"),
+    ],
 }

@@ -1,0 +1,79 @@
+"""How a decision looks: long keys shortened, what is refused counted, records as a zone file has them."""
+
+from __future__ import annotations
+
+import pytest
+
+from dnssync.cli import render
+from dnssync.core.decide import Decision, ZonePlan
+from dnssync.core.model import Change, Kind, Owner, Refusal, RRset, Value
+from dnssync.core.plan import Intent, Plan
+
+RSA = "MIIBIjANBgkq" + "A" * 372 + "wIDAQAB="
+ED25519 = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
+
+
+def change(text: str, raw: str = "") -> Change:
+    """A key's record that is new."""
+    return Change(Kind.CREATE, "s1._domainkey", "TXT", None, RRset("s1._domainkey", "TXT", 3600, (Value(text, raw),)))
+
+
+def shown(change: Change) -> str:
+    """The one line of it."""
+    [(line, style)] = render.change_lines(change, "example.org", Owner.DKIM)
+    assert style == "green"
+    return line
+
+
+def decision(*plans: ZonePlan, **fields: object) -> Decision:
+    """A decision over these zones."""
+    return Decision(
+        1, plans, **{"failed": {}, "keys": (), "steps": {}, "map_before": {}, "map_after": {}, "notices": (), **fields}
+    )  # type: ignore[arg-type]
+
+
+def plan(zone: str, *, refused: bool = False, changes: int = 1) -> ZonePlan:
+    """A zone with so many changes, and a key to make."""
+    todo = Plan(zone, "bind", (change("v=spf1 -all"),) * changes, (), (Intent(zone, "ed25519"),) * bool(changes))
+    refusals = (Refusal("takeover", f"{zone} is somebody's"),) if refused else ()
+    return ZonePlan(todo, (), {}, {}, (), {}, (), refusals)
+
+
+class TestLongKeys:
+    @pytest.mark.parametrize(
+        "raw", ["", f'"v=DKIM1; k=rsa; p={RSA[:200]}" "{RSA[200:]}"'], ids=["ours", "as it was read, in two strings"]
+    )
+    def test_rsa(self, raw: str) -> None:
+        """Of an RSA key its beginning and its end are shown, enough to tell two keys apart."""
+        line = shown(change(f"v=DKIM1; k=rsa; p={RSA}", raw))
+        assert line == '  + s1._domainkey.example.org. 3600 IN TXT "v=DKIM1; k=rsa; p=MIIBIjANBgkq…AwIDAQAB="'
+
+    def test_ed25519(self) -> None:
+        """An Ed25519 key is short enough to be shown whole."""
+        assert f'p={ED25519}"' in shown(change(f"v=DKIM1; k=ed25519; p={ED25519}"))
+
+    @pytest.mark.parametrize(("length", "whole"), [(59, True), (60, False)])
+    def test_from_when_on(self, length: int, whole: bool) -> None:
+        """What is left out is never shorter than forty characters."""
+        assert ("…" not in shown(change(f"v=DKIM1; p={'A' * length}"))) is whole
+
+
+class TestSummary:
+    def test_refused(self) -> None:
+        """A refused zone is counted as that, and its changes are not."""
+        got = decision(plan("a.example"), plan("b.example", refused=True), plan("c.example", refused=True, changes=0))
+        assert render.summary(got) == "1 record set to change, 1 key to make, 2 zones refused."
+        assert render.decision(got)[-1] == (render.summary(got), "bold")
+
+    def test_refused_alone(self) -> None:
+        """Where nothing else is to be told, a refusal is no 'nothing to do'."""
+        assert render.summary(decision(plan("b.example", refused=True))) == "1 zone refused."
+
+    def test_failed(self) -> None:
+        """A zone that could not be read is counted, too."""
+        got = decision(failed={"a.example": "a.example: REFUSED"}, map_after={"c.example": ("s1",)})
+        assert render.summary(got) == "1 line of exim's map to write, 1 zone failed."
+
+    def test_nothing(self) -> None:
+        """Only where nothing is open is there nothing to do."""
+        assert render.summary(decision(plan("a.example", changes=0))) == "Nothing to do: DNS holds what it should."
