@@ -256,6 +256,8 @@ class TestManual:
         assert f'"v=spf1 mx a ip4:{stage.IP} -all"' in told(scene) and '"site-verification=7b1f" not ours' in told(
             scene
         )
+        early = re.findall(r"by hand: (.*)", scene.told.getvalue())
+        assert len(early) == 2 and "<new " not in "".join(early)  # a key has no text before it is made
         assert scene.run("apply", "--yes") == 0
         lines = re.findall(r"by hand: add: (.*)", scene.told.getvalue())
         assert len(lines) == 4 and "by hand" in told(scene)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -192,6 +193,22 @@ def test_how_a_guess_ends(scene: Scene, args: tuple[str, ...], ending: str) -> N
     """A question ends with its mark alone, and only what is likely to be meant is offered."""
     scene.run(*args)
     assert scene.told.getvalue().rstrip().endswith(ending)
+
+
+class TestWait:
+    def test_somebody_changes_the_zone(self, scene: Scene) -> None:
+        """A change that would have to be written anew is for a person to see first: the waiting ends, refused."""
+        out = io.StringIO()
+
+        def sleep(seconds: float) -> None:
+            scene.now += seconds
+            zone = scene.stage.zone_file
+            zone.write_text(re.sub(r"(?m)^_dmarc.*\n", "", zone.read_text()))
+
+        context = Context(now=lambda: scene.now, sleep=sleep, environ={}, stdin=io.StringIO(), stdout=out, stderr=out,
+                          make_line=scene.line)  # fmt: skip
+        assert run(["-c", str(scene.stage.config), "apply", "--yes", "--wait"], context) == 3
+        assert "the waiting ends here" in out.getvalue() and "_dmarc" not in scene.stage.zone_file.read_text()
 
 
 class TestHints:

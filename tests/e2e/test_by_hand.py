@@ -4,6 +4,7 @@ their way. Real exim, real BIND; the person is a dynamic update of the lines tha
 from __future__ import annotations
 
 import json
+import platform
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,9 @@ import dns.tsigkeyring
 import dns.update
 import pytest
 
+from dnssync.core.model import Owner
 from dnssync.exim.macros import render
+from dnssync.state import State
 from tests.bind import SECRET, Bind
 from tests.exim_host import EximHost
 from tests.site_under_test import DOMAIN, IP, ZONE, Site
@@ -145,3 +148,21 @@ def test_let_go_of_while_it_waits(site: ByHand) -> None:
     site.lines("apply", "--yes", "--adopt")
     assert site.run("release", DOMAIN, "--yes")[0] == 0
     assert site.run("plan")[0] == 3
+
+    site.lines("apply", "--yes", "--adopt")
+    whole = site.config.read_text()
+    site.config.write_text(whole.replace(f'"{DOMAIN}": {{"provider"', '"elsewhere.example": {"provider"'))
+    assert site.run("release", DOMAIN, "--yes")[0] == 0
+    site.config.write_text(whole)
+    assert site.run("plan")[0] == 3
+
+
+def test_entered_in_other_words(site: ByHand) -> None:
+    """What a form or a person spells in another way is what was given, and the terms in it that are dnssync's stay that."""
+    given = site.lines("apply", "--yes", "--adopt")
+    enter(site.bind, [line.replace(f"ip4:{IP}", f"ip4:{IP}/32") for line in given])
+    assert site.run("plan")[0] == 0
+    assert site.run("apply", "--yes")[0] == 0
+    state = State.open(f"sqlite:///{site.folder}/state/state.db", host=platform.node(), read_only=True)
+    [entry] = [entry for entry in state.ledger(DOMAIN) if entry.owner is Owner.SPF and entry.type == "TXT"]
+    assert f"ip4:{IP}" in entry.added and "mx" not in entry.added.split()
