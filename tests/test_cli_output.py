@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from dnssync.cli import run
+from dnssync.cli import run, streams
 from dnssync.cli.context import Context
 from dnssync.demo import stage
 from dnssync.state import State
@@ -165,6 +165,15 @@ class TestStreams:
         assert done.returncode in (0, 1) and done.stderr == b""
         head = process(f"dnssync -c {written.stage.config} history -n 9999 | head -1")
         assert head.returncode == 1 and head.stdout.startswith(b"when") and head.stderr == b""
+
+    def test_what_a_stream_still_holds(self) -> None:
+        """What a broken stream was given before is dropped, so that it can be closed in peace."""
+        reader, writer = os.pipe()
+        os.close(reader)
+        with os.fdopen(writer, "w") as stream:
+            stream.write("x")
+            streams.give_up(stream)
+            assert os.fstat(writer).st_rdev == os.stat(os.devnull).st_rdev
 
     def test_closed(self, written: Scene) -> None:
         """Without any standard stream there is nothing to say, and no error."""
