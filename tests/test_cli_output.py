@@ -173,7 +173,7 @@ class TestStreams:
         with os.fdopen(writer, "w") as stream:
             stream.write("x")
             streams.give_up(stream)
-            assert os.fstat(writer).st_rdev == os.stat(os.devnull).st_rdev
+            assert os.fstat(writer).st_rdev == Path(os.devnull).stat().st_rdev
 
     def test_closed(self, written: Scene) -> None:
         """Without any standard stream there is nothing to say, and no error."""
