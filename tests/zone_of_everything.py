@@ -84,6 +84,7 @@ DATA = {
         '"v=spf10 is not SPF"',
         '"a; b" "c\\"d" "e\\\\f"',
         '"gr\\195\\188n \\000\\255"',
+        '"del\\127 tab\\009 line\\010 return\\013 escape\\027 nul\\000"',
         "bare\\;word",
         '""',
         " ".join(f'"{letter * 255}"' for letter in "abcdefghijklmnop"),

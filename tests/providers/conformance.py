@@ -59,6 +59,8 @@ TABLE = (
         [{"hard TXT": ['a; b "c" d\\e\\;f\\"']}, {"hard TXT": ['"', "\\", ";", '" "', '\\" \\"', "\\065", "(x)", "$ORIGIN"]}]),
     Row("blanks and nothing", [{"hard TXT": [" x ", "x", " ", "two  blanks", "tab\there"]}, {"hard TXT": [""]}]),
     Row("octets beyond ASCII", [{"hard TXT": ["grün 🙂", "\udcff\udc80", "\x00\x01\x7f\r\n"]}]),
+    Row("control octets and DEL alone, every octet in a row",
+        [{"hard TXT": [*map(chr, [*range(33), 127])]}, {"hard TXT": [bytes(range(256)).decode("utf-8", "surrogateescape")]}]),
     Row("lengths around a string's end", [{"long TXT": ["x" * length for length in (254, 255, 256, 510, 511)]}]),
     Row("4 kB of text", [{"long TXT": ["".join(f"{number:08x}" for number in range(512))]}]),
     Row("an escape that falls on a string's end", [{"long TXT": ["x" * 254 + '"' + "y" * 254 + "\\" + "z" * 254 + "ü"]}]),

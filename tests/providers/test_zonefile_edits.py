@@ -38,6 +38,15 @@ class TestLines:
             f'+new.example.org. 300 IN TXT ( "{"a" * 255}"\n+\t"b" )\n'
         )
 
+    def test_octets_that_no_editor_shows(self, desk: Desk) -> None:
+        """DEL and control octets of ours are written as numbers; those that stand there bare stay, and are read as they are."""
+        desk.lay('a TXT "bare \x7f\x01\x0b"\n')
+        octets = "".join(map(chr, [*range(32), 127]))
+        numbers = "".join(f"\\{ord(octet):03d}" for octet in octets)
+        assert desk.diff(desk.change("a", "bare \x7f\x01\x0b", octets)) == f'+a.example.org. 3600 IN TXT "{numbers}"\n'
+        assert [value.text for value in desk.rrset("a").values] == ["bare \x7f\x01\x0b", octets]
+        assert desk.rrset("a").values[0].raw == '"bare \\127\\001\\011"'
+
     def test_no_last_line_break(self, desk: Desk) -> None:
         """A file that ends in the middle of a line gets its line break first."""
         desk.lay('a TXT "x" ; remark')
