@@ -2,7 +2,8 @@
 
 A zone is read by AXFR, whole. All changes of a plan go in one UPDATE message, which the server does whole or not at all.
 Its prerequisites list every RRset that is touched as it was read, foreign values included (§2.4.2): a compare-and-swap.
-Values are added and deleted one by one, so that a stranger's value in the same RRset is never sent.
+Values are added and deleted one by one, so that a stranger's value in the same RRset is neither taken out nor put in. The one
+exception is another TTL, which an RRset has as a whole: dnssync's guard never asks for it where a stranger's value is.
 """
 
 from __future__ import annotations
@@ -312,7 +313,7 @@ def _add(update: dns.update.UpdateMessage, change: Change) -> None:
         update.absent(name, "CNAME")
     ttl = change.new.ttl if change.new else 0
     if change.old and change.new and change.old.ttl != ttl:
-        # A TTL holds for the whole RRset: every value goes and comes back with the new one, in the same transaction.
+        # Every value goes and comes back with the new TTL, octet for octet, in the same transaction.
         update.replace(name, dns.rdataset.from_rdata_list(ttl, new))
         return
     for rdata in old:

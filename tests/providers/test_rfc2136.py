@@ -273,6 +273,23 @@ class TestBadServers:
             rrsets = Provider("bind", "127.0.0.1", port).read(ZONE)
         assert [(rrset.key, len(rrset.values)) for rrset in rrsets] == [(("", "RRSIG"), 2), (("", "SOA"), 1)]
 
+    def test_what_an_update_holds_of_strangers_values(self) -> None:
+        """They are prerequisites; what goes and what comes is ours alone."""
+        sent = []
+
+        def note(query: bytes) -> list[bytes]:
+            update = dns.message.from_wire(query)
+            sent.append(update)
+            return [framed(dns.message.make_response(update).to_wire())]
+
+        theirs, old = Value("theirs", '"theirs"'), Value("old", '"old"')
+        before, after = (RRset("", "TXT", 300, values) for values in ((theirs, old), (theirs, Value("new", ""))))
+        with server(note) as port:
+            Provider("bind", "127.0.0.1", port).write(ZONE, [Change(Kind.UPDATE, "", "TXT", before, after)])
+        [update] = sent
+        assert {rdata.to_text() for rrset in update.prerequisite for rdata in rrset} == {'"theirs"', '"old"'}
+        assert [rdata.to_text() for rrset in update.update for rdata in rrset] == ['"old"', '"new"']
+
     def test_update_cut_short(self) -> None:
         """A connection that ends before the answer to an update: it may have been done."""
         with server(lambda _: []) as port:
