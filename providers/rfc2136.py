@@ -8,6 +8,8 @@ exception is another TTL, which an RRset has as a whole: dnssync's guard never a
 
 from __future__ import annotations
 
+import base64
+import re
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -41,6 +43,7 @@ ALGORITHMS = {
     "hmac-sha384": dns.tsig.HMAC_SHA384,
     "hmac-sha512": dns.tsig.HMAC_SHA512,
 }
+STATEMENT = re.compile(r'\bsecret\s+"?([^\s";]+)"?\s*;')  # in `key "name" { algorithm …; secret "…"; };`
 ROOM = 60000  # octets of changes in one message, which can hold 65535 with its own records
 STALE = frozenset({dns.rcode.NXRRSET, dns.rcode.YXRRSET, dns.rcode.NXDOMAIN, dns.rcode.YXDOMAIN})
 PASSING = frozenset({dns.rcode.SERVFAIL})
@@ -48,8 +51,8 @@ MAYBE = " (it may have done the update all the same; the next pass reads it)"
 
 
 class Provider:
-    """Options as in octodns' plug-in: `host` (address or name), `port`, `key_name`, `key_secret` (base64),
-    `key_algorithm` (hmac-sha256), `timeout` in seconds, `ipv6` (true or false: that family alone)."""
+    """Options as in octodns' plug-in: `host` (address or name), `port`, `key_name`, `key_secret` (base64, or the
+    key statement that tsig-keygen writes, of which the secret is taken), `key_algorithm` (hmac-sha256), `timeout` in seconds, `ipv6` (true or false: that family alone)."""
 
     limits = Limits()
 
@@ -92,10 +95,14 @@ class Provider:
             except dns.exception.DNSException:
                 wrong.append("key_name: is no name; it is the one in the server's key statement")
                 key_name = "."
+            statement = STATEMENT.search(key_secret)
+            secret = statement[1] if statement else "".join(key_secret.split())
             try:
-                self._keyring = dns.tsigkeyring.from_text({key_name: (self._algorithm, key_secret)})
+                base64.b64decode(secret or "=", validate=True)
+                self._keyring = dns.tsigkeyring.from_text({key_name: (self._algorithm, secret)})
             except ValueError:
-                wrong.append("key_secret: is not base64; it is the secret in the server's key statement")
+                wrong.append("key_secret: is neither base64 nor a key statement with a secret in base64, as tsig-keygen "
+                             "writes one")  # fmt: skip
         if wrong:
             raise ProviderError("\n".join(wrong))
 

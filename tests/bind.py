@@ -58,12 +58,13 @@ class Bind:
 
     def __init__(
         self, folder: Path, zones: Mapping[str, str], *, policy: str = "grant dnssync zonesub ANY;",
-        transfer: str = "key dnssync;", extra: str = "",
+        transfer: str = "key dnssync;", extra: str = "", secret: str = SECRET,
     ) -> None:  # fmt: skip
         self.folder = folder
         self.port = free_port()
         self.zones = zones
         self._policy, self._transfer, self._extra = policy, transfer, extra
+        self.secret = secret
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -85,7 +86,7 @@ class Bind:
                           f"update-policy {{ {self._policy} }}; }};")  # fmt: skip
         conf = self.folder / "named.conf"
         conf.write_text(
-            f'key "{self.key_name}" {{ algorithm hmac-sha256; secret "{SECRET}"; }};\n'
+            f'key "{self.key_name}" {{ algorithm hmac-sha256; secret "{self.secret}"; }};\n'
             f'options {{ directory "{self.folder}"; listen-on port {self.port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }}; '
             f'pid-file "{self.folder}/pid"; session-keyfile none; recursion no; dnssec-validation no; notify no; '
             f"check-spf ignore; allow-transfer {{ {self._transfer} }}; }};\n"
@@ -124,7 +125,7 @@ class Bind:
 
     def transfer(self, zone: str) -> dict[tuple[str, str], tuple[int, frozenset[bytes]]]:
         """The whole zone by AXFR: (name, type) → (TTL, wire forms); SOA left out, since its serial moves."""
-        keyring = dns.tsigkeyring.from_text({self.key_name: SECRET})
+        keyring = dns.tsigkeyring.from_text({self.key_name: self.secret})
         messages = dns.query.xfr("127.0.0.1", zone, port=self.port, keyring=keyring, keyalgorithm=dns.tsig.HMAC_SHA256,
                                  relativize=False, lifetime=30)  # fmt: skip
         parsed = dns.zone.from_xfr(messages, relativize=False, check_origin=False)
@@ -136,7 +137,7 @@ class Bind:
 
     def options(self) -> dict[str, object]:
         """The options of a provider of class rfc2136 for this server."""
-        return {"host": "127.0.0.1", "port": self.port, "key_name": self.key_name, "key_secret": SECRET,
+        return {"host": "127.0.0.1", "port": self.port, "key_name": self.key_name, "key_secret": self.secret,
                 "key_algorithm": "hmac-sha256"}  # fmt: skip
 
 

@@ -12,6 +12,7 @@ import attrs
 import pytest
 
 from dnssync import config
+from dnssync.cli.init import EXAMPLES
 from dnssync.config import Config, EximConfig, ProviderConfig, duration, parse
 from dnssync.config_check import Schedule
 from dnssync.core.policy import DkimPolicy, DmarcPolicy, MailPolicy, SpfPolicy
@@ -139,6 +140,15 @@ def test_where_the_file_is_looked_for() -> None:
 def test_where_the_lock_lies(state: str, folder: str) -> None:
     """Beside an SQLite state; above the keys where the state is on another machine."""
     assert parse(SMALL + f"state: '{state}'\nkeys: /srv/mail/keys\n", HERE).state_directory == Path(folder)
+
+
+def test_one_name_for_the_secrets_file() -> None:
+    """Whoever goes from the README to the shipped file, the page about providers or `init` finds the same file."""
+    texts = [
+        (SHIPPED.parents[1] / name).read_text() for name in ("README.md", "docs/providers.md", "config/dnssync.yaml")
+    ]
+    named = [set(re.findall(r"/etc/dnssync/tsig[.\w]*", text)) for text in (*texts, EXAMPLES["rfc2136"])]
+    assert named == [{"/etc/dnssync/tsig.secret"}] * 4
 
 
 # --- mistakes ---------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -103,6 +104,28 @@ class TestNamed:
             assert "key_secret" in sentence
         assert bind.ask("new.example.org", "TXT") == []
         assert OTHER_SECRET not in repr(one)
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            f'key "dnssync" {{\n\talgorithm hmac-sha256;\n\tsecret "{SECRET}";\n}};\n',
+            f"key dnssync {{ algorithm hmac-sha256; secret {SECRET}; }};",
+            f" {SECRET[:9]}\n{SECRET[9:]}\n",
+        ],
+        ids=["as tsig-keygen writes it", "in one line without quotes", "base64 in two lines"],
+    )
+    def test_key_statement(self, bind: Bind, text: str) -> None:
+        """The file that tsig-keygen wrote is as good as the secret in it."""
+        one = provider(bind, key_secret=text)
+        one.write(ZONE, [create("new")])
+        assert bind.texts("new.example.org") == ["ours"]
+        assert SECRET not in repr(one)
+
+    def test_tsig_keygen(self, tmp_path: Path) -> None:
+        """What tsig-keygen really writes is read, and is the secret that is used."""
+        text = subprocess.run(["tsig-keygen", "dnssync"], capture_output=True, text=True, check=True).stdout
+        with Bind(tmp_path / "bind", {ZONE: ""}, secret=text.split('"')[3]) as bind:
+            assert ("", "SOA") in {rrset.key for rrset in provider(bind, key_secret=text).read(ZONE)}
 
     def test_unknown_key(self, bind: Bind) -> None:
         """A key that the server does not have."""
@@ -346,7 +369,9 @@ class TestBadServers:
     [
         ({"key_name": "dnssync"}, "key_secret: is missing"),
         ({"key_secret": SECRET}, "key_name: is missing"),
-        ({"key_name": "dnssync", "key_secret": "not base64!"}, "key_secret: is not base64"),
+        ({"key_name": "dnssync", "key_secret": "not base64!"}, "key_secret: is neither base64 nor"),
+        ({"key_name": "dnssync", "key_secret": ""}, "key_secret: is neither base64 nor"),
+        ({"key_name": "dnssync", "key_secret": 'key "dnssync" { secret "not_base64!"; };'}, "key_secret: is neither"),
         ({"key_name": "a..b", "key_secret": SECRET}, "key_name: is no name"),
         ({"key_name": "dnssync", "key_secret": SECRET, "key_algorithm": "hmac-sha265"},
          "key_algorithm: hmac-sha265 is none of .*hmac-sha256"),
@@ -363,4 +388,4 @@ def test_wrong_options(options: dict[str, object], word: str) -> None:
     with pytest.raises(ProviderError, match=word) as caught:
         Provider("bind", "127.0.0.1", **options)
     assert SECRET not in str(caught.value)
-    assert "not base64!" not in str(caught.value)
+    assert "base64!" not in str(caught.value)
