@@ -16,6 +16,7 @@ from dnssync import signing_map
 from dnssync.core import rotation
 from dnssync.core.decide import Decision, Observed, ZonePlan, decide
 from dnssync.core.model import Change, Claim, KeyPair, ProviderError, Refusal, StaleZone, absolute
+from dnssync.core.ownership import taken_over
 from dnssync.core.plan import Intent, digest, our_part
 from dnssync.errors import KeyFileError, RefusedError
 from dnssync.keystore import read_public
@@ -173,6 +174,8 @@ def _write(work: _Work, plan: ZonePlan, decision: Decision, made: Sequence[KeyPa
         work.line.progress(f"writing {zone} at {provider}")
         intent = work.line.state.begin(zone, provider, _entries(work, plan), work.now)
         try:
+            if any(taken_over(plan.claims, plan.found, plan.ledger)):
+                work.line.zones.snapshot(provider, zone, f"dnssync {digest([plan.plan])[:12]}")
             instructions = work.line.zones.provider(provider).write(zone, plan.plan.changes)
         except StaleZone as error:
             log.info("zone=%s provider=%s changed meanwhile, reading again: %s", zone, provider, error)

@@ -23,7 +23,17 @@ class _Guarded:
     def __init__(self, name: str, plugin: Provider) -> None:
         self._name = name
         self._plugin = plugin
-        self.limits = plugin.limits
+
+    @property
+    def limits(self) -> Limits:
+        """See `core.model.Provider`; some learn from a reading what they can hold."""
+        return self._plugin.limits
+
+    def snapshot(self, zone: str, name: str) -> None:
+        """Let the plug-in keep a copy of the zone under this name, if it can."""
+        keep = getattr(self._plugin, "snapshot", None)
+        if keep is not None:
+            self._told(zone, "keep a copy of", lambda: keep(zone, name))
 
     def read(self, zone: str) -> tuple[RRset, ...]:
         """See `core.model.Provider`."""
@@ -64,11 +74,15 @@ class Zones:
         made, mistakes = build(config.providers, resolve)
         if mistakes:
             raise ConfigError(str(config.file), mistakes)
-        self._plugins: dict[str, Provider] = {name: _Guarded(name, plugin) for name, plugin in made.items()}
+        self._plugins: dict[str, _Guarded] = {name: _Guarded(name, plugin) for name, plugin in made.items()}
 
     def provider(self, name: str) -> Provider:
         """The provider of that name."""
         return self._plugins[name]
+
+    def snapshot(self, provider: str, zone: str, name: str) -> None:
+        """Keep a copy of the zone, named after the plan, where the provider can: before records of others are taken over."""
+        self._plugins[provider].snapshot(zone, name)
 
     def limits(self, zone: str) -> Limits:
         """What all providers of a zone can hold together: a claim exists only if each of them can hold it."""

@@ -130,7 +130,7 @@ def test_joint_limits() -> None:
 @pytest.mark.parametrize(
     ("provider", "told"),
     [
-        ("gandy", "p1.class: 'gandy' is none of manual, memory, rfc2136, zonefile, nor a dotted path"),
+        ("gandy", "p1.class: 'gandy' is none of gandi, manual, memory, rfc2136, zonefile, nor a dotted path"),
         ("nobodys.Provider", "p1.class: nobodys.Provider cannot be loaded: No module named 'nobodys'"),
         ("somebodys.Other", "p1.class: somebodys.Other cannot be loaded: module 'somebodys' has no attribute 'Other'"),
         ("somebodys.number", "p1.class: somebodys.number is no class"),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from dnssync.core import dkim, dmarc, spf, spf_check
 from dnssync.core.model import Change, Claim, KeyPair, Kind, Notice, Owner, Phase, Refusal, RRset, absolute
-from dnssync.core.ownership import Agreed, Ledger, claim_key, foreign, owned, same
+from dnssync.core.ownership import Agreed, Ledger, claim_key, foreign, owned, same, taken_over
 from dnssync.core.plan import Plan
 
 Finding = Refusal | Notice
@@ -184,17 +184,13 @@ def _one_record(case: Case) -> Iterator[Finding]:
 
 def _takeover(case: Case) -> Iterator[Finding]:
     """The first time, a text that somebody else wrote is changed only on a person's word."""
-    for claim in case.claims:
-        agreed = case.adopt or (*claim_key(claim), claim.value) in case.agreed
-        if agreed or claim.owner is Owner.DKIM or claim.value is None or claim_key(claim) in case.ledger:
-            continue
-        for value in owned(case.found.get(claim.key), claim.owner):
-            if not same(claim.owner, value.text, claim.value, claim.domain):
-                yield Refusal(
-                    "takeover",
-                    f'{case.full(claim.name)} {claim.type} holds "{value.text}", which dnssync did not write; it would '
-                    f'become "{claim.value}". Look at both, then run: dnssync apply --adopt {case.plan.zone}',
-                )
+    for claim, value in taken_over(case.claims, case.found, case.ledger):
+        if not case.adopt and (*claim_key(claim), claim.value) not in case.agreed:
+            yield Refusal(
+                "takeover",
+                f'{case.full(claim.name)} {claim.type} holds "{value.text}", which dnssync did not write; it would '
+                f'become "{claim.value}". Look at both, then run: dnssync apply --adopt {case.plan.zone}',
+            )
 
 
 def _spf_works(case: Case) -> Iterator[Finding]:

@@ -186,7 +186,9 @@ class Limits:
 class Provider(Protocol):
     """The contract of a provider plug-in; `zone` is the zone's name in lower case without the final dot."""
 
-    limits: Limits
+    @property
+    def limits(self) -> Limits:
+        """What the provider can hold; looked at after `read`, which may learn it."""
 
     def read(self, zone: str) -> tuple[RRset, ...]:
         """Every RRset of the zone, complete, or raise `ProviderError`: an error is never an empty zone."""

@@ -6,7 +6,7 @@ A selector's RRset is the exception; its name was made by us and is ours whole.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from dnssync.core import dkim, dmarc, spf
@@ -64,3 +64,15 @@ def foreign(rrset: RRset | None, owner: Owner) -> tuple[Value, ...]:
 def claim_key(claim: Claim) -> tuple[str, str, Owner]:
     """Where the ledger keeps a claim."""
     return (claim.name, claim.type, claim.owner)
+
+
+def taken_over(
+    claims: Iterable[Claim], found: Mapping[tuple[str, str], RRset], ledger: Ledger
+) -> Iterator[tuple[Claim, Value]]:
+    """The claims that would change a text which somebody else wrote, each with that text; a selector's is never one."""
+    for claim in claims:
+        if claim.owner is Owner.DKIM or claim.value is None or claim_key(claim) in ledger:
+            continue
+        for value in owned(found.get(claim.key), claim.owner):
+            if not same(claim.owner, value.text, claim.value, claim.domain):
+                yield claim, value

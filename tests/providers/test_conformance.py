@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import subprocess
 from collections.abc import Iterator
@@ -13,10 +14,14 @@ import dns.rdata
 import dns.tsigkeyring
 import dns.update
 import pytest
+from dnssync_providers import gandi as gandi_provider
 from dnssync_providers import memory, rfc2136, zonefile
 
 from dnssync.core.model import RRset, Value
 from tests.bind import Bind
+from tests.gandi import Gandi, Switches
+from tests.gandi_values import TYPES as GANDI_TYPES
+from tests.gandi_values import shown
 from tests.providers import conformance
 from tests.providers.conformance import STRANGERS, TABLE, ZONE, Everything, Row, Site
 from tests.zone_of_everything import master
@@ -121,6 +126,52 @@ class InNamed:
         assert dns.query.tcp(update, "127.0.0.1", port=self.bind.port, timeout=5).rcode() == 0
 
 
+class AtGandi:
+    """The stand-in for Gandi; past the provider its memory is looked at. Types that Gandi does not know are not there, and so
+    much time passes between a reading and a write that the provider looks again."""
+
+    def __init__(self, gandi: Gandi) -> None:
+        self.gandi, self.time = gandi, 0.0
+        self.provider = gandi_provider.Provider("gandi", token=gandi.token, endpoint=gandi.endpoint, now=self.now)
+
+    def now(self) -> float:
+        """A clock that has moved on whenever it is looked at."""
+        self.time += 60
+        return self.time
+
+    def everything(self) -> Everything:
+        """What the stand-in holds."""
+        return {
+            ("" if name == "@" else name, kind): (ttl, frozenset(strings(v) if kind in TEXTS else v for v in values))
+            for (name, kind), (ttl, values) in self.gandi.values(ZONE).items()
+        }
+
+    def stranger(self, line: str) -> None:
+        """Somebody uses the web form."""
+        sign, name, *rest = line.split(maxsplit=4 if line[0] == "+" else 2)
+        if sign == "-":
+            self.gandi.put(ZONE, name, rest[0], 300, [])
+            return
+        ttl, values = self.gandi.values(ZONE).get((name, rest[1]), (int(rest[0]), frozenset()))
+        kept = [shown(rest[1], value, 255, True) for value in sorted(values)]
+        self.gandi.put(ZONE, name, rest[1], ttl, [*kept, rest[2]])
+
+
+def strings(octets: bytes) -> bytes:
+    """A text as it goes over the wire, cut at 255 octets."""
+    pieces = [octets[at : at + 255] for at in range(0, len(octets), 255)] or [b""]
+    return b"".join(bytes([len(piece)]) + piece for piece in pieces)
+
+
+def rows(folder: Path) -> list[tuple[str, str, int, list[str]]]:
+    """The zone of everything as far as Gandi has the types; it answers neither SOA nor the default NS."""
+    return [
+        (rrset.name or "@", rrset.type, rrset.ttl, [value.raw for value in rrset.values])
+        for rrset in InAFile(folder).provider.read(ZONE)
+        if rrset.type in GANDI_TYPES and rrset.key not in (("", "SOA"), ("", "NS"))
+    ]
+
+
 @pytest.fixture(scope="module")
 def named(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bind]:
     """One named for the rows of the table: each of them leaves its zone as it was."""
@@ -128,22 +179,34 @@ def named(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bind]:
         yield running
 
 
-@pytest.fixture(params=["memory", "zonefile", pytest.param("rfc2136", marks=pytest.mark.bind)])
-def site(request: pytest.FixtureRequest, tmp_path: Path) -> Site:
+@pytest.fixture(params=["memory", "zonefile", "gandi", "gandi150", pytest.param("rfc2136", marks=pytest.mark.bind)])
+def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     """A provider with a zone of everything behind it, for rows that leave it as it was."""
     if request.param == "rfc2136":
-        return InNamed(request.getfixturevalue("named"))
-    return {"memory": InMemory, "zonefile": InAFile}[request.param](tmp_path)
+        yield InNamed(request.getfixturevalue("named"))
+    else:
+        with alone(request.param, tmp_path) as made:
+            yield made
 
 
-@pytest.fixture(params=["memory", "zonefile", pytest.param("rfc2136", marks=pytest.mark.bind)])
-def fresh(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
-    """The same with a zone of its own."""
-    if request.param == "rfc2136":
-        with Bind(tmp_path / "bind", {ZONE: master(ZONE)}) as running:
+@contextlib.contextmanager
+def alone(kind: str, folder: Path) -> Iterator[Site]:
+    """A site with a zone of its own. Gandi cuts long texts somewhere: where it does is not known."""
+    if kind.startswith("gandi"):
+        with Gandi({ZONE: rows(folder)}, Switches(cut=int(kind[5:] or 255))) as running:
+            yield AtGandi(running)
+    elif kind == "rfc2136":
+        with Bind(folder / "bind", {ZONE: master(ZONE)}) as running:
             yield InNamed(running)
     else:
-        yield {"memory": InMemory, "zonefile": InAFile}[request.param](tmp_path)
+        yield {"memory": InMemory, "zonefile": InAFile}[kind](folder)
+
+
+@pytest.fixture(params=["memory", "zonefile", "gandi", "gandi150", pytest.param("rfc2136", marks=pytest.mark.bind)])
+def fresh(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
+    """The same with a zone of its own."""
+    with alone(request.param, tmp_path) as made:
+        yield made
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.title)

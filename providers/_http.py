@@ -1,0 +1,225 @@
+"""How providers speak to an HTTP API: one session, patience with bounds, and errors that say what happened and what to do.
+
+Nothing is repeated that may have been done: only methods that HTTP calls idempotent (RFC 9110 §9.2.2) are tried again, after a
+lost connection, 429 and 502 to 504, and as late as `Retry-After` asks. No redirect is followed, since a secret goes to the
+host it was given for and nowhere else. Secrets are in no message: they travel in a header that `authorize` sets.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+
+from dnssync.core.model import ProviderError
+
+CONNECT, READ = 10.0, 60.0  # seconds until a connection stands, and between two octets of an answer
+TRIES = 3  # how often more, at most
+LONGEST = 120.0  # seconds of Retry-After that are waited for; more is for the next pass
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+AGAIN = frozenset({429, 502, 503, 504})
+IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE"})
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer: `status`, `headers` (names in any case), and `data`, its JSON; None where there is none to be had."""
+
+    status: int
+    headers: Mapping[str, str]
+    data: Any
+
+
+class Api:
+    """One API of one provider: `name` is the provider's in the configuration, `service` the vendor's for people."""
+
+    def __init__(
+        self,
+        name: str,
+        service: str,
+        endpoint: str,
+        authorize: Callable[[dict[str, str]], None],
+        *,
+        explain: Callable[[Any], str] = lambda data: "",
+        timeout: tuple[float, float] = (CONNECT, READ),
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """`authorize` puts the secret into a request's headers; `explain` takes the vendor's words out of an error's JSON.
+
+        Raises `ProviderError` where the endpoint is no https address (http is for loopback alone).
+        """
+        self._who = f"{service} (provider {name})"
+        parts = urlsplit(endpoint)
+        if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
+            raise ProviderError(
+                f"{self._who}: endpoint must be an https address, so that nobody reads the secret on its way."
+            )
+        self._host = parts.hostname or ""
+        self._base = endpoint.rstrip("/")
+        self._explain = explain
+        self._timeout = timeout
+        self._session = requests.Session()
+        self._session.headers["Accept"] = "application/json"
+        self._session.headers["User-Agent"] = "dnssync"
+        self._session.auth = _Secret(authorize)  # set, it also keeps a netrc file from putting another one in its place
+        retry = _patience(sleep)
+        for scheme in ("https://", "http://"):
+            self._session.mount(scheme, HTTPAdapter(max_retries=retry))
+
+    def __repr__(self) -> str:
+        return f"<{self._who}>"
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        doing: str,
+        *,
+        body: Any = None,
+        params: Mapping[str, Any] | None = None,
+        expect: Collection[int] = (),
+    ) -> Reply:
+        """One request. Returns the reply where its status is a success, or one of `expect`; else raises `ProviderError`.
+
+        `doing` begins every sentence: zone and what was to be done, such as `example.org: reading the zone`.
+        """
+        try:
+            answer = self._session.request(
+                method, self._base + path, json=body, params=params, timeout=self._timeout, allow_redirects=False
+            )
+            data, sound = _json(answer)
+        except _NotNow as error:
+            raise ProviderError(f"{doing}: {self._who} wants no more requests for {error.seconds:.0f} seconds, which is longer than "
+                                "is waited for. Nothing was done; a later pass tries again.", transient=True) from None  # fmt: skip
+        except requests.RequestException as error:
+            raise self._trouble(error, doing, method) from None
+        if 300 <= answer.status_code < 400:
+            where = urlsplit(answer.headers.get("Location", "")).hostname or "another path"
+            raise ProviderError(f"{doing}: {self._who} answered with a redirect to {where}, which is not followed, since the "
+                                f"secret is for {self._host} alone. See that `endpoint` is right.")  # fmt: skip
+        reply = Reply(answer.status_code, answer.headers, data)
+        if answer.status_code in expect:
+            return reply
+        if answer.ok:
+            if not sound:
+                raise ProviderError(f"{doing}: {self._who} answered {answer.status_code} with something that is not JSON."
+                                    + _maybe(method), transient=True)  # fmt: skip
+            return reply
+        raise self.refused(reply, doing)
+
+    def refused(self, reply: Reply, doing: str) -> ProviderError:
+        """What an answer that is no success means, as an error to raise."""
+        words = self._explain(reply.data) if reply.data is not None else ""
+        told = f": {words}" if words else ""
+        status = reply.status
+        if status in (401, 403):
+            hint = "See that the secret is right, has not expired, and may read and change this zone."
+        elif status == 404:
+            hint = "See that the zone is there and that the secret may see it."
+        elif status == 429:
+            hint = "Too many requests; the next pass tries again."
+        elif status >= 500:
+            hint = "That is a fault on their side; the next pass tries again."
+        else:
+            hint = "The request was refused as it is; please report it with this sentence."
+        return ProviderError(f"{doing}: {self._who} answered {status}{told}. {hint}".replace("..", "."),
+                             transient=status == 429 or status >= 500)  # fmt: skip
+
+    def _trouble(self, error: requests.RequestException, doing: str, method: str) -> ProviderError:
+        """A request that got no whole answer. The library's own words may hold what was sent, so they are not told."""
+        if isinstance(error, requests.exceptions.SSLError):
+            return ProviderError(f"{doing}: {self._who} at {self._host} does not prove who it is (TLS certificate). Nothing was "
+                                 "sent. See the clock and the CA certificates of this host, and `endpoint`.")  # fmt: skip
+        if isinstance(error, requests.exceptions.ConnectTimeout):
+            what = f"cannot be reached at {self._host}: no connection within {self._timeout[0]:g} seconds."
+        elif isinstance(error, requests.exceptions.ReadTimeout) or isinstance(
+            _reason(error), urllib3.exceptions.ReadTimeoutError
+        ):
+            what = f"has not answered within {self._timeout[1]:g} seconds." + _maybe(method)
+        elif isinstance(error, requests.exceptions.RetryError):
+            what = "goes on answering that it has no time." + _maybe(method)
+        elif isinstance(error, requests.exceptions.InvalidHeader):
+            return ProviderError(f"{doing}: the secret of {self._who} holds characters that no header can carry. Write it on one "
+                                 "line, without blanks.")  # fmt: skip
+        elif isinstance(_reason(error), urllib3.exceptions.NewConnectionError):
+            what = f"cannot be reached at {self._host}. See this host's network and name resolution, and `endpoint`."
+        else:
+            what = "broke off its answer." + _maybe(method)
+        return ProviderError(f"{doing}: {self._who} {what} The next pass tries again.", transient=True)
+
+
+class _NotNow(Exception):
+    """The other side asks for more patience than there is; not an `OSError`, which requests would take for a lost connection."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+
+class _Secret(requests.auth.AuthBase):
+    """Puts the secret into the headers of each request; shows it to nobody."""
+
+    def __init__(self, authorize: Callable[[dict[str, str]], None]) -> None:
+        self._authorize = authorize
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        headers: dict[str, str] = {}
+        self._authorize(headers)
+        request.prepare_headers({**request.headers, **headers})
+        return request
+
+
+def _json(answer: requests.Response) -> tuple[Any, bool]:
+    """The body's JSON, and whether it was JSON or nothing at all."""
+    if not answer.content:
+        return None, True
+    try:
+        return answer.json(), True
+    except ValueError:
+        return None, False
+
+
+def _maybe(method: str) -> str:
+    return "" if method in ("GET", "HEAD") else " Whether the change was made is not known."
+
+
+def _reason(error: requests.RequestException) -> object:
+    """What lies behind an error: the last of the tries, where there were several."""
+    cause = error.args[0] if error.args else None
+    return getattr(cause, "reason", cause)
+
+
+def _patience(sleep: Callable[[float], None]) -> urllib3.Retry:
+    """When and how late a request is made again."""
+
+    class Patience(urllib3.Retry):
+        def parse_retry_after(self, retry_after: str) -> float:
+            try:
+                return super().parse_retry_after(retry_after)
+            except urllib3.exceptions.InvalidHeader:
+                return 0.0  # neither seconds nor a date: our own pauses then
+
+        def sleep_for_retry(self, response: Any) -> bool:
+            wanted = self.get_retry_after(response)
+            if not wanted:
+                return False
+            if wanted > LONGEST:
+                raise _NotNow(wanted)
+            sleep(wanted)
+            return True
+
+        def _sleep_backoff(self) -> None:
+            pause = self.get_backoff_time()
+            if pause > 0:
+                sleep(pause)
+
+    return Patience(
+        total=TRIES, connect=TRIES, read=TRIES, status=TRIES, other=0, redirect=0, allowed_methods=IDEMPOTENT,
+        status_forcelist=AGAIN, backoff_factor=0.5, raise_on_status=False, respect_retry_after_header=True,
+    )  # fmt: skip
