@@ -115,7 +115,7 @@ def test_the_examples_in_the_documentation() -> None:
         name = text.split()[1].rstrip(":")
         made = Zones(parse(f"{text}zones: {{example.org: {{provider: {name}}}}}\n", HERE), resolve=reference)
         assert made.provider(name).limits.types == {"TXT", "SPF"}
-    assert len(blocks) == 4
+    assert len(blocks) == 5
 
 
 def test_joint_limits() -> None:
