@@ -1,4 +1,4 @@
-"""Small breakages of the deciding code, each of which some test must catch: `make mutants`, or `tests/mutants.py WORD`.
+"""Small breakages of the code that decides and writes, each of which some test must catch: `make mutants`, or `tests/mutants.py WORD`.
 
 Each breakage is made in a temporary copy of the tree, never in place. It is caught where the named tests fail; it
 survives where they pass, and then a test is missing. A row whose old text does not stand in its file exactly once, or
@@ -24,7 +24,7 @@ from mutant_table import TABLE
 ROOT = Path(__file__).resolve().parent.parent
 WORKERS = 2
 LONGEST = 180  # seconds; a breakage that makes the tests run for ever was noticed too
-COPIED = ("dnssync", "providers", "tests", "config", "pyproject.toml")
+COPIED = ("dnssync", "providers", "tests", "config", "docs", "README.md", "pyproject.toml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,7 @@ def copy_tree(to: Path) -> Path:
             shutil.copytree(ROOT / name, to / name, ignore=shutil.ignore_patterns("__pycache__"))
         elif (ROOT / name).exists():
             shutil.copy2(ROOT / name, to / name)
+    (to / "dnssync_providers").symlink_to("providers")  # the name that they are installed under
     return to
 
 

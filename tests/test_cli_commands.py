@@ -138,6 +138,14 @@ class TestStatusAndHistory:
         assert scene.run("apply", "--yes", "--adopt") == 0
         assert scene.run("status") == 0
 
+    def test_a_lost_key_needs_a_person(self, scene: Scene) -> None:
+        """A private key that is gone is told by status, with exit code 1, before any pass sees it."""
+        assert scene.run("apply", "--yes") == 0
+        assert scene.run("status") == 0
+        next(scene.stage.keys.rglob("*.pem")).unlink()
+        assert scene.run("status") == 1 and ".pem" in told(scene)
+        assert data(scene, "status")["exit"] == 1
+
 
 class TestFreeze:
     def test_frozen_and_thawed(self, scene: Scene) -> None:

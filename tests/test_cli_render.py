@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dnssync.cli import render
+from dnssync.cli.plan import exit_code
 from dnssync.core.decide import Decision, ZonePlan
 from dnssync.core.model import Change, Kind, Owner, Refusal, RRset, Value
 from dnssync.core.plan import Intent, Plan
@@ -56,6 +57,44 @@ class TestLongKeys:
     def test_from_when_on(self, length: int, whole: bool) -> None:
         """What is left out is never shorter than forty characters."""
         assert ("…" not in shown(change(f"v=DKIM1; p={'A' * length}"))) is whole
+
+
+class TestSharedRRset:
+    def test_whose_is_whose(self) -> None:
+        """What goes and what comes is told apart from what is a stranger's, and from what is ours and right already."""
+        stranger, old, report = (
+            Value("abc", '"abc"'),
+            Value("v=spf1 mx -all", '"v=spf1 mx -all"'),
+            Value("v=spf1 a", '"v=spf1 a"'),
+        )
+        before, after = (
+            RRset("", "TXT", 300, values) for values in ((stranger, old), (stranger, Value("v=spf1 -all", "")))
+        )
+        assert [line for line, _ in render.change_lines(Change(Kind.UPDATE, "", "TXT", before, after), "a.example", Owner.SPF)] == [
+            "  ~ a.example. 300 IN TXT",
+            '      − "v=spf1 mx -all"',
+            '      + "v=spf1 -all"',
+            '      = "abc"   not ours, left alone',
+        ]  # fmt: skip
+        before, after = (RRset("", "TXT", ttl, (stranger, report)) for ttl in (300, 900))
+        assert [line for line, _ in render.change_lines(Change(Kind.UPDATE, "", "TXT", before, after), "a.example", Owner.SPF)] == [
+            "  ~ a.example. 900 IN TXT",
+            '      = "abc"   not ours, left alone',
+            '      = "v=spf1 a"   already right',
+            "        TTL 300 → 900",
+        ]  # fmt: skip
+
+
+def test_exit_code_of_a_plan() -> None:
+    """Failed goes before refused, refused before changes, and those before nothing."""
+    todo, no, quiet = plan("a.example"), plan("b.example", refused=True), plan("c.example", changes=0)
+    broken = {"d.example": "d.example: REFUSED"}
+    assert [exit_code(decision(todo, no, failed=broken)), exit_code(decision(todo, no)), exit_code(decision(todo))] == [
+        1,
+        3,
+        2,
+    ]
+    assert exit_code(decision(quiet)) == 0
 
 
 class TestSummary:

@@ -220,6 +220,15 @@ class TestNamed:
                 assert not isinstance(caught.value, StaleZone)
             assert bind.ask("new.example.org", "TXT") == []
 
+    def test_capitals(self, tmp_path: Path) -> None:
+        """A name that a stranger wrote in capitals is the name that we mean, and ours goes beside theirs."""
+        with Bind(tmp_path / "bind", {ZONE: '_DMARC TXT "theirs"\n'}) as bind:
+            [found] = [rrset for rrset in provider(bind).read(ZONE) if rrset.type == "TXT"]
+            assert found.name == "_dmarc"
+            new = RRset("_dmarc", "TXT", found.ttl, (*found.values, Value("ours", "")))
+            provider(bind).write(ZONE, [Change(Kind.UPDATE, "_dmarc", "TXT", found, new)])
+            assert bind.texts("_dmarc.example.org") == ["ours", "theirs"]
+
     def test_new_rrset_that_is_there(self, bind: Bind) -> None:
         """What somebody else made first is no CNAME: the zone is to be read again."""
         provider(bind).write(ZONE, [create("new", "a stranger's")])
