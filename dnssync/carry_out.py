@@ -8,44 +8,22 @@ Each step is idempotent and each stamp follows its effect, so that whatever dies
 from __future__ import annotations
 
 import logging
-import secrets
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from dnssync import signing_map
-from dnssync.core import rotation
 from dnssync.core.decide import Decision, Observed, ZonePlan, decide
 from dnssync.core.model import Change, Claim, KeyPair, ProviderError, Refusal, StaleZone, absolute
 from dnssync.core.ownership import taken_over
 from dnssync.core.plan import Intent, digest, our_part
-from dnssync.errors import KeyFileError, RefusedError
-from dnssync.keystore import read_public
+from dnssync.errors import RefusedError
+from dnssync.new_keys import Work, held, make_keys, random_token
 from dnssync.reconcile import Line, again
 from dnssync.report import Outcome, Report, look_again
 from dnssync.state import LedgerEntry, ZoneRecord
 
 log = logging.getLogger("dnssync")
 TRIES = 3  # how often a zone is read anew when somebody else writes to it between our read and our write
-BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
-
-
-def random_token() -> str:
-    """Four random base32 characters for a selector."""
-    return "".join(secrets.choice(BASE32) for _ in range(4))
-
-
-@dataclass
-class _Work:
-    line: Line
-    seen: Observed
-    shown: Decision
-    token: Callable[[], str]
-    outcomes: list[Outcome] = field(default_factory=list)
-    broken: set[str] = field(default_factory=set)  # zones whose hand-made key could not be taken on: they get nothing
-
-    @property
-    def now(self) -> int:
-        return self.seen.now
 
 
 def carry_out(line: Line, seen: Observed, shown: Decision, *, token: Callable[[], str] = random_token) -> Report:
@@ -54,8 +32,8 @@ def carry_out(line: Line, seen: Observed, shown: Decision, *, token: Callable[[]
     Raises `RefusedError` where deciding again, with the new keys in hand, gives more than their names in place of the
     placeholders. A zone that fails stops no other.
     """
-    work = _Work(line, seen, shown, token)
-    made = _make_keys(work)
+    work = Work(line, seen, shown, token)
+    made = make_keys(work)
     final = decide(again(seen, tuple(made)))
     _unmoved(shown, final, made, work.broken)
     for plan in final.zones:
@@ -70,88 +48,15 @@ def carry_out(line: Line, seen: Observed, shown: Decision, *, token: Callable[[]
     return Report(final, tuple(work.outcomes), tuple(made), lines, looks, final.notices)
 
 
-# --- keys -------------------------------------------------------------------------------------------------------
-
-
-def _held(decision: Decision) -> set[str]:
-    """Zones that get nothing: refused at any of their providers, or unreadable."""
-    return {plan.plan.zone for plan in decision.zones if plan.refusals} | set(decision.failed)
-
-
-def _make_keys(work: _Work) -> dict[KeyPair, Intent]:
-    """Take on the hand-made keys and make the new ones: private half and row are on disk before DNS hears of them."""
-    line, state = work.line, work.line.state
-    known = {(key.domain, key.selector) for key in state.keys()}
-    for key in work.shown.keys:
-        if key.adopted and (key.domain, key.selector) not in known:
-            try:
-                line.keystore.adopt(key.domain, key.selector, _source(work.seen, key))
-            except KeyFileError as error:
-                _leave(work, key.domain, str(error))
-                continue
-            state.save_keys([key])
-            state.add_event(work.now, "key_adopted", domain=key.domain, selector=key.selector,
-                            sentence=f"took on {key.selector}, the key that exim signs {key.domain} with")  # fmt: skip
-    made: dict[KeyPair, Intent] = {}
-    held = _held(work.shown) | work.broken
-    intents = {intent: None for plan in work.shown.zones if plan.plan.zone not in held for intent in plan.plan.intents}
-    for number, intent in enumerate(intents, 1):
-        line.progress(f"making key {number} of {len(intents)}: {intent.algorithm} for {intent.domain}")
-        kind = "ed25519" if intent.algorithm == "ed25519" else "rsa"
-        name = rotation.selector(work.now, kind, rotation.host_id(work.seen.host.hostname), work.token())
-        noted = state.intend_key(intent.domain, name, intent.algorithm, work.now)
-        algorithm, public = line.keystore.generate(intent.domain, name, intent.algorithm)
-        key = KeyPair(intent.domain, name, algorithm, public, work.now)
-        state.save_keys([key])
-        state.finish(noted)
-        state.add_event(work.now, "key_made", domain=intent.domain, selector=name,
-                        sentence=f"made {name} ({algorithm}) for {intent.domain}")  # fmt: skip
-        made[key] = intent
-    return made
-
-
-def _leave(work: _Work, domain: str, trouble: str) -> None:
-    """Leave the zones of a domain alone in this pass: what stands in DNS and in exim's map stays."""
-    for plan in work.shown.zones:
-        if any(view.zone == plan.plan.zone and domain in view.domains for view in work.seen.zones):
-            work.broken.add(plan.plan.zone)
-            told = f"{plan.plan.zone}: the key that exim signs {domain} with cannot be taken on. {trouble}"
-            log.error("zone=%s provider=%s %s", plan.plan.zone, plan.plan.provider, told)
-            work.outcomes.append(Outcome(plan.plan.zone, plan.plan.provider, error=told))
-
-
-def recover(line: Line) -> None:
-    """Finish what a pass that died was at: a key whose file was made, but whose row was not yet kept, is kept now.
-
-    One whose file cannot be read stays open: nothing in DNS or in exim's map speaks of it yet."""
-    for noted, domain, name, at in line.state.unfinished_keys():
-        try:
-            if line.keystore.holds(domain, name) and not any(
-                (k.domain, k.selector) == (domain, name) for k in line.state.keys()
-            ):
-                algorithm, public = read_public(line.keystore.path(domain, name))
-                line.state.save_keys([KeyPair(domain, name, algorithm, public, at)])
-        except KeyFileError as error:
-            log.warning("domain=%s selector=%s a key that was being made when dnssync died: %s", domain, name, error)
-            continue
-        line.state.finish(noted)
-
-
-def _source(seen: Observed, key: KeyPair) -> str:
-    """Where the administrator keeps the private half of a hand-made key."""
-    mail = seen.host.domain(key.domain)
-    signers = [signer for transport in (mail.transports if mail else ()) for signer in transport.signers]
-    return next(signer.path for signer in signers if signer.selector == key.selector and not signer.problem)
-
-
 def _unmoved(shown: Decision, final: Decision, made: dict[KeyPair, Intent], broken: set[str]) -> None:
-    held = _held(shown) | broken
+    kept_back = held(shown) | broken
     names = {key.selector: intent for key, intent in made.items()}
-    before = digest([plan.plan for plan in shown.zones if plan.plan.zone not in held])
+    before = digest([plan.plan for plan in shown.zones if plan.plan.zone not in kept_back])
     after = digest(
-        [replace(p.plan, intents=()) if made else p.plan for p in final.zones if p.plan.zone not in held], made=names
+        [replace(p.plan, intents=()) if made else p.plan for p in final.zones if p.plan.zone not in kept_back],
+        made=names,
     )
-    if before != after or _held(final) - held:
+    if before != after or held(final) - kept_back:
         raise RefusedError(
             "deciding again with the new keys gave another plan than the one that was shown; nothing was written. Look at "
             "`dnssync plan` and apply again."
@@ -161,10 +66,10 @@ def _unmoved(shown: Decision, final: Decision, made: dict[KeyPair, Intent], brok
 # --- DNS --------------------------------------------------------------------------------------------------------
 
 
-def _write(work: _Work, plan: ZonePlan, decision: Decision, made: Sequence[KeyPair]) -> Outcome:
+def _write(work: Work, plan: ZonePlan, decision: Decision, made: Sequence[KeyPair]) -> Outcome:
     """One zone at one provider; read and decided anew where somebody else was writing at the same time."""
     zone, provider = plan.plan.zone, plan.plan.provider
-    if zone in _held(decision):
+    if zone in held(decision):
         return Outcome(zone, provider, refusals=plan.refusals)
     if any(outcome.zone == zone and outcome.error for outcome in work.outcomes):
         return Outcome(zone, provider, error=f"{zone}: left alone at {provider}, since another provider of it failed")
@@ -207,7 +112,7 @@ def _write(work: _Work, plan: ZonePlan, decision: Decision, made: Sequence[KeyPa
     raise AssertionError("the loop above returns")
 
 
-def _made_good(work: _Work, plan: ZonePlan, decision: Decision) -> Outcome:
+def _made_good(work: Work, plan: ZonePlan, decision: Decision) -> Outcome:
     """A zone that holds what it should; its provider may have something left to do all the same (a reload that failed)."""
     state, zone, provider = work.line.state, plan.plan.zone, plan.plan.provider
     try:
@@ -222,7 +127,7 @@ def _made_good(work: _Work, plan: ZonePlan, decision: Decision) -> Outcome:
     return Outcome(zone, provider, made_good=told)
 
 
-def _hand_over(work: _Work, plan: ZonePlan, intent: int) -> None:
+def _hand_over(work: Work, plan: ZonePlan, intent: int) -> None:
     """What was meant is with a person now; the history tells it once."""
     state, zone, provider = work.line.state, plan.plan.zone, plan.plan.provider
     with state.transaction():
@@ -232,7 +137,7 @@ def _hand_over(work: _Work, plan: ZonePlan, intent: int) -> None:
                             because=f"{provider} is edited by hand")  # fmt: skip
 
 
-def _decided_again(work: _Work, plan: ZonePlan, made: Sequence[KeyPair]) -> ZonePlan:
+def _decided_again(work: Work, plan: ZonePlan, made: Sequence[KeyPair]) -> ZonePlan:
     """The zone's plan from a fresh reading; everything else as it was observed."""
     zone, provider = plan.plan.zone, plan.plan.provider
     views = []
@@ -245,7 +150,7 @@ def _decided_again(work: _Work, plan: ZonePlan, made: Sequence[KeyPair]) -> Zone
     return next(p for p in decision.zones if p.plan.zone == zone and p.plan.provider == provider)
 
 
-def _entries(work: _Work, plan: ZonePlan) -> list[LedgerEntry]:
+def _entries(work: Work, plan: ZonePlan) -> list[LedgerEntry]:
     """What the ledger will say of the zone's claims once they are written."""
     return [
         LedgerEntry(
@@ -272,7 +177,7 @@ def _ttl(plan: ZonePlan, claim: Claim) -> int:
     return written if written is not None else applied.ttl if applied is not None else -1
 
 
-def _record(work: _Work, plan: ZonePlan, decision: Decision, changes: Iterable[Change]) -> None:
+def _record(work: Work, plan: ZonePlan, decision: Decision, changes: Iterable[Change]) -> None:
     """The stamps of a write that happened: ledger, events, and when the zone was last read and written."""
     state, zone = work.line.state, plan.plan.zone
     gone = [
@@ -292,7 +197,7 @@ def _record(work: _Work, plan: ZonePlan, decision: Decision, changes: Iterable[C
         state.save_zone(ZoneRecord(zone, last_read=work.now, last_pass=work.now, result="ok", rrsets=len(plan.found)))
 
 
-def _results(work: _Work, decision: Decision) -> None:
+def _results(work: Work, decision: Decision) -> None:
     """How the pass ended for zones that got nothing, or wait for a person, for `status`."""
     rrsets = {plan.plan.zone: len(plan.found) for plan in decision.zones}
     told = {zone: f"failed: {problem}" for zone, problem in decision.failed.items()}
@@ -317,7 +222,7 @@ def _results(work: _Work, decision: Decision) -> None:
 # --- stamps and the map -----------------------------------------------------------------------------------------
 
 
-def _stamp(work: _Work, decision: Decision) -> None:
+def _stamp(work: Work, decision: Decision) -> None:
     """The keys' new stamps, each of something that was seen, and the addresses that mail leaves from."""
     state = work.line.state
     before = {(key.domain, key.selector): key for key in state.keys()}
@@ -336,7 +241,7 @@ def _stamp(work: _Work, decision: Decision) -> None:
         state.save_addresses(addresses, work.now)
 
 
-def _switch(work: _Work, decision: Decision, failed: set[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+def _switch(work: Work, decision: Decision, failed: set[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """One rename of exim's map for all domains; zones that failed keep their lines."""
     kept = {domain for view in work.seen.zones if view.zone in failed for domain in view.domains}
     lines = {d: s for d, s in decision.map_after.items() if d not in kept}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from dnssync.carry_out import carry_out, recover
+from dnssync.carry_out import carry_out
 from dnssync.cli import render
 from dnssync.cli.context import Context, chosen, json_option
 from dnssync.cli.plan import as_data, plan_digest
@@ -17,6 +17,7 @@ from dnssync.core.plan import digest, from_json
 from dnssync.core.rotation import moment
 from dnssync.core.sighting import Sight
 from dnssync.errors import DnssyncError, RefusedError
+from dnssync.new_keys import recover
 from dnssync.reconcile import Line
 from dnssync.report import Report, by_hand, waiting
 

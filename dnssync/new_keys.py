@@ -1,0 +1,115 @@
+"""The keys of a pass: hand-made ones are taken on, new ones made; all of them are on disk before DNS hears of them."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from dnssync.core import rotation
+from dnssync.core.decide import Decision, Observed
+from dnssync.core.model import KeyPair
+from dnssync.core.plan import Intent
+from dnssync.errors import KeyFileError
+from dnssync.keystore import read_public
+from dnssync.reconcile import Line
+from dnssync.report import Outcome
+
+log = logging.getLogger("dnssync")
+BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
+
+
+def random_token() -> str:
+    """Four random base32 characters for a selector."""
+    return "".join(secrets.choice(BASE32) for _ in range(4))
+
+
+@dataclass
+class Work:
+    """A pass that is being carried out: what it started from, and how it went so far."""
+
+    line: Line
+    seen: Observed
+    shown: Decision
+    token: Callable[[], str]
+    outcomes: list[Outcome] = field(default_factory=list)
+    broken: set[str] = field(default_factory=set)  # zones whose hand-made key could not be taken on: they get nothing
+
+    @property
+    def now(self) -> int:
+        """The moment of the pass."""
+        return self.seen.now
+
+
+def held(decision: Decision) -> set[str]:
+    """Zones that get nothing: refused at any of their providers, or unreadable."""
+    return {plan.plan.zone for plan in decision.zones if plan.refusals} | set(decision.failed)
+
+
+def make_keys(work: Work) -> dict[KeyPair, Intent]:
+    """Take on the hand-made keys and make the new ones: private half and row are on disk before DNS hears of them."""
+    line, state = work.line, work.line.state
+    known = {(key.domain, key.selector) for key in state.keys()}
+    for key in work.shown.keys:
+        if key.adopted and (key.domain, key.selector) not in known:
+            try:
+                line.keystore.adopt(key.domain, key.selector, _source(work.seen, key))
+            except KeyFileError as error:
+                _leave(work, key.domain, str(error))
+                continue
+            state.save_keys([key])
+            state.add_event(work.now, "key_adopted", domain=key.domain, selector=key.selector,
+                            sentence=f"took on {key.selector}, the key that exim signs {key.domain} with")  # fmt: skip
+    made: dict[KeyPair, Intent] = {}
+    kept_back = held(work.shown) | work.broken
+    intents = {
+        intent: None for plan in work.shown.zones if plan.plan.zone not in kept_back for intent in plan.plan.intents
+    }
+    for number, intent in enumerate(intents, 1):
+        line.progress(f"making key {number} of {len(intents)}: {intent.algorithm} for {intent.domain}")
+        kind = "ed25519" if intent.algorithm == "ed25519" else "rsa"
+        name = rotation.selector(work.now, kind, rotation.host_id(work.seen.host.hostname), work.token())
+        noted = state.intend_key(intent.domain, name, intent.algorithm, work.now)
+        algorithm, public = line.keystore.generate(intent.domain, name, intent.algorithm)
+        key = KeyPair(intent.domain, name, algorithm, public, work.now)
+        state.save_keys([key])
+        state.finish(noted)
+        state.add_event(work.now, "key_made", domain=intent.domain, selector=name,
+                        sentence=f"made {name} ({algorithm}) for {intent.domain}")  # fmt: skip
+        made[key] = intent
+    return made
+
+
+def _leave(work: Work, domain: str, trouble: str) -> None:
+    """Leave the zones of a domain alone in this pass: what stands in DNS and in exim's map stays."""
+    for plan in work.shown.zones:
+        if any(view.zone == plan.plan.zone and domain in view.domains for view in work.seen.zones):
+            work.broken.add(plan.plan.zone)
+            told = f"{plan.plan.zone}: the key that exim signs {domain} with cannot be taken on. {trouble}"
+            log.error("zone=%s provider=%s %s", plan.plan.zone, plan.plan.provider, told)
+            work.outcomes.append(Outcome(plan.plan.zone, plan.plan.provider, error=told))
+
+
+def recover(line: Line) -> None:
+    """Finish what a pass that died was at: a key whose file was made, but whose row was not yet kept, is kept now.
+
+    One whose file cannot be read stays open: nothing in DNS or in exim's map speaks of it yet."""
+    for noted, domain, name, at in line.state.unfinished_keys():
+        try:
+            if line.keystore.holds(domain, name) and not any(
+                (k.domain, k.selector) == (domain, name) for k in line.state.keys()
+            ):
+                algorithm, public = read_public(line.keystore.path(domain, name))
+                line.state.save_keys([KeyPair(domain, name, algorithm, public, at)])
+        except KeyFileError as error:
+            log.warning("domain=%s selector=%s a key that was being made when dnssync died: %s", domain, name, error)
+            continue
+        line.state.finish(noted)
+
+
+def _source(seen: Observed, key: KeyPair) -> str:
+    """Where the administrator keeps the private half of a hand-made key."""
+    mail = seen.host.domain(key.domain)
+    signers = [signer for transport in (mail.transports if mail else ()) for signer in transport.signers]
+    return next(signer.path for signer in signers if signer.selector == key.selector and not signer.problem)
