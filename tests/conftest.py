@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         )
     items[:] = keep
     config.hook.pytest_deselected(items=drop)
+
+
+@pytest.fixture(autouse=True)
+def _the_same_user() -> Iterator[None]:
+    """A test that runs a command inside this process as root must not become the user whom some state belongs to."""
+    before = os.geteuid()
+    yield
+    if os.geteuid() != before:
+        pytest.exit("a test turned this process into another user; nothing after it could be trusted", 97)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -29,6 +29,12 @@ _dmarc.other 300 IN TXT "v=DMARC1; p=reject"
 """
 
 
+def own_state(folder: Path) -> None:
+    """A folder for the state that belongs to whoever runs the tests: root, on a host where dnssync is installed, would give a
+    new one to the user `dnssync` and become it."""
+    (folder / "state").mkdir(exist_ok=True)
+
+
 class Site:
     """A mail host and its name server, driven through the command line with a clock of the test."""
 
@@ -36,6 +42,7 @@ class Site:
         self.folder, self.exim, self.bind = folder, exim, bind
         self.now = 1_795_507_200.0
         self.config = folder / "dnssync.yaml"
+        own_state(folder)
         self.write()
 
     def write(self, zone: str = "") -> None:

@@ -102,7 +102,7 @@ class TestStatusAndHistory:
         """Before the first apply there is nothing, and that is said; nothing is made by asking."""
         assert scene.run("status") == 0 and "no keys yet" in told(scene)
         assert scene.run("history") == 0 and "Nothing was changed yet" in told(scene)
-        assert not scene.stage.state.exists()
+        assert not list(scene.stage.state.iterdir())
 
     def test_the_demonstration_never_changes_its_user(self, tmp_path: Path) -> None:
         """Each folder of the demonstration is made by whoever runs it, so that root beside a user `dnssync` stays root."""

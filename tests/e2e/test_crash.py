@@ -94,7 +94,7 @@ class Scene:
         self.now = START
         self.fate = Fate(None)
         self.stage = stage.Stage(folder, None, "")
-        for path in (self.stage.zone_file.parent, self.stage.map.parent, self.stage.keys):
+        for path in (self.stage.zone_file.parent, self.stage.map.parent, self.stage.keys, self.stage.state):
             path.mkdir(parents=True)
         self.stage.zone_file.write_text(stage.ZONE)
 

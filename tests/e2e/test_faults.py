@@ -258,7 +258,6 @@ class TestOneAtATime:
         for parent in list(site.folder.parents)[:2]:  # the two that pytest made
             parent.chmod(0o755)
         for name in ("state",):
-            (site.folder / name).mkdir()
             os.chown(site.folder / name, nobody, -1)
         for path in (site.exim.keys, site.exim.map.parent, site.exim.map):
             os.chown(path, nobody, -1)

@@ -13,7 +13,7 @@ from dnssync.exim.macros import render
 from tests.exim_host import EximHost
 from tests.gandi import Gandi
 from tests.gandi_faults import NOT_FOUND, UNAUTHORIZED, Answer, Fault
-from tests.site_under_test import DOMAIN, IP, Site
+from tests.site_under_test import DOMAIN, IP, Site, own_state
 
 pytestmark = [pytest.mark.exim]
 ROWS = [
@@ -40,6 +40,7 @@ class AtGandi(Site):
             "state": f"sqlite:///{folder}/state/state.db",
         }
         self.config = folder / "dnssync.yaml"
+        own_state(folder)
         self.config.write_text(json.dumps(text))
 
 
