@@ -90,6 +90,8 @@ def _factory(name: str) -> Callable[..., Provider]:
         raise _NotFound(told) from error
     if not callable(factory):
         raise _NotFound(f"{name} is no class")
+    if "octodns.provider.base" in {each.__module__ for each in getattr(factory, "__mro__", ())}:
+        factory = importlib.import_module("dnssync_providers._octodns").adapted(factory)
     return cast(Callable[..., Provider], factory)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from dnssync.config import Config, secret
-from dnssync.core.model import Change, Limits, Provider, ProviderError, RRset
+from dnssync.core.model import Change, Foreign, Limits, Provider, ProviderError, RRset
 from dnssync.errors import ConfigError
 from dnssync.plugins import build
 
@@ -94,4 +94,7 @@ class Zones:
             txt=min(limits.txt for limits in every),
             type99=all(limits.type99 and "SPF" in limits.types for limits in every),
             reads=all(limits.reads for limits in every),
+            complete=all(limits.complete for limits in every),
+            foreign=min((limits.foreign for limits in every), key=list(Foreign).index),
+            notices=tuple(dict.fromkeys(notice for limits in every for notice in limits.notices)),
         )

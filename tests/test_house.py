@@ -30,7 +30,7 @@ DOORS = {
     "cattrs": r"dnssync/config\.py",
     "idna": r"dnssync/config_check\.py",
     "psycopg": r"-",
-    "octodns": r"providers/_octodns\.py",
+    "octodns": r"providers/_?octodns(_\w+)?\.py|dnssync/octodns\.py",
     "requests": r"providers/(_http|\w+)\.py",
     "urllib3": r"providers/_http\.py",
     "apscheduler": r"dnssync/daemon\.py",

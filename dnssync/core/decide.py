@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from dnssync.core import dkim, rotation
+from dnssync.core.carried import not_carried
 from dnssync.core.desire import Wish, desire, signs
 from dnssync.core.guard import SIGNING, Case, judge, notices, refusals
 from dnssync.core.host import Address, Host, MailDomain
@@ -280,7 +281,7 @@ def _zone(
     published = (*rotation.published_keys(mine, policy, seen.now), *(placeholder(intent, seen.now) for intent in new))
     phases = {(key.domain, key.selector): rotation.phase(key, policy, seen.now) for key in mine}
     others = {other.zone: found for other in seen.zones for found in list(other.found.values())[:1]}
-    partial = frozenset(other.zone for other in seen.zones if not other.limits.reads)
+    partial = frozenset(other.zone for other in seen.zones if not (other.limits.reads and other.limits.complete))
     plans = []
     for provider, found in view.found.items():
         ledger = view.ledger.get(provider, {})
@@ -304,6 +305,7 @@ def _zone(
         changes = diff(found.values(), wanted)
         map_lines = tuple(sorted((d, lines[d]) for d in domains if lines.get(d) and seen.map.get(d) != lines[d]))
         plan = Plan(view.zone, provider, changes, map_lines, new)
+        unsafe = not_carried(view.limits, plan, wanted_now.claims)
         after = {rrset.key: rrset for rrset in wanted}
         findings = judge(
             Case(
@@ -330,8 +332,12 @@ def _zone(
                 found=found,
                 wanted=wanted,
                 ledger=ledger,
-                notices=tuple(dict.fromkeys((*wanted_now.notices, *short_keys(view, new), *notices(findings)))),
-                refusals=tuple(dict.fromkeys((*wanted_now.refusals, *refusals(findings)))),
+                notices=tuple(
+                    dict.fromkeys(
+                        (*view.limits.notices, *wanted_now.notices, *short_keys(view, new), *notices(findings))
+                    )
+                ),
+                refusals=tuple(dict.fromkeys((*wanted_now.refusals, *unsafe, *refusals(findings)))),
             )
         )
     return plans

@@ -43,6 +43,12 @@ class Value:
     text: str
     raw: str
 
+    @property
+    def plain(self) -> bool:
+        """Whether every way of writing a text down means this value: one string of printable ASCII without `"` and `\\`."""
+        simple = self.text.isascii() and self.text.isprintable() and not set(self.text) & {'"', "\\"}
+        return simple and len(self.text) <= 255 and self.raw in ("", self.text, f'"{self.text}"')
+
 
 @dataclass(frozen=True, slots=True)
 class RRset:
@@ -170,9 +176,18 @@ class Change:
     new: RRset | None
 
 
+class Foreign(StrEnum):
+    """Which values of others a provider carries through unharmed when it writes the RRset that they stand in."""
+
+    NONE = "none"
+    PLAIN = "plain"  # those of which `Value.plain` is true
+    ANY = "any"
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a provider can hold. TTLs in seconds; `txt` is the longest joined TXT text, in octets."""
+    """What a provider can hold. TTLs in seconds; `txt` is the longest joined TXT text, in octets. `notices`: what a person
+    should know of every plan for it."""
 
     types: frozenset[str] = frozenset({"TXT", "SPF"})
     min_ttl: int = 0
@@ -181,6 +196,9 @@ class Limits:
     type99: bool = True
     reads: bool = True  # False: nothing can be read there, the authoritative servers are asked instead (manual)
     by_hand: bool = False  # True: `write` writes nothing and only tells what a person has to do; `plan` asks it too
+    complete: bool = True  # False: `read` shows some types only; for others the authoritative servers are asked
+    foreign: Foreign = Foreign.ANY
+    notices: tuple[Notice, ...] = ()
 
 
 class Provider(Protocol):
