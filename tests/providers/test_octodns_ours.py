@@ -1,0 +1,189 @@
+"""Our providers in octodns' hands: the real octodns-sync as a process, a real named and a master file behind them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from dnssync_providers import octodns
+from octodns.provider import ProviderException
+from octodns.record import Record
+from octodns.zone import Zone
+
+from tests.bind import Bind
+from tests.octodns_sync import Octodns
+from tests.zone_of_everything import master
+
+ZONE = "example.org"
+# octodns' own files cannot say an empty text, and named points into its message in MB, MG, MR and MINFO.
+EVERYTHING = re.sub(r'(?m)^(t-txt 616 IN TXT ""|t-(mb|mg|mr|minfo) .*)\n', "", master(ZONE))
+Everything = dict[tuple[str, str], tuple[int, frozenset[bytes]]]
+
+
+def octodns_at(folder: Path, target: dict[str, object]) -> Octodns:
+    """octodns with its own source of records and one target."""
+    made = Octodns(folder, {})
+    made.config = {
+        "providers": {"files": made.yaml, "ours": target},
+        "zones": {f"{ZONE}.": {"sources": ["files"], "targets": ["ours"], "lenient": True}},
+    }
+    return made
+
+
+def dumped(made: Octodns) -> dict[str, object]:
+    """Every record that octodns reads through our provider."""
+    code, out = made.run("octodns-dump", "--output-dir", str(made.folder / "zones"), "--lenient", f"{ZONE}.", "ours")
+    assert code == 0, out
+    return dict(yaml.safe_load((made.folder / "zones" / f"{ZONE}.yaml").read_text()))
+
+
+def keys(before: Everything, after: Everything) -> set[tuple[str, str]]:
+    """What differs, as (name relative to the zone, type)."""
+    return {(n.lower().removesuffix(f"{ZONE}.").removesuffix("."), k) for n, k in {**before, **after}
+            if before.get((n, k)) != after.get((n, k))}  # fmt: skip
+
+
+def exercise(made: Octodns, everything: Callable[[], Everything]) -> None:
+    """Dumped, nothing is left to do; then records of several types change, and nothing else does by a single octet."""
+    before = everything()
+    records = dumped(made)
+    made.records(ZONE, records)
+    assert made.quiet()
+    assert everything() == before
+
+    texts = records["t-txt"]
+    texts["values"] = [*(t for t in texts["values"] if t != "v=spf10 is not SPF"), "ours\\; new"]  # type: ignore[index]
+    records["t-mx"]["values"][0]["preference"] = 20  # type: ignore[index]
+    records["t-aaaa"]["ttl"] = 1234  # type: ignore[index]
+    del records["t-spf"]
+    records["new"] = [{"type": "A", "ttl": 300, "value": "192.0.2.77"}, {"type": "TXT", "ttl": 300, "value": "k" * 400}]
+    records["t-cname"] = {"type": "A", "ttl": 300, "value": "192.0.2.78"}
+    records["t-a"] = {"type": "CNAME", "ttl": 300, "value": "www.elsewhere.test."}
+    made.records(ZONE, records)
+    made.sync("--doit", "--force")
+    after = everything()
+    assert keys(before, after) == {("t-txt", "TXT"), ("t-mx", "MX"), ("t-aaaa", "AAAA"), ("t-spf", "SPF"), ("new", "A"), ("new", "TXT"),
+                                   ("t-cname", "CNAME"), ("t-cname", "A"), ("t-a", "A"), ("t-a", "CNAME")}  # fmt: skip
+    old, new = before[f"t-txt.{ZONE}.", "TXT"], after[f"t-txt.{ZONE}.", "TXT"]
+    assert old[1] - new[1] == {b"\x12v=spf10 is not SPF"} and new[1] - old[1] == {b"\x09ours; new"} and old[0] == new[0]
+    assert after[f"new.{ZONE}.", "TXT"] == (300, frozenset({b"\xff" + b"k" * 255 + b"\x91" + b"k" * 145}))
+    assert made.quiet()
+
+
+@pytest.mark.bind
+def test_named_by_octodns_sync(tmp_path: Path) -> None:
+    """rfc2136: strangers' texts of every kind come back octet for octet, beside values that octodns adds and takes out."""
+    with Bind(tmp_path / "bind", {ZONE: EVERYTHING}) as bind:
+        target = {"class": "dnssync_providers.octodns.Rfc2136Provider", **bind.options()}
+        exercise(octodns_at(tmp_path / "octodns", target), lambda: bind.transfer(ZONE))
+
+
+@pytest.mark.bind
+def test_zone_file_by_octodns_sync(tmp_path: Path) -> None:
+    """zonefile: the file is edited in place, and comments stay."""
+    (tmp_path / f"{ZONE}.zone").write_text("; the administrator's\n" + EVERYTHING)
+    target = {
+        "class": "dnssync_providers.octodns.ZoneFileProvider",
+        "directory": str(tmp_path),
+        "file_extension": ".zone",
+    }
+
+    def loaded() -> Everything:
+        text = (tmp_path / f"{ZONE}.zone").read_text()
+        assert "; the administrator's" in text and "; serial" in text
+        with Bind(tmp_path / "bind", {ZONE: text}) as bind:
+            return bind.transfer(ZONE)
+
+    exercise(octodns_at(tmp_path / "octodns", target), loaded)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A small zone in a file."""
+    path = tmp_path / f"{ZONE}.zone"
+    path.write_text("$TTL 300\n@ IN SOA ns me 1 2 3 4 5\n@ IN NS ns\nns IN A 192.0.2.1\n@ IN TXT \"a\" \"b\"\n@ IN TXT \"ours\"\n")  # fmt: skip
+    return path
+
+
+def ours(path: Path, **options: object) -> octodns.ZoneFileProvider:
+    """Our provider, as octodns makes it."""
+    return octodns.ZoneFileProvider("ours", file=str(path), **options)
+
+
+def wanted(*records: tuple[str, dict[str, object]]) -> Zone:
+    """A zone of octodns' with the apex TXT `"a" "b"` and these records."""
+    zone = Zone(f"{ZONE}.", [])
+    for name, data in (("", {"type": "TXT", "ttl": 300, "values": ["ab", "changed"]}), *records):
+        zone.add_record(Record.new(zone, name, data))
+    return zone
+
+
+def test_compare_and_swap(file: Path) -> None:
+    """What somebody changes between octodns' plan and its apply stops the apply; nothing is written."""
+    provider = ours(file)
+    plan = provider.plan(wanted())
+    file.write_text(file.read_text().replace('"ours"', '"a stranger\'s"'))
+    text = file.read_text()
+    with pytest.raises(ProviderException, match=rf"{ZONE} TXT .* was changed between our read and our write"):
+        provider.apply(plan)
+    assert file.read_text() == text
+    provider.apply(provider.plan(wanted()))
+    assert '"a" "b"' in file.read_text() and "changed" in file.read_text()
+
+
+def test_no_zone_is_made(tmp_path: Path) -> None:
+    """A zone that is not there is an error, whatever octodns wants in it."""
+    with pytest.raises(ProviderException, match="cannot be read"):
+        ours(tmp_path / "none.zone").plan(wanted())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_unseen_is_written_over(file: Path) -> None:
+    """A record that octodns cannot read, or that a processor hides, is not in its plan: it is not replaced."""
+    file.write_text(file.read_text() + "x IN SSHFP 4 2 beef\nx IN SSHFP 4 2 f00d\nx IN TYPE65280 \\# 1 00\n")
+    provider = ours(file)
+    plan = provider.plan(wanted(("x", {"type": "A", "ttl": 300, "value": "192.0.2.2"})))
+    [hidden] = [change for change in plan.changes if change.record._type == "A" and change.record.name == "x"]
+    plan.changes[:] = [hidden]
+    provider._found[f"{ZONE}."]["x", "A"] = provider._found[f"{ZONE}."]["ns", "A"]
+    with pytest.raises(ProviderException, match=rf"x\.{ZONE}\. A stands there, and octodns' plan does not know it"):
+        provider.apply(plan)
+
+
+def test_ttl_bounds(file: Path) -> None:
+    """A TTL that the provider does not take is octodns' to tell: an error, or the nearest one and a warning."""
+    provider = ours(file, strict_supports=False)
+    zone = wanted(("y", {"type": "A", "ttl": 2**31 + 5, "value": "192.0.2.3"}))
+    [change] = [change for change in provider.plan(zone).changes if change.record.name == "y"]
+    assert change.new.ttl == 2**31 - 1
+    with pytest.raises(Exception, match="a TTL of 2147483653 is not taken for y"):
+        ours(file).plan(zone)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (
+            {"host": "127.0.0.1", "key_name": "k", "key_secret": 123},
+            "key_secret must be text, and octodns made a number",
+        ),
+        ({"host": "127.0.0.1", "key_name": "k", "key_secret": "abc"}, "key_secret: is not base64"),
+    ],
+)
+def test_options(options: dict[str, object], told: str) -> None:
+    """What cannot be right is told with its option, and never with a secret."""
+    with pytest.raises(ProviderException, match=told) as caught:
+        octodns.Rfc2136Provider("ours", **options)
+    assert "abc" not in str(caught.value) and "123" not in str(caught.value)
+
+
+def test_every_provider_of_ours_has_its_class() -> None:
+    """What can be read has a class for octodns; a trial zone and a web form have none."""
+    have = {kind.module for kind in vars(octodns).values() if isinstance(kind, type) and hasattr(kind, "module")}
+    files = {path.stem for path in Path(octodns.__file__).parent.glob("[a-z]*.py")} - {"memory", "manual", "octodns"}
+    assert files <= have
+    for name in have:
+        assert re.fullmatch(r"gandi|rfc2136|zonefile", name)
