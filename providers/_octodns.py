@@ -130,7 +130,8 @@ class Plugin:
             raise ProviderError(f"{where} holds values of others, which {self._path} may lose; nothing was written. `unsafe_updates: "
                                 f"true` for provider {self.id} takes that risk.")  # fmt: skip
         for value in change.new.values:
-            if not (value.plain if value.raw else Value(value.text[:255], "").plain and value.text.isascii()):
+            pieces = [value.text[at : at + 255] for at in range(0, len(value.text), 255)]
+            if not (value.plain if value.raw else all(Value(piece, "").plain for piece in pieces)):
                 raise ProviderError(
                     f"{where}: {value.text[:60]!a} would not come through {self._path} unharmed; nothing was written."
                 )
@@ -148,7 +149,7 @@ class Plugin:
             texts = new and (new.ttl, sorted(TxtValue(value).to_raw_text() for value in new.values))
             planned[change.record.name, change.record._type] = texts
         if planned != wanted:
-            odd = sorted({key for key in {**planned, **wanted} if planned.get(key) != wanted.get(key)})
+            odd = sorted({key for key in {**planned, **wanted} if planned.get(key, ()) != wanted.get(key, ())})
             names = ", ".join(f"{absolute(name, zone)} {kind}" for name, kind in odd)
             raise ProviderError(f"{zone}: {self._path} (provider {self.id}) would do something else than dnssync planned for {names}; "
                                 "nothing was written.")  # fmt: skip

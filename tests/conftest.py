@@ -17,6 +17,10 @@ settings.load_profile("dnssync")
 NEEDS = {
     "exim": ("a real exim4", lambda: Path("/usr/sbin/exim4").exists() and Path("/usr/sbin/update-exim4.conf").exists()),
     "postgres": ("a real PostgreSQL", lambda: any(Path("/usr/lib/postgresql").glob("*/bin/initdb"))),
+    "powerdns": (
+        "a real PowerDNS with SQLite",
+        lambda: Path("/usr/sbin/pdns_server").exists() and any(Path("/usr/lib").glob("*/pdns/libgsqlite3backend.so")),
+    ),
     "bind": ("a real named", lambda: shutil.which("named", path="/usr/sbin:/usr/bin") is not None),
 }
 left_out: dict[str, list[str]] = {}

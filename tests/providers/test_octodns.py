@@ -1,0 +1,346 @@
+"""Plug-ins of octodns' as providers of ours: octodns-powerdns before a real PowerDNS, octodns-bind before a real named."""
+
+from __future__ import annotations
+
+import re
+import sys
+import types
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dnssync.config import ProviderConfig
+from dnssync.core.model import Change, Foreign, Kind, Provider, ProviderError, RRset, StaleZone, Value
+from dnssync.plugins import build
+from tests.bind import Bind
+from tests.powerdns import PowerDns
+from tests.providers import conformance
+from tests.providers.conformance import TABLE, ZONE, Everything, Row
+from tests.providers.test_conformance import InNamed
+from tests.zone_of_everything import master
+
+HARD = """hard IN TXT "a\\"b" "c"
+hard IN TXT "x\\\\y"
+hard IN TXT "\\255"
+hard IN TXT "one" "two"
+hard IN TXT "a; b"
+lengthy IN TXT "{0}" "{0}"
+""".format("z" * 200)
+ZONE_TEXT = f"""@ 300 IN TXT "site-verification=abc"
+@ 300 IN TXT "v=spf10 is not SPF; really"
+@ 300 IN MX 10 mail
+t-cname IN CNAME www.elsewhere.test.
+* IN TXT "a wildcard"
+_x._tcp IN SRV 0 0 5060 sip
+_443._tcp IN TLSA 3 1 1 92003ba34942dc74152e2f2c408d29eca5a520e7f2e06bb944f4dca346baf63c
+under IN NS ns1.under
+ns1.under IN A 192.0.2.53
+caa IN CAA 0 issue "ca.example.net; policy=ev"
+{HARD}"""
+# Texts that octodns can carry; the rest of the table's rows have quotes, backslashes or octets beyond ASCII in them.
+ROWS = [row for row in TABLE if not re.search("quotes|blanks|octets|octet|escape|hard in it", row.title)]
+POWERDNS = "octodns_powerdns.PowerDnsProvider"
+BIND = "octodns_bind.Rfc2136Provider"
+
+
+def made(kind: str, options: dict[str, Any]) -> Provider:
+    """A provider as a configuration makes it."""
+    providers, mistakes = build({"theirs": ProviderConfig("theirs", kind, options)}, lambda text: text)
+    assert mistakes == []
+    return providers["theirs"]
+
+
+def mistakes(kind: str, options: dict[str, Any]) -> list[str]:
+    """What is wrong with a provider."""
+    return build({"theirs": ProviderConfig("theirs", kind, options)}, lambda text: text)[1]
+
+
+class InPowerDns:
+    """PowerDNS; past the provider it is read by a transfer, and written through its API."""
+
+    def __init__(self, pdns: PowerDns) -> None:
+        self.pdns = pdns
+        self.provider = made(POWERDNS, pdns.options())
+
+    def everything(self) -> Everything:
+        """The zone by AXFR."""
+        found = self.pdns.transfer(ZONE)
+        return {
+            (n.lower().removesuffix(".").removesuffix(ZONE).removesuffix("."), k): both
+            for (n, k), both in found.items()
+        }
+
+    def stranger(self, line: str) -> None:
+        """Somebody else uses the API."""
+        sign, name, *rest = line.split(maxsplit=4 if line[0] == "+" else 2)
+        self.pdns.patch(ZONE, name, rest[1] if sign == "+" else rest[0], 300, [(rest[2], False)] if sign == "+" else [])
+
+
+@pytest.fixture(scope="module")
+def pdns(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PowerDns]:
+    """One PowerDNS for the rows of the table: each of them leaves its zone as it was."""
+    with PowerDns(tmp_path_factory.mktemp("pdns") / "pdns", {ZONE: ZONE_TEXT}) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def named(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bind]:
+    """The same with named, and everything that strangers may own; at the apex their texts are plain."""
+    text = re.sub(r'(?m)^@ 300 IN TXT ("site.*" "def"|"semi.*)\n', "", master(ZONE)) + HARD
+    text = text.replace('-all" "second"', '-all"')
+    with Bind(tmp_path_factory.mktemp("named") / "bind", {ZONE: text}) as running:
+        yield running
+
+
+def at_named(bind: Bind) -> InNamed:
+    """A site whose provider is octodns' plug-in."""
+    site = InNamed(bind)
+    site.provider = made(BIND, bind.options())
+    return site
+
+
+@pytest.mark.powerdns
+@pytest.mark.parametrize(
+    "row", [row for row in ROWS if not re.search("SPF|of a domain", row.title)], ids=lambda row: row.title
+)
+def test_table_powerdns(pdns: PowerDns, row: Row) -> None:
+    """After each step a read shows what was wanted, strangers' records are the same octets, and nothing is left to do."""
+    conformance.run(InPowerDns(pdns), row)
+
+
+@pytest.mark.bind
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.title)
+def test_table_bind(named: Bind, row: Row) -> None:
+    """The same through octodns-bind, type SPF included."""
+    conformance.run(at_named(named), row)
+
+
+@pytest.fixture(
+    params=[pytest.param("powerdns", marks=pytest.mark.powerdns), pytest.param("bind", marks=pytest.mark.bind)]
+)
+def site(request: pytest.FixtureRequest) -> InPowerDns | InNamed:
+    """Either of them, for what leaves the zone as it was."""
+    if request.param == "powerdns":
+        return InPowerDns(request.getfixturevalue("pdns"))
+    return at_named(request.getfixturevalue("named"))
+
+
+def test_what_is_seen(site: InPowerDns | InNamed) -> None:
+    """Text is read whatever is in it, several strings are told from one, and other types are not looked at."""
+    found = {rrset.key: rrset for rrset in site.provider.read(ZONE)}
+    assert {kind for _, kind in found} <= {"TXT", "SPF", "CNAME", "NS"}
+    hard = {value.text: value for value in found["hard", "TXT"].values}
+    assert {'a"bc', "onetwo", "a; b"} <= set(hard) and len(hard) == 5
+    assert [text for text, value in hard.items() if value.plain] == ["a; b"]
+    assert not found["lengthy", "TXT"].values[0].plain and found["lengthy", "TXT"].values[0].text == "z" * 400
+    assert all(value.plain for value in found["", "TXT"].values)
+    assert site.provider.limits.complete is False and site.provider.limits.foreign is Foreign.PLAIN
+    assert {notice.reason for notice in site.provider.limits.notices} >= {"octodns_no_swap"}
+
+
+@pytest.mark.parametrize(
+    ("name", "new"), [("hard", "ours"), ("new", 'o"urs'), ("new", "o\\urs"), ("new", "grün"), ("new", "k" * 300 + '"')]
+)
+def test_what_cannot_be_carried_is_refused(site: InPowerDns | InNamed, name: str, new: str) -> None:
+    """Neither a stranger's hard text is sent back, nor one of ours that would not arrive as it is."""
+    before = site.everything()
+    todo = conformance.changes(site.provider, {f"{name} TXT": [new]}, {}, 300)
+    with pytest.raises(ProviderError, match=rf"{ZONE}: {name}\.{ZONE} TXT: .* would not come through"):
+        site.provider.write(ZONE, todo)
+    assert site.everything() == before
+
+
+def test_cname_and_unknown_zone(site: InPowerDns | InNamed) -> None:
+    """Nothing is put beside a CNAME, and no zone is made."""
+    before = site.everything()
+    todo = conformance.changes(site.provider, {"new TXT": ["ours"], "t-cname TXT": ["ours"]}, {}, 300)
+    with pytest.raises(ProviderError, match=r"t-cname\S* is a CNAME"):
+        site.provider.write(ZONE, todo)
+    assert site.everything() == before
+    conformance.refuses_an_unknown_zone(site)
+    conformance.refuses_an_unknown_zone(site)  # nor by then
+
+
+@pytest.mark.powerdns
+@pytest.mark.parametrize(
+    ("stranger", "step"),
+    [
+        (['+ @ 300 TXT "a stranger\'s"'], {"@ TXT": ["ours"]}),
+        (['+ new 300 TXT "first"'], {"new TXT": ["ours"]}),
+        (["- lengthy TXT"], {"lengthy TXT": []}),
+    ],
+)
+def test_stale(tmp_path: Path, stranger: list[str], step: conformance.Step) -> None:
+    """What somebody changes between our read and our write stops the write, seen on a fresh look of a fresh instance."""
+    with PowerDns(tmp_path / "pdns", {ZONE: ZONE_TEXT}) as running:
+        site = InPowerDns(running)
+        todo = conformance.changes(site.provider, step, {}, 300)
+        if step == {"lengthy TXT": []}:
+            [old] = [rrset for rrset in site.provider.read(ZONE) if rrset.key == ("lengthy", "TXT")]
+            todo = [Change(Kind.DELETE, "lengthy", "TXT", old, None)]
+        for line in stranger:
+            site.stranger(line)
+        moved = site.everything()
+        with pytest.raises(StaleZone, match=ZONE):
+            site.provider.write(ZONE, todo)
+        assert site.everything() == moved
+
+
+# --- plug-ins that do what they should not --------------------------------------------------------------------------
+
+
+class Odd:
+    """Makes plug-ins of octodns' kind whose ways are a test's."""
+
+    def __init__(self) -> None:
+        from octodns.provider.base import BaseProvider
+        from octodns.record import Record
+
+        self.made = self.applied = 0
+        self.exists: bool | None = True
+        self.extra: list[Any] = []
+        self.error: Exception | None = None
+        odd = self
+
+        class OddProvider(BaseProvider):  # type: ignore[misc]
+            SUPPORTS = frozenset({"TXT", "SSHFP", "CNAME"})
+            SUPPORTS_GEO = SUPPORTS_DYNAMIC = False
+            SUPPORTS_ROOT_NS = True
+
+            def __init__(self, id: str, token: str, retries: int = 3, *args: Any, **kwargs: Any) -> None:
+                import logging
+
+                self.log = logging.getLogger(id)
+                odd.made += 1
+                self.token = token
+                super().__init__(id, *args, **kwargs)
+
+            def populate(self, zone: Any, target: bool = False, lenient: bool = False) -> bool | None:
+                if odd.error:
+                    raise odd.error
+                if "SSHFP" in self.SUPPORTS:
+                    raise ValueError("not enough values to unpack")
+                for name in ("a", "b"):
+                    data = {"type": "TXT", "ttl": 300, "values": ["x", "y"]}
+                    zone.add_record(Record.new(zone, name, data, lenient=lenient), lenient=lenient)
+                return odd.exists
+
+            def _extra_changes(self, existing: Any, desired: Any, changes: Any) -> list[Any]:
+                return odd.extra
+
+            def _apply(self, plan: Any) -> None:
+                odd.applied += 1
+                self.plan = plan
+
+        OddProvider.__module__, OddProvider.__qualname__ = "octodns_odd", "OddProvider"
+        self.kind = OddProvider
+
+
+@pytest.fixture
+def odd() -> Iterator[Odd]:
+    """The plug-in as a package of somebody's."""
+    made = Odd()
+    module = types.ModuleType("octodns_odd")
+    vars(module).update(OddProvider=made.kind)
+    sys.modules["octodns_odd"] = module
+    yield made
+    del sys.modules["octodns_odd"]
+
+
+ODD = "octodns_odd.OddProvider"
+NEW = Change(Kind.CREATE, "new", "TXT", None, RRset("new", "TXT", 300, (Value("ours", ""),)))
+
+
+def test_an_instance_for_each_look(odd: Odd) -> None:
+    """What a plug-in remembers is gone with it; records of other types are not even parsed."""
+    provider = made(ODD, {"token": "t"})
+    for _ in range(2):
+        assert [rrset.key for rrset in provider.read(ZONE)] == [("a", "TXT"), ("b", "TXT")]
+    provider.write(ZONE, [NEW])
+    assert odd.made == 4 and odd.applied == 1
+
+
+@pytest.mark.parametrize("exists", [False, None])
+def test_a_zone_that_is_not_there(odd: Odd, exists: bool | None) -> None:
+    """Where a plug-in does not say that the zone is there, nothing is read and nothing written."""
+    odd.exists = exists
+    provider = made(ODD, {"token": "t"})
+    for act in (lambda: provider.read(ZONE), lambda: provider.write(ZONE, [NEW])):
+        with pytest.raises(
+            ProviderError, match=f"{ZONE}: .*does not show that the zone is there.*no zone is ever created"
+        ):
+            act()
+    assert odd.applied == 0
+
+
+def test_no_change_but_ours(odd: Odd) -> None:
+    """A plug-in that would do more than was planned, in a zone of any size, does nothing."""
+    from octodns.record import Delete, Record
+    from octodns.zone import Zone
+
+    zone = Zone(f"{ZONE}.", [])
+    odd.extra = [Delete(Record.new(zone, "b", {"type": "TXT", "ttl": 300, "value": "x"}))]
+    with pytest.raises(ProviderError, match=rf"would do something else than dnssync planned for b\.{ZONE} TXT"):
+        made(ODD, {"token": "t"}).write(ZONE, [NEW])
+    assert odd.applied == 0
+
+
+def test_updates_in_two_steps(odd: Odd) -> None:
+    """A plug-in of which nothing is known writes no RRset that others share, unless an option says so; both are told."""
+    provider, brave = made(ODD, {"token": "t"}), made(ODD, {"token": "t", "unsafe_updates": True})
+    shared = conformance.changes(provider, {"a TXT": ["ours"]}, {}, 300)
+    with pytest.raises(ProviderError, match=r"holds values of others.*`unsafe_updates: true`"):
+        provider.write(ZONE, shared)
+    assert odd.applied == 0
+    brave.write(ZONE, shared)
+    assert odd.applied == 1
+    assert (provider.limits.foreign, brave.limits.foreign) == (Foreign.NONE, Foreign.PLAIN)
+    [told], [bravely] = (
+        [n.sentence for n in p.limits.notices if n.reason == "octodns_steps"] for p in (provider, brave)
+    )
+    assert told.endswith("are refused.") and bravely.endswith("since `unsafe_updates` says so.")
+
+
+def test_apply_disabled(odd: Odd) -> None:
+    """An octodns provider that is told to write nothing is no success."""
+    with pytest.raises(ProviderError, match="apply_disabled"):
+        made(ODD, {"token": "t", "apply_disabled": True}).write(ZONE, [NEW])
+
+
+def test_options(odd: Odd) -> None:
+    """Options are those of the class and its bases; what is none is told, and a token of digits alone stays text."""
+    assert mistakes(ODD, {"tokne": "t"}) == [
+        "providers.theirs.tokne: is no option of this provider; it has token, retries, apply_disabled, update_pcent_threshold, "
+        "delete_pcent_threshold, strict_supports, root_ns_warnings, unsafe_updates",
+        "providers.theirs.token: is missing",
+    ]
+    assert mistakes(ODD, {"token": 123}) == ["providers.theirs.token: must be text (a number or a date in quotes)"]
+    assert mistakes(ODD, {"token": "t", "unsafe_updates": "yes"}) == [
+        "providers.theirs.unsafe_updates: must be true or false"
+    ]
+    assert mistakes(ODD, {"token": "0123"}) == []
+
+
+def test_its_words(odd: Odd) -> None:
+    """What a plug-in says is told with zone and provider, but for a secret; what may pass is known."""
+    import requests
+
+    provider = made(ODD, {"token": "s3cret"})
+    odd.error = RuntimeError("bad token s3cret")
+    with pytest.raises(
+        ProviderError, match=rf"{ZONE}: octodns_odd.OddProvider \(provider theirs\) failed to read .* RuntimeError\."
+    ) as caught:
+        provider.read(ZONE)
+    assert "s3cret" not in str(caught.value) and not caught.value.transient
+    answer = requests.Response()
+    answer.status_code = 503
+    odd.error = requests.HTTPError("busy", response=answer)
+    with pytest.raises(ProviderError, match=r"HTTPError \(HTTP 503\): busy") as caught:
+        provider.read(ZONE)
+    assert caught.value.transient
+    odd.error = requests.ConnectionError("refused")
+    with pytest.raises(ProviderError) as caught:
+        provider.read(ZONE)
+    assert caught.value.transient
