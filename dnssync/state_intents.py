@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -25,6 +26,10 @@ class Intents:
 
     @abstractmethod
     def _select(self, table: sa.Table, make: Callable[[Any], T], *where: Any, order: Any = None) -> tuple[T, ...]: ...
+
+    @abstractmethod
+    def transaction(self) -> AbstractContextManager[None]:
+        """Everything inside is kept together or not at all."""
 
     @abstractmethod
     def _execute(self, statement: Any, rows: Sequence[dict[str, Any]] | None = None) -> Any: ...
@@ -59,17 +64,18 @@ class Intents:
 
     def hand_over(self, intent: int, zone: str, provider: str) -> bool:
         """What an intent of `begin` means to write was given to a person to enter: it stays open until DNS shows it.
-        False where the same was given before: then that note stands and this one goes."""
+        False where the same was given before: then this note takes the place of that one, so that the last one is what counts."""
         from dnssync.state_schema import intents as table
 
         rows = self._select(table, lambda row: (row.id, row.kind, _entries(row.data)), table.c.zone == zone,
                             table.c.provider == provider, table.c.kind.in_((WRITE, HAND)))  # fmt: skip
         [new] = [_undated(entries) for number, _, entries in rows if number == intent]
-        if any(kind == HAND and _undated(entries) == new for _, kind, entries in rows):
-            self.finish(intent)
-            return False
-        self._execute(table.update().where(table.c.id == intent).values(kind=HAND))
-        return True
+        same = [number for number, kind, entries in rows if kind == HAND and _undated(entries) == new]
+        with self.transaction():
+            for number in same:
+                self.finish(number)
+            self._execute(table.update().where(table.c.id == intent).values(kind=HAND))
+        return not same
 
     def handed_over(self, zone: str) -> tuple[LedgerEntry, ...]:
         """What persons were given to enter in a zone, each by their own word, and DNS did not show yet."""
