@@ -110,7 +110,10 @@ def test_handed_over(url: str) -> None:
     assert not state.hand_over(again, "example.org", "form")
     assert state.handed_over("example.org") == (other, replace(ENTRY, provider="form", applied_at=99))
     assert len(state.unfinished("example.org")) == 3
-    for at, value in ((4, "v=spf1 mx -all"), (5, ENTRY.value)):  # something else, and the first again: the last word counts
+    for at, value in (
+        (4, "v=spf1 mx -all"),
+        (5, ENTRY.value),
+    ):  # something else, and the first again: the last word counts
         number = state.begin("example.org", "form", [other, replace(ENTRY, provider="form", value=value)], at)
         assert state.hand_over(number, "example.org", "form") is (at == 4)
     assert [entry.value for entry in state.handed_over("example.org")][-1] == ENTRY.value
