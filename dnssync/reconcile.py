@@ -18,7 +18,7 @@ from dnssync.core.decide import Decision, Observed, ZoneView, adopted, decide
 from dnssync.core.desire import domains_of
 from dnssync.core.host import Address, Host
 from dnssync.core.model import KeyPair, Notice, Owner, Provider, ProviderError, RRset, Value, relative, zone_of
-from dnssync.core.ownership import Agreed, Ledger, owned, owns, same
+from dnssync.core.ownership import Agreed, Ledger, owned, owns, shows
 from dnssync.core.pass_notices import silent
 from dnssync.core.sighting import Question, Sight, sight
 from dnssync.core.zone_view import Zone
@@ -193,9 +193,7 @@ class Line:
         held = {(entry.name, entry.type, entry.owner): entry.applied for entry in entries if entry.provider == provider}
         for entry in self.state.unfinished(zone):
             values = owned(found.get((entry.name, entry.type)), entry.owner)
-            if entry.provider == provider and any(
-                same(entry.owner, value.text, entry.value, entry.domain) for value in values
-            ):
+            if entry.provider == provider and any(shows(entry.owner, value.text, entry.applied) for value in values):
                 held[(entry.name, entry.type, entry.owner)] = entry.applied
         return held
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from dnssync.core import dkim, dmarc, spf
 from dnssync.core.model import Claim, Owner, RRset, Value
+from dnssync.core.record import RecordError
 
 Ownership = Callable[[str], bool]
 
@@ -49,6 +50,24 @@ def same(owner: Owner, one: str, other: str, domain: str = "") -> bool:
     if owner is Owner.DKIM:
         return dkim.same(one, other)
     return dmarc.same(one, other)
+
+
+def shows(owner: Owner, text: str, applied: Applied) -> bool:
+    """Whether a text shows what was meant to be written: the same, or all the terms or tags that we add, beside what others
+    changed there meanwhile."""
+    if same(owner, text, applied.value, applied.domain):
+        return True
+    try:
+        if not applied.added or owner is Owner.DKIM:
+            return False
+        if owner is Owner.SPF:
+            there = [term.meaning(applied.domain) for term in spf.parse(text).terms]
+            ours = [term.meaning(applied.domain) for term in spf.parse_terms(applied.added) if not spf.is_all(term)]
+            return bool(ours) and all(there.count(each) >= ours.count(each) for each in ours)
+        tags = {tag for tag in dmarc.parse(applied.added).tags if tag[0] not in dmarc.POLICY_TAGS}
+        return bool(tags) and tags <= set(dmarc.parse(text).tags)
+    except RecordError:
+        return False
 
 
 def owned(rrset: RRset | None, owner: Owner) -> tuple[Value, ...]:

@@ -94,8 +94,6 @@ def test_octodns_writes_what_dnssync_decides(site: ForOctodns) -> None:
     assert code == 0, out
     [received] = site.exim.send(f"From: a@{DOMAIN}\nSubject: x\n\nText.\n".encode(), sender=f"a@{DOMAIN}")
     assert received.data.count(b"DKIM-Signature:") == 2
-    print(site.octodns.sync()[-3000:])
-    print(State.open(f'sqlite:///{site.folder}/state/state.db', host=platform.node(), read_only=True).ledger(DOMAIN))
     assert site.octodns.quiet()
 
     # The administrator's files go on as before: a new include and a stricter policy arrive, and dnssync agrees.
