@@ -13,7 +13,7 @@ MAKERS = ("Notice", "Refusal", "MergeRefusal", "Problem")
 def words() -> set[str]:
     """The reasons that the code gives, as they stand in it."""
     found = set()
-    for path in (ROOT / "dnssync").rglob("*.py"):
+    for path in (*(ROOT / "dnssync").rglob("*.py"), *(ROOT / "providers").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") in MAKERS and node.args:
                 first = node.args[0]

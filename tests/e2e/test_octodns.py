@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import dns.query
+import dns.tsigkeyring
+import dns.update
 import pytest
 
 from dnssync.core.model import Owner
@@ -107,6 +110,47 @@ def test_octodns_writes_what_dnssync_decides(site: ForOctodns) -> None:
     site.octodns.sync("--doit", "--force")
     assert site.bind.texts(DOMAIN, "SPF") == [spf]
     assert site.run("plan", DOMAIN)[0] == 0 and site.octodns.quiet()
+
+
+class ByPlugin(Site):
+    """The same host, its zone written by octodns-bind as dnssync's provider."""
+
+    def write(self, zone: str = "") -> None:
+        """The configuration, with octodns' class by its dotted path."""
+        super().write(zone)
+        text = json.loads(self.config.read_text())
+        text["providers"]["bind"]["class"] = "octodns_bind.Rfc2136Provider"
+        self.config.write_text(json.dumps(text))
+
+
+@pytest.mark.bind
+@pytest.mark.exim
+def test_a_plugin_of_octodns_as_provider(tmp_path: Path) -> None:
+    """plan tells what the plug-in cannot do and refuses what it might alter; with plain texts at the apex, the keys sign."""
+    with EximHost(hostnames=(DOMAIN,)) as exim, Bind(tmp_path / "bind", {DOMAIN: ZONE}) as bind:
+        exim.macros(render(exim.map, exim.keys))
+        exim.map.write_text("")
+        exim.render()
+        site = ByPlugin(tmp_path, exim, bind)
+        before = bind.transfer(DOMAIN)
+        code, out = site.run("plan", "--json")
+        [zone] = json.loads(out)["zones"]
+        assert code == 3 and [refusal["reason"] for refusal in zone["refusals"]] == ["foreign_not_plain"], out
+        assert [notice["reason"] for notice in zone["notices"]] == ["octodns_no_swap"]
+        assert site.run("apply", "--yes")[0] == 3 and bind.transfer(DOMAIN) == before
+
+        update = dns.update.UpdateMessage(DOMAIN, keyring=dns.tsigkeyring.from_text({bind.key_name: bind.secret}))
+        update.delete("@", "TXT", '"site-verification=abc" "def"')
+        assert dns.query.tcp(update, "127.0.0.1", port=bind.port, timeout=5).rcode() == 0
+        code, out = site.run("apply", "--yes", "--wait")
+        assert code == 0 and "octodns_bind.Rfc2136Provider" in out, out
+        assert sorted(bind.texts(DOMAIN)) == ["v=spf1 mx a ip4:46.101.91.82 -all", "v=spf10 is not SPF"]
+        assert bind.texts(DOMAIN, "SPF") == [f"v=spf1 mx a ip4:{IP} -all"]
+        [received] = exim.send(f"From: a@{DOMAIN}\nSubject: x\n\nText.\n".encode(), sender=f"a@{DOMAIN}")
+        assert received.data.count(b"DKIM-Signature:") == 2
+        assert site.run("plan")[0] == 0
+        after = bind.transfer(DOMAIN)
+        assert all(after[key] == value for key, value in before.items() if key[1] not in ("TXT", "SPF"))
 
 
 # --- the merging alone, with a state that is written here -----------------------------------------------------------

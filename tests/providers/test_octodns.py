@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import importlib
 import re
 import sys
+import textwrap
 import types
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from dnssync.config import ProviderConfig
 from dnssync.core.model import Change, Foreign, Kind, Provider, ProviderError, RRset, StaleZone, Value
@@ -251,6 +255,26 @@ def odd() -> Iterator[Odd]:
 
 ODD = "octodns_odd.OddProvider"
 NEW = Change(Kind.CREATE, "new", "TXT", None, RRset("new", "TXT", 300, (Value("ours", ""),)))
+
+
+def test_the_examples_in_the_documentation() -> None:
+    """Each block of docs/octodns.md, and config/octodns.yaml, names classes that are there and options that they take."""
+    root = Path(__file__).parents[2]
+    secret = base64.b64encode(b"secret").decode()
+    blocks = re.findall(r"(?m)^    (?:providers|processors):\n(?:     .*\n)+", (root / "docs/octodns.md").read_text())
+    made_of = [yaml.safe_load(textwrap.dedent(block)) for block in blocks]
+    assert len(made_of) == 4
+    for section in (*made_of, yaml.safe_load((root / "config/octodns.yaml").read_text())):
+        for name, options in {**section.get("providers", {}), **section.get("processors", {})}.items():
+            options = {
+                key: secret if str(value).startswith(("env/", "file/")) else value for key, value in options.items()
+            }
+            kind = options.pop("class")
+            if kind.startswith("octodns_") or "." not in kind:
+                assert mistakes(kind, options) == []
+            else:
+                module, _, attribute = kind.rpartition(".")
+                assert getattr(importlib.import_module(module), attribute)(name, **options)
 
 
 def test_an_instance_for_each_look(odd: Odd) -> None:
