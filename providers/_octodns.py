@@ -9,6 +9,7 @@ handed to the plug-in. What it cannot carry unharmed is refused (`Limits.foreign
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import logging
@@ -113,7 +114,8 @@ class Plugin:
     def _fresh(self) -> Any:
         """An instance that remembers nothing, sees `TYPES` alone and does not wait for ever."""
         plugin = self._kind(self.id, **self._options)
-        plugin.SUPPORTS = frozenset(plugin.SUPPORTS) & TYPES
+        with contextlib.suppress(AttributeError):  # where it is computed, everything is parsed
+            plugin.SUPPORTS = frozenset(plugin.SUPPORTS) & TYPES
         plugin.root_ns_warnings = False
         if not logging.getLogger().isEnabledFor(logging.DEBUG):
             plugin.log.setLevel(logging.CRITICAL)  # what it has to say comes in the error, or concerns others' records

@@ -45,6 +45,7 @@ class _Ours(BaseProvider):  # type: ignore[misc]
     SUPPORTS_ROOT_NS = True
     SUPPORTS_MULTIVALUE_PTR = True
     module: ClassVar[str]
+    types: ClassVar[frozenset[str]] = TYPES
 
     def __init__(self, id: str, **options: Any) -> None:
         self.log = getLogger(f"{type(self).__name__}[{id}]")
@@ -62,7 +63,7 @@ class _Ours(BaseProvider):  # type: ignore[misc]
     @property
     def SUPPORTS(self) -> frozenset[str]:
         """The types that octodns reads and writes here; type SPF only where the provider takes it."""
-        return TYPES if self._provider.limits.type99 else TYPES - {"SPF"}
+        return self.types if self._provider.limits.type99 else self.types - {"SPF"}
 
     def populate(self, zone: Any, target: bool = False, lenient: bool = False) -> bool:
         """octodns' reading. Raises where the zone cannot be read whole; none is ever made."""
@@ -118,6 +119,7 @@ class GandiProvider(_Ours):
     """Gandi LiveDNS; options as for `class: gandi`."""
 
     module = "gandi"
+    types = TYPES | {"ALIAS"}
 
 
 class Rfc2136Provider(_Ours):
@@ -164,6 +166,7 @@ def _told(value: Value) -> str:
 def _canonical(kind: str, values: Iterable[Value], zone: str) -> list[str]:
     """Values other than text with absolute names, as octodns wants them."""
     origin, told = dns.name.from_text(zone), []
+    kind = "CNAME" if kind == "ALIAS" else kind  # no type of DNS; at Gandi its target may be relative, too
     for value in values:
         try:
             rdata = dns.rdata.from_text("IN", kind, value.raw or value.text, origin=origin, relativize=False)

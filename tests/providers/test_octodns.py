@@ -156,6 +156,17 @@ def test_what_cannot_be_carried_is_refused(site: InPowerDns | InNamed, name: str
     assert site.everything() == before
 
 
+@pytest.mark.powerdns
+def test_disabled_values(tmp_path: Path) -> None:
+    """What the notice speaks of: a disabled value of others is published when the record is written."""
+    with PowerDns(tmp_path / "pdns", {ZONE: ZONE_TEXT}) as running:
+        site = InPowerDns(running)
+        running.patch(ZONE, "@", "TXT", 300, [('"live"', False), ('"disabled"', True)])
+        assert [notice.reason for notice in site.provider.limits.notices] == ["octodns_no_swap", "octodns_disabled"]
+        site.provider.write(ZONE, conformance.changes(site.provider, {"@ TXT": ["ours"]}, {}, 300))
+        assert site.everything()["", "TXT"][1] == {b"\x04live", b"\x08disabled", b"\x04ours"}
+
+
 def test_cname_and_unknown_zone(site: InPowerDns | InNamed) -> None:
     """Nothing is put beside a CNAME, and no zone is made."""
     before = site.everything()

@@ -51,6 +51,9 @@ def test_ours_by_octodns_sync(gandi: Gandi, tmp_path: Path) -> None:
 
     records["hard"]["values"] = [*(text for text in records["hard"]["values"] if text != "mine"), "ours"]
     records["mail"]["value"] = "192.0.2.2"
+    [alias], [mx] = ([r for r in records[""] if r["type"] == kind] for kind in ("ALIAS", "MX"))
+    assert alias["value"] == "www.elsewhere.test."
+    mx["values"][1]["preference"] = 30
     records["new"] = [
         {"type": "TXT", "ttl": 300, "value": "v=DKIM1\\; p=" + "k" * 300},
         {"type": "SPF", "ttl": 300, "value": "v=spf1 -all"},
@@ -62,7 +65,8 @@ def test_ours_by_octodns_sync(gandi: Gandi, tmp_path: Path) -> None:
     octodns.sync("--doit", "--force")
     after = gandi.values(ZONE)
     assert {key for key in {**before, **after} if before.get(key) != after.get(key)} == {
-        ("hard", "TXT"), ("mail", "A"), ("new", "TXT"), ("new", "SPF"), ("www", "A"), ("www", "CNAME"), ("alone", "TXT")}  # fmt: skip
+        ("hard", "TXT"), ("mail", "A"), ("new", "TXT"), ("new", "SPF"), ("www", "A"), ("www", "CNAME"), ("alone", "TXT"), ("@", "MX")}  # fmt: skip
+    assert after["@", "MX"][1] == {b"10 mail", b"30 mail.elsewhere.test."}
     assert before["hard", "TXT"][1] ^ after["hard", "TXT"][1] == {b"mine", b"ours"}
     assert gandi.gaps(ZONE, since) == {}
     assert octodns.quiet()

@@ -170,7 +170,7 @@ def test_ttl_bounds(file: Path) -> None:
             {"host": "127.0.0.1", "key_name": "k", "key_secret": 123},
             "key_secret must be text, and octodns made a number",
         ),
-        ({"host": "127.0.0.1", "key_name": "k", "key_secret": "abc"}, "key_secret: is not base64"),
+        ({"host": "127.0.0.1", "key_name": "k", "key_secret": "abc"}, "key_secret: is neither base64"),
     ],
 )
 def test_options(options: dict[str, object], told: str) -> None:
