@@ -16,14 +16,17 @@ def not_carried(limits: Limits, plan: Plan, claims: Iterable[Claim]) -> list[Ref
     for change in plan.changes if limits.foreign is not Foreign.ANY else ():
         owner = owners.get((change.name, change.type))
         others = foreign(change.old, owner) if owner is not None and change.new is not None else ()
-        where = f"{absolute(change.name, plan.zone)} {change.type}"
+        where, keeper = (
+            f"{absolute(change.name, plan.zone)} {change.type}",
+            f"{plan.provider} (or another provider of the zone)",
+        )
         if others and limits.foreign is Foreign.NONE:
-            told.append(Refusal("shared_rrset", f"{where}: holds values of others, and {plan.provider} may lose them: it takes the whole "
+            told.append(Refusal("shared_rrset", f"{where}: holds values of others, and {keeper} may lose them: it takes the whole "
                                 "record out and puts it in again, and where the second step fails, all of it is gone. Use a provider of "
                                 "dnssync's own for the zone, or set `unsafe_updates: true` for this one."))  # fmt: skip
         hard = [value.text for value in others if not value.plain]
         if hard and limits.foreign is Foreign.PLAIN:
-            told.append(Refusal("foreign_not_plain", f"{where}: holds {hard[0][:60]!a}, which {plan.provider} may alter when it writes the "
-                                'record: quotes, backslashes, other than ASCII or more than one string get lost between octodns\' plug-ins '
+            told.append(Refusal("foreign_not_plain", f"{where}: holds {hard[0][:60]!a}, which {keeper} may alter when it writes the "
+                                "record: quotes, backslashes, other than ASCII or more than one string get lost between octodns' plug-ins "
                                 "and an API. Use a provider of dnssync's own for the zone, or change this record by hand."))  # fmt: skip
     return told
