@@ -77,6 +77,7 @@ class _Ours(BaseProvider):  # type: ignore[misc]
                 continue
             try:
                 record = _record(zone, rrset, self, lenient)
+                repr(record)  # what octodns cannot print ends its plan later
             except Exception as error:
                 if not target:
                     raise

@@ -52,7 +52,7 @@ def test_ours_by_octodns_sync(gandi: Gandi, tmp_path: Path) -> None:
     records["hard"]["values"] = [*(text for text in records["hard"]["values"] if text != "mine"), "ours"]
     records["mail"]["value"] = "192.0.2.2"
     [alias], [mx] = ([r for r in records[""] if r["type"] == kind] for kind in ("ALIAS", "MX"))
-    assert alias["value"] == "www.elsewhere.test."
+    assert alias["value"] == "www.elsewhere.test." and records["www"]["value"] == f"mail.{ZONE}."
     mx["values"][1]["preference"] = 30
     records["new"] = [
         {"type": "TXT", "ttl": 300, "value": "v=DKIM1\\; p=" + "k" * 300},

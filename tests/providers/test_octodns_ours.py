@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from dnssync_providers import octodns
+from octodns.processor.base import BaseProcessor
 from octodns.provider import ProviderException
 from octodns.record import Record
 from octodns.zone import Zone
@@ -141,16 +143,49 @@ def test_no_zone_is_made(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+class Hider(BaseProcessor):  # type: ignore[misc]
+    """Somebody's processor: octodns sees nothing of the target's records at one name."""
+
+    def process_target_zone(self, existing: Any, target: Any, lenient: bool = False) -> Any:
+        """octodns' hook."""
+        for record in existing.get("x"):
+            existing.remove_record(record)
+        return existing
+
+
 def test_nothing_unseen_is_written_over(file: Path) -> None:
-    """A record that octodns cannot read, or that a processor hides, is not in its plan: it is not replaced."""
-    file.write_text(file.read_text() + "x IN SSHFP 4 2 beef\nx IN SSHFP 4 2 f00d\nx IN TYPE65280 \\# 1 00\n")
+    """A record that a processor hides is not in octodns' plan: it is not replaced."""
+    text = file.read_text() + 'x IN TXT "hidden"\n'
+    file.write_text(text)
     provider = ours(file)
-    plan = provider.plan(wanted(("x", {"type": "A", "ttl": 300, "value": "192.0.2.2"})))
-    [hidden] = [change for change in plan.changes if change.record._type == "A" and change.record.name == "x"]
-    plan.changes[:] = [hidden]
-    provider._found[f"{ZONE}."]["x", "A"] = provider._found[f"{ZONE}."]["ns", "A"]
-    with pytest.raises(ProviderException, match=rf"x\.{ZONE}\. A stands there, and octodns' plan does not know it"):
-        provider.apply(plan)
+    with pytest.raises(ProviderException, match=rf"x\.{ZONE}\. TXT stands there, and octodns' plan does not know it"):
+        provider.apply(provider.plan(wanted(("x", {"type": "TXT", "ttl": 300, "value": "new"})), [Hider("hider")]))
+    assert file.read_text() == text
+
+
+def test_what_octodns_cannot_read(file: Path) -> None:
+    """It is left as it is: neither deleted nor written over."""
+    text = file.read_text() + 'x IN LOC 60 9 0.000 N 24 39 0.000 E 10.00m\ny IN HTTPS 1 . dohpath="/q{?dns}"\n'
+    file.write_text(text)
+    provider = ours(file)
+    plan = provider.plan(wanted())
+    assert not {change.record.name for change in plan.changes} & {"x", "y"}
+    provider.apply(plan)
+    assert file.read_text().endswith(text.splitlines()[-2] + "\n" + text.splitlines()[-1] + "\n")
+    wish = {"type": "CNAME", "ttl": 300, "value": "www.elsewhere.test."}
+    provider.apply(provider.plan(wanted(("z", wish))))
+    place = {"lat_degrees": 1, "lat_minutes": 2, "lat_seconds": 3, "lat_direction": "N", "long_degrees": 1, "long_minutes": 2,
+             "long_seconds": 3, "long_direction": "E", "altitude": 1, "size": 1, "precision_horz": 1, "precision_vert": 1}  # fmt: skip
+    with pytest.raises(ProviderException, match=r"x\S* LOC stands there"):
+        provider.apply(provider.plan(wanted(("x", {"type": "LOC", "ttl": 300, "value": place}))))
+
+
+def test_quotes_are_text(file: Path) -> None:
+    """octodns takes quotes for its own; those that belong to a text stay in it."""
+    file.write_text(file.read_text() + 'q IN TXT "\\"in\\" quotes" "\\" \\""\n')
+    zone = Zone(f"{ZONE}.", [])
+    ours(file).populate(zone)
+    assert zone.get_type("q", "TXT").values == ['"in" quotes" "']
 
 
 def test_ttl_bounds(file: Path) -> None:
