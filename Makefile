@@ -30,6 +30,7 @@ mutants: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python bench/startup.py
+	$(BIN)/python bench/gandi.py
 
 # Exact versions of everything, from the bounds in pyproject.toml.
 lock: $(STAMP)
