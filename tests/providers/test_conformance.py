@@ -27,6 +27,7 @@ from tests.providers.conformance import STRANGERS, TABLE, ZONE, Everything, Row,
 from tests.zone_of_everything import master
 
 TEXTS = ("TXT", "SPF")
+KINDS = ["memory", "zonefile", "gandi", "gandi150", pytest.param("rfc2136", marks=pytest.mark.bind)]
 POINTING = (
     "MB",
     "MG",
@@ -43,9 +44,9 @@ def wire(kind: str, text: str) -> bytes:
 class InAFile:
     """A zone file; past the provider it is read by named-compilezone."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, more: str = "") -> None:
         self.file = folder / f"{ZONE}.zone"
-        self.file.write_text(master(ZONE))
+        self.file.write_text(master(ZONE) + more)
         self.provider = zonefile.Provider("file", directory=str(folder), file_extension=".zone")
 
     def everything(self) -> Everything:
@@ -76,8 +77,8 @@ class InAFile:
 class InMemory:
     """The provider that keeps nothing; what it starts from is what the zone file's reader shows."""
 
-    def __init__(self, folder: Path) -> None:
-        rrsets = InAFile(folder).provider.read(ZONE)
+    def __init__(self, folder: Path, more: str = "") -> None:
+        rrsets = InAFile(folder, more).provider.read(ZONE)
         self.provider = memory.Provider("memory", {ZONE: rrsets})
 
     def everything(self) -> Everything:
@@ -163,11 +164,11 @@ def strings(octets: bytes) -> bytes:
     return b"".join(bytes([len(piece)]) + piece for piece in pieces)
 
 
-def rows(folder: Path) -> list[tuple[str, str, int, list[str]]]:
+def rows(folder: Path, more: str = "") -> list[tuple[str, str, int, list[str]]]:
     """The zone of everything as far as Gandi has the types; it answers neither SOA nor the default NS."""
     return [
         (rrset.name or "@", rrset.type, rrset.ttl, [value.raw for value in rrset.values])
-        for rrset in InAFile(folder).provider.read(ZONE)
+        for rrset in InAFile(folder, more).provider.read(ZONE)
         if rrset.type in GANDI_TYPES and rrset.key not in (("", "SOA"), ("", "NS"))
     ]
 
@@ -179,7 +180,7 @@ def named(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bind]:
         yield running
 
 
-@pytest.fixture(params=["memory", "zonefile", "gandi", "gandi150", pytest.param("rfc2136", marks=pytest.mark.bind)])
+@pytest.fixture(params=KINDS)
 def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     """A provider with a zone of everything behind it, for rows that leave it as it was."""
     if request.param == "rfc2136":
@@ -190,19 +191,19 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
 
 
 @contextlib.contextmanager
-def alone(kind: str, folder: Path) -> Iterator[Site]:
-    """A site with a zone of its own. Gandi cuts long texts somewhere: where it does is not known."""
+def alone(kind: str, folder: Path, more: str = "") -> Iterator[Site]:
+    """A site with a zone of its own, with `more` lines in it. Gandi cuts long texts somewhere: where it does is not known."""
     if kind.startswith("gandi"):
-        with Gandi({ZONE: rows(folder)}, Switches(cut=int(kind[5:] or 255))) as running:
+        with Gandi({ZONE: rows(folder, more)}, Switches(cut=int(kind[5:] or 255))) as running:
             yield AtGandi(running)
     elif kind == "rfc2136":
-        with Bind(folder / "bind", {ZONE: master(ZONE)}) as running:
+        with Bind(folder / "bind", {ZONE: master(ZONE) + more}) as running:
             yield InNamed(running)
     else:
-        yield {"memory": InMemory, "zonefile": InAFile}[kind](folder)
+        yield {"memory": InMemory, "zonefile": InAFile}[kind](folder, more)
 
 
-@pytest.fixture(params=["memory", "zonefile", "gandi", "gandi150", pytest.param("rfc2136", marks=pytest.mark.bind)])
+@pytest.fixture(params=KINDS)
 def fresh(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     """The same with a zone of its own."""
     with alone(request.param, tmp_path) as made:
@@ -219,6 +220,16 @@ def test_table(site: Site, row: Row) -> None:
 def test_stale(fresh: Site, stranger: list[str], step: conformance.Step) -> None:
     """An edit by somebody else between our read and our write fails the write whole."""
     conformance.refuses_stale(fresh, stranger, step)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_thousand_records(kind: str, tmp_path: Path) -> None:
+    """A large zone is read whole and changed as a small one is."""
+    hosts = "".join(f"big{number}.{ZONE}. 3600 IN A 192.0.2.1\n" for number in range(1000))
+    texts = "".join(f'bigt{number}.{ZONE}. 3600 IN TXT "{number}" "x"\n' for number in range(1000))
+    with alone(kind, tmp_path, hosts + texts) as site:
+        assert sum(rrset.name.startswith("big") for rrset in site.provider.read(ZONE)) == 2000
+        conformance.run(site, next(row for row in TABLE if row.title.startswith("everything of a domain")))
 
 
 def test_cname(site: Site) -> None:
