@@ -208,6 +208,21 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("draft.senders[domain] = sender_ips(mail)", "pass"),
         ("ttl = min(max(self.wish.policy.ttl, limits.min_ttl), limits.max_ttl)", "ttl = self.wish.policy.ttl"),
     ],
+    ("dnssync/core/desire.py", "tests/core/test_greeting.py"): [
+        ("{*wish.domains, *wish.frozen}, wish.ledger", "{*wish.domains}, wish.ledger"),
+        ("if parked and domain not in wish.host.helo:", "if parked:"),
+        ("draft.senders[name] = helo_ips(host)", "pass"),
+        ("silent = policy.parked or domain in wish.frozen", "silent = policy.parked"),
+        ("*wish.policies, *wish.frozen}", "*wish.policies}"),
+    ],
+    ("dnssync/core/desire_spf.py", "tests/core/test_greeting.py"): [
+        ("mail = {domain.name for domain in host.domains if domain.local}", "mail = set()"),
+        ("in ledger.items() if owner is not Owner.SPF}", "in ledger.items() if False}"),
+        ("in ledger.items() if owner is not Owner.SPF}", "in ledger.items()}"),
+    ],
+    ("dnssync/core/decide.py", "tests/core/test_greeting.py"): [
+        ("                frozen=seen.frozen,\n", ""),
+    ],
     (
         "dnssync/core/desire_dmarc.py",
         "tests/core/test_desire.py tests/core/test_desire_others.py tests/core/test_decisions.py",

@@ -299,6 +299,7 @@ def _zone(
                 policies=seen.policies,
                 remembered=seen.remembered,
                 confirmed=seen.confirmed,
+                frozen=seen.frozen,
             )
         )
         wanted = overlay(found.values(), wanted_now.claims, ledger)

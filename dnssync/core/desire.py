@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from dnssync.core import dkim, dmarc, spf, spf_merge
 from dnssync.core.desire_dmarc import first_policy, refused_address
-from dnssync.core.desire_spf import SpfWish, helo_terms, own_terms, sender_ips
+from dnssync.core.desire_spf import SpfWish, helo_ips, helo_names, helo_terms, own_terms, sender_ips
 from dnssync.core.host import Address, Host, MailDomain
 from dnssync.core.model import Claim, KeyPair, Limits, Notice, Owner, Refusal, RRset, absolute, relative
 from dnssync.core.ownership import Ledger, owned
@@ -27,7 +27,7 @@ class Wish:
     `domains` are the zone's mail domains, `published` the keys whose records must stand (with placeholders for those
     that are not made yet), `policies` the policy of every mail domain of the host (another zone's domain may need a
     report record in this one), `remembered` the addresses that a domain's SPF held within the last seven days,
-    `confirmed` the doubts a person has settled, as (what, subject).
+    `confirmed` the doubts a person has settled, as (what, subject), `frozen` the names that a person froze.
     """
 
     zone: str
@@ -42,6 +42,7 @@ class Wish:
     policies: Mapping[str, MailPolicy] = field(default_factory=dict)
     remembered: Mapping[str, tuple[Address, ...]] = field(default_factory=dict)
     confirmed: frozenset[tuple[str, str]] = frozenset()
+    frozen: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +108,18 @@ class _Draft:
 
 
 def _spf(draft: _Draft, domain: str, mail: MailDomain, parked: bool) -> None:
-    if parked:
+    wish = draft.wish
+    if parked and domain not in wish.host.helo:
         _spf_claim(draft, domain, domain, (), "fail", True, "the domain is parked: it never sends mail")
         return
-    wish = draft.wish
+    if parked:
+        # Receivers judge the greeting of every mail of this host by that record (RFC 7208 §2.3), whoever it is from.
+        draft.notices.append(
+            Notice("parked_greets", f"{domain}: the domain is parked, but exim greets with this name, so its SPF record goes on to "
+                   "pass this host. Another name in exim's `primary_hostname` ends that.")
+        )  # fmt: skip
+        _helo_claim(draft, domain, True)
+        return
     seen = () if ("narrow", domain) in wish.confirmed else wish.remembered.get(domain, ())
     got = own_terms(SpfWish(domain, mail, wish.policy.spf, seen, wish.dns, wish.zone))
     draft.notices.extend(got.notices)
@@ -175,17 +184,21 @@ def _type99(draft: _Draft, name: str, text: str, domain: str, because: str) -> N
 def _helo(draft: _Draft) -> None:
     """The names exim greets with: receivers check them for mail with an empty sender (RFC 7208 §2.3, §2.4)."""
     wish = draft.wish
-    for name in wish.host.helo:
-        if name in wish.domains or relative(name, wish.zone) is None or "." not in name:
-            continue
-        terms = helo_terms(name, wish.host, wish.dns)
-        if not terms:
-            draft.notices.append(
-                Notice("helo_unknown", f"{name}: exim greets with this name, but no public address of this host is known, so "
-                       "no SPF record is claimed for it.")
-            )  # fmt: skip
-            continue
-        _spf_claim(draft, name, name, terms, "fail", False, "exim greets with this name (RFC 7208 §2.3)")
+    for name in helo_names(wish.zone, wish.host, {*wish.domains, *wish.frozen}, wish.ledger):
+        _helo_claim(draft, name, False)
+
+
+def _helo_claim(draft: _Draft, name: str, explicit: bool) -> None:
+    host = draft.wish.host
+    terms = helo_terms(name, host, draft.wish.dns)
+    if not terms:
+        draft.notices.append(
+            Notice("helo_unknown", f"{name}: exim greets with this name, but no public address of this host is known, so "
+                   "no SPF record is claimed for it.")
+        )  # fmt: skip
+        return
+    draft.senders[name] = helo_ips(host)
+    _spf_claim(draft, name, name, terms, "fail", explicit, "exim greets with this name (RFC 7208 §2.3)")
 
 
 # --- DMARC ------------------------------------------------------------------------------------------------------
@@ -241,7 +254,8 @@ def _reports(draft: _Draft) -> None:
     """Where another domain's reports go to a host of this zone, that host has to agree (RFC 9990 §4)."""
     wish = draft.wish
     for domain, policy in wish.policies.items():
-        for uri in (*policy.dmarc.rua, *policy.dmarc.ruf) if not policy.parked else ():
+        silent = policy.parked or domain in wish.frozen
+        for uri in () if silent else (*policy.dmarc.rua, *policy.dmarc.ruf):
             host = uri.removeprefix("mailto:").partition("?")[0].rpartition("@")[2].lower().rstrip(".")
             if not uri.startswith("mailto:") or not host or "{" in host or not dmarc.needs_report_record(domain, host):
                 continue
@@ -289,7 +303,7 @@ def _gone(draft: _Draft) -> None:
     """What the ledger holds for a domain that exim has no more: kept, with a notice, until a person confirms."""
     wish = draft.wish
     claimed = {(claim.name, claim.type, claim.owner) for claim in draft.claims}
-    served = {*wish.domains, *wish.host.helo, *wish.policies}
+    served = {*wish.domains, *wish.host.helo, *wish.policies, *wish.frozen}
     gone: dict[str, None] = {}
     for (name, kind, owner), applied in wish.ledger.items():
         if (name, kind, owner) in claimed or applied.domain in served:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from dnssync.core import relays
 from dnssync.core.host import Address, Host, MailDomain
-from dnssync.core.model import Notice, Refusal
+from dnssync.core.model import Notice, Owner, Refusal, relative
+from dnssync.core.ownership import Ledger
 from dnssync.core.policy import SpfPolicy
 
 Dns = Callable[[str, str], tuple[str, ...] | None]
@@ -81,6 +82,23 @@ def own_terms(wish: SpfWish) -> Terms:
 def sender_ips(mail: MailDomain) -> tuple[str, ...]:
     """The addresses that the domain's SPF record has to pass."""
     return tuple(dict.fromkeys(address.ip for address in mail.addresses))
+
+
+def helo_names(zone: str, host: Host, others: Collection[str], ledger: Ledger) -> tuple[str, ...]:
+    """The names of this zone whose SPF record is there for exim's greeting alone, and for nobody's mail.
+
+    Not so, beside `others`: a mail domain that exim has and the zone's `domains` leave out, and one that the ledger holds
+    more than an SPF record for. Its record passes that domain's mail, and the terms of a greeting would narrow it.
+    """
+    mail = {domain.name for domain in host.domains if domain.local}
+    mail |= {applied.domain for (_, _, owner), applied in ledger.items() if owner is not Owner.SPF}
+    spared = mail | set(others)
+    return tuple(n for n in host.helo if "." in n and relative(n, zone) is not None and n not in spared)
+
+
+def helo_ips(host: Host) -> tuple[str, ...]:
+    """The addresses that a greeting's SPF record has to pass: all that mail leaves this host from."""
+    return tuple(dict.fromkeys(address.ip for domain in host.domains for address in domain.addresses))
 
 
 def helo_terms(name: str, host: Host, dns: Dns) -> tuple[str, ...]:
