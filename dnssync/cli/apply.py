@@ -12,14 +12,18 @@ from dnssync.cli import render
 from dnssync.cli.context import Context, chosen, json_option
 from dnssync.cli.plan import as_data, plan_digest
 from dnssync.core.decide import Decision
-from dnssync.core.model import KeyPair, Phase
+from dnssync.core.model import KeyPair, Phase, zone_of
 from dnssync.core.plan import digest, from_json
-from dnssync.core.rotation import moment
+from dnssync.core.rotation import Policy, moment
 from dnssync.core.sighting import Sight
 from dnssync.errors import DnssyncError, RefusedError
-from dnssync.new_keys import recover
+from dnssync.new_keys import held, recover
 from dnssync.reconcile import Line
 from dnssync.report import Report, by_hand, waiting
+
+RETRY, PATIENCE = 60, 600  # seconds: between tries of --wait after a failure, and beyond the moment all keys could sign
+Told = dict[tuple[str, str], set[str]]  # what a person was told, by (zone, provider): instructions, refusals' words
+Row = tuple[KeyPair, Phase, int | None, str]
 
 
 @click.command(name="apply")
@@ -106,36 +110,86 @@ def _pass(context: Context, line: Line, only: tuple[str, ...], adopt: bool, agre
 
 
 def _wait(context: Context, line: Line, only: tuple[str, ...], report: Report) -> Report:
-    """Passes until the keys sign; what another pass would change in DNS is for a person to see first."""
-    while rows := waiting(report.decision):
-        if all(phase is Phase.READY for _, phase, _, _ in rows) and not _named(report, rows):
-            context.say("The keys are ready; what is missing stands in the notes above.")
+    """Passes until the keys of all zones that are not refused sign; what another pass would change in DNS is for a person
+    to see first. A pass that fails is tried again for as long as the keys would have taken."""
+    told: Told = {}
+    trouble, fatal, end = "", None, 0
+    while rows := _awaited(line, report):
+        now = int(context.now())
+        if not trouble:
+            _note(told, report)
+            if all(phase is Phase.READY for _, phase, _, _ in rows) and not _named(report, rows):
+                context.say("The keys are ready; what is missing stands in the notes above.")
+                break
+            end = _end(rows, now)
+            wake = min((wake for _, _, wake, _ in rows if wake is not None), default=now + RETRY)
+            context.say(f"Waiting until {moment(wake)}.")
+        elif now >= end:
+            if fatal is not None:
+                raise fatal
+            context.say("It went on failing; the waiting ends here.", "red")
             break
-        wake = min((wake for _, _, wake, _ in rows if wake is not None), default=int(context.now()) + 60)
-        context.say(f"Waiting until {moment(wake)}.")
+        else:
+            wake = now + RETRY
         context.sleep(max(1.0, wake - context.now()))
-        with context.lock("apply"):
-            seen, got = line.plan(only)
-            if _moved(line, report, got):
-                _show(context, got)
-                raise RefusedError(
-                    "DNS is not as it was written; the waiting ends here. Look at the plan above, and apply again."
-                )
-            report = carry_out(line, seen, got)
+        before, trouble, fatal = trouble, "", None
+        try:
+            with context.lock("apply"):
+                seen, got = line.plan(only)
+                if _moved(line, told, got):
+                    _show(context, got)
+                    raise RefusedError(
+                        "DNS is not as it was written; the waiting ends here. Look at the plan above, and apply again."
+                    )
+                report = carry_out(line, seen, got)
+        except RefusedError:
+            raise
+        except DnssyncError as error:
+            trouble, fatal = str(error), error
+        else:
+            trouble = "\n".join([*report.decision.failed.values(), *(o.error for o in report.outcomes if o.error)])
         context.progress("")
-        _tell(context, report)
-        if report.failed:
-            break
+        if not trouble:
+            _tell(context, report)
+        elif trouble != before:
+            for failure in trouble.split("\n"):
+                context.say(f"failed: {failure}", "red")
+            context.say(f"It is tried again every minute, until {moment(end)} at the latest.")
     return report
 
 
-def _moved(line: Line, report: Report, got: Decision) -> bool:
-    """Whether another pass would do more than the last one did; what a person was told and has not entered yet is no more."""
-    told = {(outcome.zone, outcome.provider): {*outcome.instructions} for outcome in report.outcomes}
-    hand = by_hand(line, got)
+def _awaited(line: Line, report: Report) -> list[Row]:
+    """The keys that can come to sign: those of the zones that were looked at and not refused."""
+    zones = {plan.plan.zone for plan in report.decision.zones} | set(report.decision.failed)
+    zones -= {outcome.zone for outcome in report.outcomes if outcome.refusals}
+    return [row for row in waiting(report.decision) if zone_of(row[0].domain, line.config.zones) in zones]
+
+
+def _end(rows: list[Row], now: int) -> int:
+    """When the last of the keys would sign if every pass went well, and a little more, in seconds since 1970."""
+    ready = [(key.published or max(now, (key.seen or now) + Policy().gap)) + key.season for key, *_ in rows]
+    return max(now, *ready) + PATIENCE
+
+
+def _note(told: Told, report: Report) -> None:
+    """Remember what a pass told of each zone."""
+    for outcome in report.outcomes:
+        words = {refusal.reason for refusal in outcome.refusals}
+        told[(outcome.zone, outcome.provider)] = {*outcome.instructions, *words}
+
+
+def _moved(line: Line, told: Told, got: Decision) -> bool:
+    """Whether another pass would do more than a person was told: what is not entered yet is no more, and neither is a zone
+    that is still refused for what it was refused for."""
+    hand, refused = by_hand(line, got), held(got)
     for plan in got.zones:
         at = (plan.plan.zone, plan.plan.provider)
-        if not plan.plan.empty and (plan.plan.intents or at not in hand or not told[at] >= {*hand[at]}):
+        known = told.get(at, set())
+        if plan.plan.zone in refused:
+            moved = not known >= {refusal.reason for refusal in plan.refusals}
+        else:
+            moved = not plan.plan.empty and (bool(plan.plan.intents) or at not in hand or not known >= {*hand[at]})
+        if moved:
             return True
     return False
 
