@@ -14,8 +14,9 @@ from dataclasses import dataclass, field, replace
 from dnssync import signing_map
 from dnssync.config import Config, ZoneConfig
 from dnssync.core import dkim
-from dnssync.core.decide import Decision, Observed, ZoneView, adopted, decide
+from dnssync.core.decide import Decision, Observed, ZoneView, decide
 from dnssync.core.desire import domains_of
+from dnssync.core.hand_made import adopted
 from dnssync.core.host import Address, Host
 from dnssync.core.model import KeyPair, Notice, Owner, Provider, ProviderError, RRset, Value, relative, zone_of
 from dnssync.core.ownership import Agreed, Ledger, owned, owns, shows

@@ -223,6 +223,15 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
     ("dnssync/core/decide.py", "tests/core/test_greeting.py"): [
         ("                frozen=seen.frozen,\n", ""),
     ],
+    ("dnssync/core/decide.py", "tests/core/test_frozen.py"): [
+        ("_fallen_back(seen, domain, steps) if domain in seen.frozen else _line", "_line"),
+        (" if seen.sights.get((domain, name)) is Sight.VISIBLE)", ")"),
+        ("if step is None or (domain, selector) in seen.readable:", "if True:"),
+        ("if step is None or (domain, selector) in seen.readable:", "if step is None:"),
+        ("if step is None or (", "if (step is None and False) or ("),
+        ("return tuple(dict.fromkeys(line)) or standing", "return tuple(dict.fromkeys(line))"),
+        ("{*seen.closed, *seen.frozen}", "{*seen.closed}"),
+    ],
     (
         "dnssync/core/desire_dmarc.py",
         "tests/core/test_desire.py tests/core/test_desire_others.py tests/core/test_decisions.py",

@@ -7,10 +7,10 @@ decides again after new keys have been made.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from dnssync.core import dkim, rotation
+from dnssync.core import rotation
 from dnssync.core.carried import not_carried
 from dnssync.core.desire import Wish, desire, signs
 from dnssync.core.guard import SIGNING, Case, judge, notices, refusals
@@ -122,7 +122,7 @@ class Decision:
 
 
 def decide(seen: Observed) -> Decision:
-    """One pass, decided. Refused, failed and frozen zones keep their lines in exim's map."""
+    """One pass, decided. Refused and failed zones keep their lines in exim's map, frozen domains what still signs of theirs."""
     steps: dict[tuple[str, str], Step] = {}
     stepped: dict[tuple[str, str], KeyPair] = {(key.domain, key.selector): key for key in seen.keys}
     intents: dict[str, tuple[Intent, ...]] = {}
@@ -136,13 +136,16 @@ def decide(seen: Observed) -> Decision:
             stepped.update({(key.domain, key.selector): key for key in step.keys})
             intents[domain] = (*intents.get(domain, ()), *(Intent(domain, algorithm) for algorithm in step.generate))
     keys = tuple(stepped.values())
-    lines = {domain: _line(seen, domain, steps) for domain in {domain for domain, _ in steps}}
+    lines = {
+        domain: _fallen_back(seen, domain, steps) if domain in seen.frozen else _line(seen, domain, steps)
+        for domain in {domain for domain, _ in steps}
+    }
     plans = [plan for view in seen.zones if not view.problem for plan in _zone(seen, view, keys, intents, lines)]
     held = {p.plan.zone for p in plans if p.refusals} | {view.zone for view in seen.zones if view.problem}
     after = dict(seen.map)
     for domain, selectors in lines.items():
         view = views.get(domain)
-        if selectors and domain not in seen.frozen and not (view is not None and view.zone in held):
+        if selectors and not (view is not None and view.zone in held):
             after[domain] = selectors
     return Decision(
         now=seen.now,
@@ -173,6 +176,21 @@ def _line(seen: Observed, domain: str, steps: Mapping[tuple[str, str], Step]) ->
         ]
         line.extend(step.sign or kept)
     return tuple(line)
+
+
+def _fallen_back(seen: Observed, domain: str, steps: Mapping[tuple[str, str], Step]) -> tuple[str, ...]:
+    """A frozen domain's line: what stands there, but for a key that exim can no longer sign with. In its place comes the
+    one that its set falls back to, if receivers can verify that today; nothing else is begun."""
+    standing = seen.map.get(domain, ())
+    line: list[str] = []
+    for selector in standing:
+        mine = [step for (name, _), step in steps.items() if name == domain]
+        step = next((step for step in mine if any(key.selector == selector for key in step.keys)), None)
+        if step is None or (domain, selector) in seen.readable:
+            line.append(selector)
+        else:  # whatever a step signs with is readable and seasoned; an active key may have lost its record
+            line.extend(name for name in step.sign if seen.sights.get((domain, name)) is Sight.VISIBLE)
+    return tuple(dict.fromkeys(line)) or standing
 
 
 # --- keys -------------------------------------------------------------------------------------------------------
@@ -206,7 +224,9 @@ def _advance(seen: Observed, view: ZoneView | None, domain: str, kind: str) -> S
     )
     policy = rotation.Policy(lifetime=view.policy.dkim.lifetime) if view else rotation.Policy()
     kind_made = algorithm or (mine[0].algorithm if mine else "")
-    step = rotation.advance(mine, policy, seen.now, observation, algorithm="" if domain in seen.closed else kind_made)
+    step = rotation.advance(
+        mine, policy, seen.now, observation, algorithm="" if domain in {*seen.closed, *seen.frozen} else kind_made
+    )
     return step if algorithm and signs(mail) else replace(step, generate=())
 
 
@@ -220,42 +240,6 @@ def signing(mail: MailDomain) -> frozenset[str] | None:
         for signer in transport.signers
         if signer.domain == mail.name and not signer.problem
     )
-
-
-def adopted(host: Host, known: Iterable[KeyPair], now: int, record: Callable[[str, str], str]) -> tuple[KeyPair, ...]:
-    """Hand-made keys that exim signs with today and that we do not hold yet: taken on, ACTIVE from this moment.
-
-    `record(domain, selector)` gives the text that stands in DNS for it, "" where none is known.
-    """
-    have = {(key.domain, key.selector) for key in known}
-    keys: dict[tuple[str, str], KeyPair] = {}
-    for mail in host.domains:
-        for transport in mail.transports:
-            for signer in transport.signers if not transport.uses_map else ():
-                at = (signer.domain, signer.selector)
-                if signer.problem or at in have or signer.domain != mail.name or not signer.path.startswith("/"):
-                    continue
-                keys[at] = KeyPair(
-                    domain=signer.domain,
-                    selector=signer.selector,
-                    algorithm=signer.algorithm,
-                    public_key=signer.public_key,
-                    generated=now,
-                    seen=now,
-                    published=now,
-                    activated=now,
-                    adopted=True,
-                    record=_own_record(record(*at), signer.public_key),
-                )
-    return tuple(keys.values())
-
-
-def _own_record(text: str, public_key: str) -> str:
-    """The text that was found at a hand-made key's selector, if it holds that key: only then is it the key's record."""
-    try:
-        return text if dkim.parse(text).p == public_key else ""
-    except ValueError:
-        return ""
 
 
 def placeholder(intent: Intent, now: int) -> KeyPair:
@@ -279,7 +263,8 @@ def _zone(
     policy = rotation.Policy(lifetime=view.policy.dkim.lifetime)
     new = tuple(intent for domain in domains for intent in intents.get(domain, ()))
     published = (*rotation.published_keys(mine, policy, seen.now), *(placeholder(intent, seen.now) for intent in new))
-    phases = {(key.domain, key.selector): rotation.phase(key, policy, seen.now) for key in mine}
+    held = (key for key in keys if key.domain in view.domains)
+    phases = {(key.domain, key.selector): rotation.phase(key, policy, seen.now) for key in held}
     others = {other.zone: found for other in seen.zones for found in list(other.found.values())[:1]}
     partial = frozenset(other.zone for other in seen.zones if not (other.limits.reads and other.limits.complete))
     plans = []
@@ -304,7 +289,7 @@ def _zone(
         )
         wanted = overlay(found.values(), wanted_now.claims, ledger)
         changes = diff(found.values(), wanted)
-        map_lines = tuple(sorted((d, lines[d]) for d in domains if lines.get(d) and seen.map.get(d) != lines[d]))
+        map_lines = tuple(sorted((d, lines[d]) for d in view.domains if lines.get(d) and seen.map.get(d) != lines[d]))
         plan = Plan(view.zone, provider, changes, map_lines, new)
         unsafe = not_carried(view.limits, plan, wanted_now.claims)
         after = {rrset.key: rrset for rrset in wanted}
@@ -316,8 +301,8 @@ def _zone(
                 ledger=ledger,
                 keys=mine,
                 phases=phases,
-                map_before={domain: seen.map[domain] for domain in domains if domain in seen.map},
-                map_after={domain: lines.get(domain) or seen.map.get(domain, ()) for domain in domains},
+                map_before={domain: seen.map[domain] for domain in view.domains if domain in seen.map},
+                map_after={domain: lines.get(domain) or seen.map.get(domain, ()) for domain in view.domains},
                 senders=wanted_now.senders,
                 dns=dns_of({**others, view.zone: after}, seen.beyond, partial),
                 adopt=view.adopt,

@@ -86,11 +86,11 @@ def silent(unanswered: Mapping[str, tuple[str, ...]]) -> list[Notice]:
 
 
 def frozen(seen: Observed) -> list[Notice]:
-    """Domains that a person froze: nothing of them is changed."""
+    """Domains that a person froze: nothing of them is changed in DNS."""
     return [
         Notice(
             "frozen",
-            f"{domain}: frozen by a person; nothing of it is changed. `dnssync freeze --off {domain}` ends that.",
+            f"{domain}: frozen by a person; nothing of it is changed in DNS. `dnssync freeze --off {domain}` ends that.",
         )
         for domain in sorted(seen.frozen)
     ]

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from dnssync.core.decide import Observed, ZoneView, adopted, decide
+from dnssync.core.decide import Observed, ZoneView, decide
+from dnssync.core.hand_made import adopted
 from dnssync.core.host import MailDomain, Signer, Transport
 from dnssync.core.model import KeyPair, Limits
 from dnssync.core.policy import MailPolicy
