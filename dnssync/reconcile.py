@@ -280,6 +280,8 @@ class Line:
             for found in view.found.values():
                 if name is not None and (name, "TXT") in found:
                     return found[(name, "TXT")].values[0].text
+                if name is not None and (name, "CNAME") in found:
+                    return next(iter(self._beyond(full, "TXT") or ()), "")
         return ""
 
     def _beyond(self, name: str, kind: str) -> tuple[str, ...] | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from dnssync.core import rotation
 from dnssync.core.carried import not_carried
-from dnssync.core.desire import Wish, desire, signs
+from dnssync.core.desire import desire, signs
 from dnssync.core.guard import SIGNING, Case, judge, notices, refusals
 from dnssync.core.host import Address, Host, MailDomain
 from dnssync.core.model import Claim, KeyPair, Limits, Notice, Refusal, RRset, Step
@@ -21,6 +21,7 @@ from dnssync.core.pass_notices import frozen, short_keys, shut, switched, unusab
 from dnssync.core.plan import Intent, Plan, diff, overlay
 from dnssync.core.policy import MailPolicy
 from dnssync.core.sighting import Sight
+from dnssync.core.wish import Wish
 from dnssync.core.zone_view import Dns, Zone, dns_of
 
 RSA_MIN_TXT = 410  # octets of text that `v=DKIM1; k=rsa; p=` and a 2048-bit key take
@@ -181,16 +182,15 @@ def _line(seen: Observed, domain: str, steps: Mapping[tuple[str, str], Step]) ->
 def _fallen_back(seen: Observed, domain: str, steps: Mapping[tuple[str, str], Step]) -> tuple[str, ...]:
     """A frozen domain's line: what stands there, but for a key that exim can no longer sign with. In its place comes the
     one that its set falls back to, if receivers can verify that today; nothing else is begun."""
-    standing = seen.map.get(domain, ())
     line: list[str] = []
-    for selector in standing:
+    for selector in seen.map.get(domain, ()):
         mine = [step for (name, _), step in steps.items() if name == domain]
         step = next((step for step in mine if any(key.selector == selector for key in step.keys)), None)
         if step is None or (domain, selector) in seen.readable:
             line.append(selector)
         else:  # whatever a step signs with is readable and seasoned; an active key may have lost its record
             line.extend(name for name in step.sign if seen.sights.get((domain, name)) is Sight.VISIBLE)
-    return tuple(dict.fromkeys(line)) or standing
+    return tuple(dict.fromkeys(line))
 
 
 # --- keys -------------------------------------------------------------------------------------------------------

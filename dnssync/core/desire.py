@@ -6,55 +6,16 @@ What was found at a name is an input, since foreign terms and stricter policies 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
 
 from dnssync.core import dkim, dmarc, spf, spf_merge
 from dnssync.core.desire_dmarc import first_policy, refused_address
 from dnssync.core.desire_spf import SpfWish, helo_ips, helo_names, helo_terms, own_terms, sender_ips
-from dnssync.core.host import Address, Host, MailDomain
-from dnssync.core.model import Claim, KeyPair, Limits, Notice, Owner, Refusal, RRset, absolute, relative
-from dnssync.core.ownership import Ledger, owned
-from dnssync.core.policy import MailPolicy
-
-Dns = Callable[[str, str], tuple[str, ...] | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """Everything `desire` looks at, for one zone.
-
-    `domains` are the zone's mail domains, `published` the keys whose records must stand (with placeholders for those
-    that are not made yet), `policies` the policy of every mail domain of the host (another zone's domain may need a
-    report record in this one), `remembered` the addresses that a domain's SPF held within the last seven days,
-    `confirmed` the doubts a person has settled, as (what, subject), `frozen` the names that a person froze.
-    """
-
-    zone: str
-    policy: MailPolicy
-    domains: tuple[str, ...]
-    host: Host
-    found: Mapping[tuple[str, str], RRset]
-    published: tuple[KeyPair, ...]
-    ledger: Ledger
-    limits: Limits
-    dns: Dns
-    policies: Mapping[str, MailPolicy] = field(default_factory=dict)
-    remembered: Mapping[str, tuple[Address, ...]] = field(default_factory=dict)
-    confirmed: frozenset[tuple[str, str]] = frozenset()
-    frozen: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Desired:
-    """The claims, per SPF or DMARC claim the terms or tags that are ours by addition, per domain the addresses its SPF
-    must pass, and what a person should know."""
-
-    claims: tuple[Claim, ...]
-    added: Mapping[tuple[str, str], str]
-    senders: Mapping[str, tuple[str, ...]]
-    notices: tuple[Notice, ...]
-    refusals: tuple[Refusal, ...]
+from dnssync.core.hand_made import kept_elsewhere
+from dnssync.core.host import MailDomain
+from dnssync.core.model import Claim, Notice, Owner, Refusal, absolute, relative
+from dnssync.core.ownership import owned
+from dnssync.core.wish import Desired, Wish
 
 
 def desire(wish: Wish) -> Desired:
@@ -279,6 +240,8 @@ def _dkim(draft: _Draft, domain: str, mail: MailDomain, parked: bool) -> None:
         if key.domain != domain or parked:
             continue
         name = draft.name(f"{key.selector}._domainkey.{domain}".lower())
+        if kept_elsewhere(key, name, wish):
+            continue
         revoked = key.revoked is not None or key.removed is not None
         text = dkim.REVOKED if revoked else dkim.record_for(key)
         because = "exim signs with it" if key.activated else "a key that exim will sign with"

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 
 from dnssync.core import dkim
 from dnssync.core.host import Host
-from dnssync.core.model import KeyPair
+from dnssync.core.model import KeyPair, absolute
+from dnssync.core.wish import Wish
 
 
 def adopted(host: Host, known: Iterable[KeyPair], now: int, record: Callable[[str, str], str]) -> tuple[KeyPair, ...]:
@@ -43,3 +44,12 @@ def _own_record(text: str, public_key: str) -> str:
         return text if dkim.parse(text).p == public_key else ""
     except ValueError:
         return ""
+
+
+def kept_elsewhere(key: KeyPair, name: str, wish: Wish) -> bool:
+    """Whether a hand-made key's record is kept by somebody else, behind a CNAME at its (relative) name: then that is left
+    alone. Where nobody answers for what stands there, it is not taken for lost."""
+    if not key.adopted or (name, "CNAME") not in wish.found:
+        return False
+    there = wish.dns(absolute(name, wish.zone), "TXT")
+    return there is None or any(_own_record(text, key.public_key) for text in there)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dnssync.core import dkim
-from dnssync.core.desire import Wish, desire
+from dnssync.core.desire import desire
 from dnssync.core.model import KeyPair, Limits
 from dnssync.core.plan import Intent, Plan, digest
 from dnssync.core.policy import MailPolicy
+from dnssync.core.wish import Wish
 from tests.zonetext import host, silent, zone
 
 KEY = KeyPair("example.org", "s1", "rsa2048", "AAAA", 1, 1, 1, 1, retired=2)

@@ -7,11 +7,12 @@ from typing import ClassVar
 
 import pytest
 
-from dnssync.core.desire import Desired, Wish, desire, domains_of
+from dnssync.core.desire import desire, domains_of
 from dnssync.core.host import Address, Host, MailDomain, Transport
 from dnssync.core.model import KeyPair, Limits, Owner
 from dnssync.core.ownership import Applied
 from dnssync.core.policy import DmarcPolicy, MailPolicy, SpfPolicy
+from dnssync.core.wish import Desired, Wish
 from dnssync.core.zone_view import dns_of
 from tests.zonetext import host, silent, told, zone
 

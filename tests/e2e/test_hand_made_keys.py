@@ -61,6 +61,26 @@ def test_two_selectors_of_one_domain(tmp_path: Path) -> None:
             assert phases["one"] == phases["two"] == "active"
 
 
+def test_a_record_behind_a_cname(tmp_path: Path) -> None:
+    """A key whose record somebody else keeps behind a CNAME is taken on with that text and signs on; the CNAME stays."""
+    with EximHost(hostnames=(DOMAIN,)) as exim:
+        record = made(exim, "one").replace("one._domainkey", "one.keys").replace("k=rsa;", "k=rsa; t=s;")
+        zone = ZONE + record + "one._domainkey 300 IN CNAME one.keys\n"
+        with Bind(tmp_path / "bind", {DOMAIN: zone}) as bind:
+            signs_by_hand(exim, DOMAIN, "one")
+            site = Site(tmp_path, exim, bind)
+            before = [row for row in bind.transfer(DOMAIN) if row[0].startswith("one.")]
+            assert len(before) == 2
+            for _ in range(2):
+                code, out = site.run("apply", "--yes")
+                assert code == 0, out
+                assert f"\n{DOMAIN}: one\n" in exim.map.read_text()
+                assert [row for row in bind.transfer(DOMAIN) if row[0].startswith("one.")] == before
+            code, out = site.run("status", "--json")
+            [key] = [row for row in json.loads(out)["keys"] if row["key"]["selector"] == "one"]
+            assert key["phase"] == "active" and "t=s" in key["key"]["record"]
+
+
 def test_a_copy_that_cannot_be_made_stops_its_zone_alone(tmp_path: Path) -> None:
     """Where another key lies already, that zone gets nothing and says why; its neighbour gets everything."""
     with EximHost(hostnames=(DOMAIN, OTHER)) as exim:
