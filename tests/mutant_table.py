@@ -231,6 +231,19 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
     ("dnssync/core/desire.py", "tests/core/test_hand_made.py"): [
         ("if kept_elsewhere(key, name, wish):", "if False:"),
     ],
+    ("dnssync/core/desire.py", "tests/core/test_parked.py"): [
+        ("if (not found or unparked) and", "if not found and"),
+        ("    if standing is not None and unparked:", "    if False:"),
+        ('elif strict and "p" not in policy.explicit', "elif strict"),
+        ('and policy.p != "reject":', "and True:"),
+        ("unparked = strict and was_parked(", "unparked = was_parked("),
+        ("unparked = strict and was_parked(", "unparked = strict or was_parked("),
+    ],
+    ("dnssync/core/desire_dmarc.py", "tests/core/test_parked.py"): [
+        ("for record in (ours, dmarc.parse(found[0].text))", "for record in (dmarc.parse(found[0].text),)"),
+        ("for record in (ours, dmarc.parse(found[0].text))", "for record in (ours,)"),
+        ("all(map(spf.is_all, ", "any(map(spf.is_all, "),
+    ],
     ("dnssync/core/decide.py", "tests/core/test_frozen.py"): [
         ("_fallen_back(seen, domain, steps) if domain in seen.frozen else _line", "_line"),
         (" if seen.sights.get((domain, name)) is Sight.VISIBLE)", ")"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from dnssync.core import dkim, dmarc, spf, spf_merge
-from dnssync.core.desire_dmarc import first_policy, refused_address
+from dnssync.core.desire_dmarc import first_policy, refused_address, strict_by_us, was_parked
 from dnssync.core.desire_spf import SpfWish, helo_ips, helo_names, helo_terms, own_terms, sender_ips
 from dnssync.core.hand_made import kept_elsewhere
 from dnssync.core.host import MailDomain
@@ -185,19 +185,35 @@ def _dmarc(draft: _Draft, domain: str, mail: MailDomain, parked: bool) -> None:
         if kept:
             wanted[tag] = ",".join(kept)
     because = "the policy of the configuration"
-    if not owned(wish.found.get((name, "TXT")), Owner.DMARC) and "p" not in policy.explicit:
+    found = owned(wish.found.get((name, "TXT")), Owner.DMARC)
+    strict = strict_by_us(found, wish.ledger.get((name, "TXT", Owner.DMARC)))
+    unparked = strict and was_parked(wish.ledger.get((draft.name(domain), "TXT", Owner.SPF)))
+    if (not found or unparked) and "p" not in policy.explicit:
         first = first_policy(domain, policy.p, wish.dns)
         if isinstance(first, Refusal):
             draft.refusals.append(first)
             return
         wanted["p"], because = first
-    _dmarc_claim(draft, name, domain, wanted, policy.explicit, because)
+    elif strict and "p" not in policy.explicit and policy.p != "reject":
+        draft.notices.append(
+            Notice("dmarc_kept", f"{domain}: its DMARC record says p=reject. dnssync wrote that, perhaps when the domain was parked, and "
+                   f"never weakens a policy by itself: for p={policy.p} set zones.{wish.zone}.dmarc.p.")
+        )  # fmt: skip
+    _dmarc_claim(draft, name, domain, wanted, policy.explicit, because, unparked=unparked)
 
 
 def _dmarc_claim(
-    draft: _Draft, name: str, domain: str, wanted: Mapping[str, str], explicit: frozenset[str], because: str
+    draft: _Draft,
+    name: str,
+    domain: str,
+    wanted: Mapping[str, str],
+    explicit: frozenset[str],
+    because: str,
+    *,
+    unparked: bool = False,
 ) -> None:
-    """Merge our tags into what stands at the (relative) name and claim the result."""
+    """Merge our tags into what stands at the (relative) name and claim the result. `unparked`: the policies that stand
+    there are ours, from the time that the domain was parked, and count for nothing."""
     found = owned(draft.wish.found.get((name, "TXT")), Owner.DMARC)
     applied = draft.wish.ledger.get((name, "TXT", Owner.DMARC))
     try:
@@ -206,6 +222,8 @@ def _dmarc_claim(
         full = absolute(name, draft.wish.zone)
         draft.invalid("dmarc_found_invalid", full, f'DMARC record that stands there, "{found[0].text}"', error)
         return
+    if standing is not None and unparked:
+        standing = dmarc.Record(tuple(tag for tag in standing.tags if tag[0] not in dmarc.POLICY_TAGS))
     merged = dmarc.merge(found=standing, applied=applied.added if applied else "", wanted=wanted, explicit=explicit)
     draft.claim(name, "TXT", Owner.DMARC, str(merged.record), domain, because)
     draft.added[(name, "TXT")] = merged.added

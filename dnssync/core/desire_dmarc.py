@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dnssync.core import dmarc
+from dnssync.core import dmarc, spf
 from dnssync.core.host import MailDomain
-from dnssync.core.model import Notice, Refusal
+from dnssync.core.model import Notice, Refusal, Value
+from dnssync.core.ownership import Applied
 
 Dns = Callable[[str, str], tuple[str, ...] | None]
 
@@ -30,6 +31,27 @@ def first_policy(domain: str, policy: str, dns: Dns) -> tuple[str, str] | Refusa
     if got is None or dmarc.strength(got.policy) <= dmarc.strength(policy):
         return policy, "the policy of the configuration"
     return got.policy, f"{got.source} gives the domain p={got.policy} today, and a policy is never weakened"
+
+
+def strict_by_us(found: tuple[Value, ...], applied: Applied | None) -> bool:
+    """Whether p, sp and np stand there as reject and the ledger says that all three are ours, as parking writes them."""
+    try:
+        ours = dmarc.parse(applied.added) if applied is not None else dmarc.Record()
+        return len(found) == 1 and all(
+            record.get(tag).lower() == "reject"
+            for record in (ours, dmarc.parse(found[0].text))
+            for tag in dmarc.POLICY_TAGS
+        )
+    except ValueError:
+        return False
+
+
+def was_parked(applied: Applied | None) -> bool:
+    """Whether the SPF record that we wrote last lets nobody send, as that of a parked domain, and of no other."""
+    try:
+        return applied is not None and all(map(spf.is_all, spf.parse(applied.value).terms))
+    except ValueError:
+        return False
 
 
 def refused_address(uri: str, mail: MailDomain) -> Notice | None:
