@@ -23,6 +23,7 @@ from dnssync.core.ownership import Agreed, Ledger, owned, owns, shows
 from dnssync.core.pass_notices import silent
 from dnssync.core.sighting import Question, Sight, sight
 from dnssync.core.zone_view import Zone
+from dnssync.errors import DnssyncError
 from dnssync.keystore import Keystore
 from dnssync.resolver import Resolver
 from dnssync.state import LedgerEntry, State
@@ -52,15 +53,16 @@ class Line:
     def observe(self, only: Sequence[str] = (), *, adopt: bool = False) -> Observed:
         """Look at everything once: exim, the keys, the zones at their providers, the authoritative servers.
 
-        `only` names zones or domains; other zones are left out. Raises `EximError` where exim cannot be asked; a zone
-        that cannot be read says so in `ZoneView.problem` and stops no other.
+        `only` names zones or domains; other zones are left out. Raises `EximError` where exim cannot be asked, and
+        `DnssyncError` where `only` names what is neither; a zone that cannot be read says so in `ZoneView.problem` and
+        stops no other.
         """
         now = int(self.now())
         keys, current = self.state.keys(), signing_map.read(self.config.exim.map)
         self.progress("asking exim")
         host = self._host(keys, current)
         served = self._served(host)
-        chosen = [zone for zone in self.config.zones.values() if _chosen(zone.name, served[zone.name], only)]
+        chosen = _chosen(self.config, served, only)
         requests = self.state.requests(now)
         confirmed = frozenset((request.kind, request.subject) for request in requests)
         views = tuple(self._view(zone, served[zone.name], adopt, confirmed) for zone in chosen)
@@ -115,6 +117,10 @@ class Line:
             if uri.startswith("mailto:")
         ]
         return self.observe_host(sorted(names), sorted(set(recipients)))
+
+    def served(self) -> dict[str, tuple[str, ...]]:
+        """The mail domains of each configured zone. Asks exim; raises `EximError`."""
+        return self._served(self._host(self.state.keys(), signing_map.read(self.config.exim.map)))
 
     def _served(self, host: Host) -> dict[str, tuple[str, ...]]:
         """The mail domains of each configured zone: those named for it, else those that exim has in it."""
@@ -296,8 +302,20 @@ def _spelled(kind: str, text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _chosen(zone: str, domains: Sequence[str], only: Sequence[str]) -> bool:
-    return not only or zone in only or any(domain in only for domain in domains)
+def _chosen(config: Config, served: Mapping[str, tuple[str, ...]], only: Sequence[str]) -> list[ZoneConfig]:
+    """The zones that are named, or whose domains are; all where nothing is. Raises `DnssyncError` for another name."""
+    for name in only:
+        if name not in served and not any(name in domains for domains in served.values()):
+            raise no_domain(config, name)
+    return [z for z in config.zones.values() if not only or z.name in only or any(d in only for d in served[z.name])]
+
+
+def no_domain(config: Config, name: str) -> DnssyncError:
+    """What to tell of a name in a configured zone that is none of its mail domains."""
+    zone = zone_of(name, config.zones) or ""
+    named = zone in config.zones and config.zones[zone].domains is not None
+    why = f"zones.{zone}.domains in {config.file} does not name it" if named else "exim has no such domain"
+    return DnssyncError(f"{name}: {why}; its zone is {zone}.")
 
 
 def again(seen: Observed, made: Sequence[KeyPair]) -> Observed:

@@ -35,8 +35,18 @@ class Intents:
     def _execute(self, statement: Any, rows: Sequence[dict[str, Any]] | None = None) -> Any: ...
 
     def begin(self, zone: str, provider: str, entries: Iterable[LedgerEntry], at: int) -> int:
-        """Note what is about to be written; `finish` closes it. What a crash leaves open is found by `unfinished`."""
-        return self._intend(WRITE, zone, provider, json.dumps([asdict(entry) for entry in entries]), at)
+        """Note what is about to be written; `finish` closes it. What a crash leaves open is found by `unfinished`; the same,
+        meant again, takes the place of the older note, so that a write that goes on failing leaves one."""
+        from dnssync.state_schema import intents as table
+
+        entries = tuple(entries)
+        rows = self._select(table, lambda row: (row.id, _entries(row.data)), table.c.zone == zone,
+                            table.c.provider == provider, table.c.kind == WRITE)  # fmt: skip
+        with self.transaction():
+            for number, older in rows:
+                if _undated(older) == _undated(entries):
+                    self._execute(table.delete().where(table.c.id == number))
+            return self._intend(WRITE, zone, provider, json.dumps([asdict(entry) for entry in entries]), at)
 
     def intend_key(self, domain: str, selector: str, algorithm: str, at: int) -> int:
         """Note a key that is about to be made, before its file exists."""

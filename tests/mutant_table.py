@@ -296,7 +296,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("LONG = 40", "LONG = 41"),
         ("LONG = 40", "LONG = 20"),
         ("LONG = 40", "LONG = 4000"),
-        ('_count(refused, "zone") + " refused" if refused else "",', '"",'),
+        ('count(refused, "zone") + " refused" if refused else "",', '"",'),
         ("open_zones = [plan for plan in got.zones if not plan.refusals]", "open_zones = got.zones"),
         ("stays = [value for value in new if value in old]", "stays = []"),
         ("for value in old if value not in new]", "for value in old]"),

@@ -113,6 +113,15 @@ class TestSummary:
         got = decision(failed={"a.example": "a.example: REFUSED"}, map_after={"c.example": ("s1",)})
         assert render.summary(got) == "1 line of exim's map to write, 1 zone failed."
 
+    def test_two_providers(self) -> None:
+        """A zone is one zone, at however many providers; one that says something at one of them is shown at all."""
+        quiet, loud = plan("a.example", changes=0), plan("b.example", changes=0)
+        refused = plan("b.example", refused=True)
+        assert next(line for line, _ in render.decision(decision(quiet, quiet))) == "1 zone: nothing to do."
+        lines = [line for line, _ in render.decision(decision(quiet, quiet, loud, refused, refused))]
+        assert lines.count("b.example at bind") == 1 and "1 zone: nothing to do." in lines
+        assert lines[-1] == "1 zone refused."
+
     def test_nothing(self) -> None:
         """Only where nothing is open is there nothing to do."""
         assert render.summary(decision(plan("a.example", changes=0))) == "Nothing to do: DNS holds what it should."

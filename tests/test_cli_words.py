@@ -89,6 +89,42 @@ class TestFreeze:
         assert scene.run("freeze", "esferas.exampel") == 1
         assert f"did you mean {DOMAIN}?" in told(scene)
 
+    def test_no_mail_domain(self, scene: Scene) -> None:
+        """A name in the zone that exim has not cannot be frozen; thawing it tells that nothing was."""
+        before = events(scene)
+
+        assert scene.run("freeze", f"www.{DOMAIN}") == 1
+        assert f"www.{DOMAIN}: exim has no such domain; its zone is {DOMAIN}." in told(scene)
+        assert scene.run("freeze", "--off", f"www.{DOMAIN}") == 0 and "was not frozen" in told(scene)
+        assert events(scene) == before
+
+    def test_a_domain_that_has_nothing_yet(self, open_folder: Path) -> None:
+        """exim is asked about a domain that dnssync never wrote for."""
+        scene = Scene(open_folder / "scene")
+        with scene.served():
+            assert scene.run("freeze", DOMAIN) == 0
+            assert "alone" not in told(scene)
+
+    def test_one_of_several(self, scene: Scene) -> None:
+        """Freezing the domain that is named as the zone tells which others go on."""
+        text = scene.stage.config.read_text()
+        scene.stage.config.write_text(
+            text.replace(f"  {DOMAIN}:", f"  {DOMAIN}:\n    domains: [{DOMAIN}, mail.{DOMAIN}]")
+        )
+
+        assert scene.run("freeze", DOMAIN) == 0
+        assert f"It is this domain alone: others of the zone {DOMAIN} go on (mail.{DOMAIN})." in told(scene)
+
+    def test_a_zone_that_is_no_domain(self, open_folder: Path) -> None:
+        """Where the zone itself has no mail, its domains are named."""
+        scene = Scene(open_folder / "scene")
+        with scene.served():
+            text = scene.stage.config.read_text()
+            scene.stage.config.write_text(text.replace(f"  {DOMAIN}:", f"  {DOMAIN}:\n    domains: [mail.{DOMAIN}]"))
+            assert scene.run("freeze", DOMAIN) == 1
+            assert f"is a zone and no mail domain: freeze those in it, one by one (mail.{DOMAIN})." in told(scene)
+            assert scene.run("freeze", f"www.{DOMAIN}") == 1 and "does not name it; its zone is" in told(scene)
+
 
 class TestConfirm:
     @pytest.mark.parametrize("what", ["narrow", "gone", "servers"])
@@ -184,6 +220,9 @@ class TestHistory:
     [
         (("plan", "esferas.exampel"), f"lies in no configured zone; did you mean {DOMAIN}?"),
         (("plan", "mail.example"), f"lies in no configured zone; configured are {DOMAIN}."),
+        (("plan", f"www.{DOMAIN}"), f"www.{DOMAIN}: exim has no such domain; its zone is {DOMAIN}."),
+        (("apply", "--yes", f"_dmarc.{DOMAIN}"), f": exim has no such domain; its zone is {DOMAIN}."),
+        (("plan", ""), "Error: an empty name names nothing: leave it out, or give a domain or a zone."),
         (("release", "esferas.exampel"), f"in a zone esferas.exampel; did you mean {DOMAIN}?"),
         (("plam",), "there is no command 'plam'; did you mean plan?"),
         (("resolve",), "there is no command 'resolve'; see dnssync --help"),
@@ -242,7 +281,8 @@ def test_names_as_people_write_them() -> None:
 def test_idn_on_the_command_line(scene: Scene) -> None:
     """A domain that is written in letters beyond ASCII is the one that is configured as A-labels."""
     text = scene.stage.config.read_text()
-    scene.stage.config.write_text(text.replace(f"  {DOMAIN}:", "  xn--bcher-kva.example:"))
+    entry = "  xn--bcher-kva.example:\n    domains: [bücher.example]"
+    scene.stage.config.write_text(text.replace(f"  {DOMAIN}:", entry))
 
     assert scene.run("freeze", "Bücher.example") == 0
     assert "xn--bcher-kva.example is frozen" in told(scene)

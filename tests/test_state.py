@@ -98,6 +98,21 @@ def test_intents(url: str) -> None:
     assert state.unfinished_keys() == ((key, "example.org", "s9", 4),)
 
 
+def test_meant_again(url: str) -> None:
+    """A write that goes on failing leaves one note, the newest; another one, or at another provider, has its own."""
+    state = State.open(url)
+    other = replace(ENTRY, value="v=spf1 mx ~all")
+    for at in (1, 2, 3):
+        last = state.begin("example.org", "bind", [replace(ENTRY, applied_at=at)], at)
+    assert state.unfinished("example.org") == (replace(ENTRY, applied_at=3),)
+    state.begin("example.org", "bind", [other], 4)
+    state.begin("example.org", "second", [replace(ENTRY, provider="second")], 4)
+    state.begin("example.com", "bind", [ENTRY], 4)
+    assert len(state.unfinished("example.org")) == 3
+    state.finish(last)
+    assert [entry.value for entry in state.unfinished("example.org")] == [other.value, ENTRY.value]
+
+
 def test_handed_over(url: str) -> None:
     """What a person was given to enter is noted once, until it is settled or its zone is forgotten; a write is no such word."""
     state = State.open(url)

@@ -99,7 +99,13 @@ def _run(args: Sequence[str], context: Context) -> int:
     try:
         result = group.main(list(args), prog_name="dnssync", obj=context, standalone_mode=False)
     except click.UsageError as error:
-        error.show(context.stderr)
+        words = list(args)
+        if (
+            "--json" in words[: words.index("--") if "--" in words else None]
+        ):  # it may stand after what was not understood
+            context.emit({"error": error.format_message(), "mistakes": [], "exit": USAGE})
+        else:
+            error.show(context.stderr)
         return USAGE
     except (click.Abort, KeyboardInterrupt):
         if context.debug:

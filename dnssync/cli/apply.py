@@ -42,7 +42,9 @@ def command(context: Context, domains: tuple[str, ...], file: str | None, adopt:
     Exit codes: 0 done, 3 refused (by the guard, or nobody said yes), 1 failed.
     """
     only = chosen(context, domains)
-    agreed = _reviewed(file) if file is not None else None
+    agreed = None
+    if file is not None:
+        agreed, only, adopt = _reviewed(context, file, only, adopt)
     if agreed is None and not yes:
         agreed = _asked(context, only, adopt)
         if agreed is None:
@@ -57,15 +59,25 @@ def command(context: Context, domains: tuple[str, ...], file: str | None, adopt:
     return 1 if report.failed else 3 if report.refused else 0
 
 
-def _reviewed(file: str) -> str:
-    """The digest of a plan that was written to a file."""
+def _reviewed(context: Context, file: str, only: tuple[str, ...], adopt: bool) -> tuple[str, tuple[str, ...], bool]:
+    """The digest of a plan that was written to a file, the names that it was asked for, and whether it takes over."""
     try:
         data = json.loads(Path(file).read_text(encoding="utf-8"))
-        return digest([from_json(plan) for plan in data["plans"]])
+        agreed = digest([from_json(plan) for plan in data["plans"]])
+        names, taken = tuple(str(name) for name in data["only"]), data["adopt"] is True
     except OSError as error:
         raise DnssyncError(f"{file} cannot be read: {error.strerror}.") from None
     except (ValueError, KeyError, TypeError):
         raise DnssyncError(f"{file} is no plan; `dnssync plan --out {file}` writes one.") from None
+    if only and {*only} != {*names}:
+        raise click.UsageError(
+            f"{file} is a plan for {' '.join(names) or 'all zones'}; leave out the names beside --plan."
+        )
+    if adopt and not taken:
+        raise click.UsageError(
+            f"{file} was written without --adopt, and takes nothing over; leave --adopt out, or plan anew."
+        )
+    return agreed, chosen(context, names), taken
 
 
 def _asked(context: Context, only: tuple[str, ...], adopt: bool) -> str | None:
@@ -79,11 +91,12 @@ def _asked(context: Context, only: tuple[str, ...], adopt: bool) -> str | None:
         return plan_digest(got)
     answer = context.ask("Write this?")
     if answer is None:
-        context.warn(
-            "Nothing was written: there is no terminal to ask at. Say --yes, or apply a reviewed plan with --plan FILE."
-        )
+        why = "with --json nobody is asked" if context.json else "there is no terminal to ask at"
+        told = f"Nothing was written: {why}. Say --yes, or apply a reviewed plan with --plan FILE."
         if context.json:
-            context.emit({**as_data(got, by_hand(line, got)), "exit": 3})
+            context.emit({**as_data(got, by_hand(line, got)), "error": told, "exit": 3})
+        else:
+            context.warn(told)
         return None
     if not answer:
         context.warn("Nothing was written.")
@@ -216,11 +229,14 @@ def _tell(context: Context, report: Report) -> None:
     for outcome in report.outcomes:
         if outcome.instructions:
             context.say(
-                f"{outcome.zone} at {outcome.provider}: {len(outcome.changes)} record sets to be changed by hand",
+                f"{outcome.zone} at {outcome.provider}: {render.count(len(outcome.changes), 'record set')} to be changed by hand",
                 "yellow",
             )
         elif outcome.changes:
-            context.say(f"{outcome.zone} at {outcome.provider}: {len(outcome.changes)} record sets written", "green")
+            context.say(
+                f"{outcome.zone} at {outcome.provider}: {render.count(len(outcome.changes), 'record set')} written",
+                "green",
+            )
         render.show(context, render.by_hand(outcome.instructions))
         for sentence in outcome.made_good:
             context.say(f"{outcome.zone} at {outcome.provider}: {sentence}", "green")
@@ -244,15 +260,16 @@ def _tell(context: Context, report: Report) -> None:
         context.say("Pending:")
         cells = [(k.domain, k.selector, p.value, moment(w) if w else "–") for k, p, w, _ in rows]
         lines = render.table(("domain", "key", "phase", "next look"), cells)
-        reasons = dict.fromkeys((phase.value, _reason(key, why)) for key, phase, _, why in rows)
+        reasons = dict.fromkeys((phase.value, _reason(key, phase, why)) for key, phase, _, why in rows)
         for phase, why in reasons:
             lines += render.wrapped(f"{phase}: ", why, "", render.width(context) - 2)
         render.show(context, [("  " + text, style) for text, style in lines])
 
 
-def _reason(key: KeyPair, because: str) -> str:
-    """Why a key waits, without its name, so that many keys can share the sentence."""
-    return because.replace(key.selector, "it").removeprefix("it ")
+def _reason(key: KeyPair, phase: Phase, because: str) -> str:
+    """Why a key waits, without its name and its phase, so that many keys can share the sentence under the phase."""
+    told = because.replace(key.selector, "it").removeprefix("it ").removeprefix(f"is {phase.value}")
+    return told.lstrip(":, ")
 
 
 def _data(report: Report) -> dict[str, object]:

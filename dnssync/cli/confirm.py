@@ -39,6 +39,6 @@ def command(context: Context, what: str, subject: str) -> int:
         line.state.add_request(what, subject, now, now + LASTS)
         line.state.add_event(now, "confirm", domain=subject, sentence=f"a person confirmed: {sentence}")
     if context.json:
-        context.emit({"kind": what, "subject": subject, "until": now + LASTS})
+        context.emit({"kind": what, "subject": subject, "until": now + LASTS, "exit": 0})
     context.say(f"Noted until {moment(now + LASTS)}: {sentence}. The next `dnssync plan` shows what follows from it.")
     return 0

@@ -131,8 +131,8 @@ class Context:
             self.warn(f"dnssync: {error}")
 
     def ask(self, question: str) -> bool | None:
-        """Yes or no from a person; None where there is no terminal to ask at."""
-        if not self.stdin.isatty():
+        """Yes or no from a person; None where there is no terminal to ask at, or what is asked about is not shown (`--json`)."""
+        if self.json or not self.stdin.isatty():
             return None
         self.progress("")
         self.stderr.write(f"{question} [y/N] ")
@@ -156,9 +156,11 @@ def json_option(command: F) -> F:
 
 
 def spelled(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Names as the configuration spells them: lower case, A-labels, no final dot."""
+    """Names as the configuration spells them: lower case, A-labels, no final dot. An empty one is a usage error."""
     from dnssync.config_check import Checker
 
+    if any(not name.strip(". ") for name in names):
+        raise click.UsageError("an empty name names nothing: leave it out, or give a domain or a zone.")
     return tuple(Checker().domain("", name) or name.rstrip(".").lower() for name in names)
 
 

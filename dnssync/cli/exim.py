@@ -68,7 +68,7 @@ def command(
     if not install:
         piece, where = installation.shown(Path(confdir), text)
         if context.json:
-            context.emit({"macros": piece, "where": where, "transport": macros.transport_lines()})
+            context.emit({"macros": piece, "where": where, "transport": macros.transport_lines(), "exit": 0})
         else:
             context.stdout.write(piece)
             context.warn(f"\n# {where}")
@@ -89,7 +89,8 @@ def _live(confdir: str) -> bool:
 
 def _tell(context: Context, outcome: installation.Outcome) -> int:
     if context.json:
-        context.emit({"file": str(outcome.file), "changed": outcome.changed, "sentences": outcome.sentences})
+        told = {"file": str(outcome.file), "changed": outcome.changed, "sentences": outcome.sentences}
+        context.emit({**told, "exit": 0})
     for sentence in outcome.sentences:
         context.say(sentence[:1].upper() + sentence[1:])
     return 0

@@ -67,7 +67,7 @@ def command(context: Context, provider: str, command_: str, show: bool, force: b
     configuration.parse(text, path)  # what is written must be readable; a mistake here is ours
     if show:
         if context.json:
-            context.emit({"file": str(path), "zones": zones, "text": text})
+            context.emit({"file": str(path), "zones": zones, "text": text, "exit": 0})
         else:
             context.stdout.write(text)
         return 0
@@ -75,7 +75,7 @@ def command(context: Context, provider: str, command_: str, show: bool, force: b
     # A secret may come to stand in it: nobody reads it but root and the group that the service runs with.
     write_atomically(path, text.encode(), mode=0o640, group=group_id(GROUP))
     if context.json:
-        context.emit({"file": str(path), "zones": zones})
+        context.emit({"file": str(path), "zones": zones, "exit": 0})
     context.say(f"Wrote {path}: {len(local)} domains of exim {host.version} in {len(zones)} zones.")
     context.say("Fill in the provider, then look at what dnssync would do: dnssync plan")
     return 0

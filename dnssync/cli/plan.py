@@ -32,16 +32,18 @@ def command(context: Context, domains: tuple[str, ...], out: str | None, adopt: 
     Exit codes: 0 nothing to do, 2 changes, 3 refused, 1 failed.
     """
     line = context.line(read_only=True)
-    _, got = line.plan(chosen(context, domains), adopt=adopt)
+    only = chosen(context, domains)
+    _, got = line.plan(only, adopt=adopt)
     hand = by_hand(line, got)
+    data = {**as_data(got, hand), "only": only, "adopt": adopt}
     context.progress("")
     if out is not None:
         try:
-            Path(out).write_text(json.dumps(to_json(as_data(got, hand)), indent=2) + "\n", encoding="utf-8")
+            Path(out).write_text(json.dumps(to_json(data), indent=2) + "\n", encoding="utf-8")
         except OSError as error:
             raise DnssyncError(f"{out} could not be written: {error.strerror}.") from None
     if context.json:
-        context.emit(as_data(got, hand))
+        context.emit(data)
     else:
         render.show(context, render.decision(got, render.width(context), hand=hand, hinted=context.hinted))
     return exit_code(got)

@@ -27,17 +27,22 @@ def command(context: Context, zone: str, yes: bool) -> int:
     _known(context, name)
     if not yes:
         answer = context.ask(f"Forget what dnssync wrote in {name}? Its records stay.")
-        if not answer:
+        if not answer and context.json:
+            context.emit(
+                {"zone": name, "error": "Nothing was changed: with --json nobody is asked. Say --yes.", "exit": 3}
+            )
+        elif not answer:
             context.warn(
                 "Nothing was changed." + (" There is no terminal to ask at: say --yes." if answer is None else "")
             )
+        if not answer:
             return 3
     line = context.line(read_only=False)
     with context.lock("release"), line.state.transaction():
         count = line.state.forget(name)
         line.state.add_event(int(context.now()), "release", zone=name, sentence=f"{name} was let go by a person")
     if context.json:
-        context.emit({"zone": name, "forgotten": count})
+        context.emit({"zone": name, "forgotten": count, "exit": 0})
     still = f" It is still configured in {context.config.file}: take it out." if name in context.config.zones else ""
     context.say(f"{name}: {count} records are nobody's but yours now.{still}")
     return 0

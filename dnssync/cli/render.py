@@ -36,10 +36,10 @@ def decision(
     """Everything that a pass would do, zone by zone; zones with nothing to say share one line. `hand`: what a person has
     to enter, by (zone, provider). `hinted`: how sentences with commands in them are told."""
     lines: list[Line] = []
-    quiet = 0
+    loud = {p.plan.zone for p in got.zones if not p.plan.empty or p.plan.map_lines or p.notices or p.refusals}
+    quiet = len({plan.plan.zone for plan in got.zones} - loud)
     for plan in got.zones:
-        if plan.plan.empty and not plan.plan.map_lines and not plan.notices and not plan.refusals:
-            quiet += 1
+        if plan.plan.zone not in loud:
             continue
         lines.extend(zone_block(plan, width, hinted))
         lines.extend(by_hand((hand or {}).get((plan.plan.zone, plan.plan.provider), ())))
@@ -53,7 +53,7 @@ def decision(
     if got.notices:
         lines.append(("", ""))
     if quiet:
-        lines.append((f"{quiet} zone{'s' if quiet > 1 else ''}: nothing to do.", ""))
+        lines.append((f"{count(quiet, 'zone')}: nothing to do.", ""))
     lines.append((summary(got), "bold"))
     return lines
 
@@ -64,12 +64,12 @@ def summary(got: Decision) -> str:
     changes = sum(len(plan.plan.changes) for plan in open_zones)
     keys = len({intent for plan in open_zones for intent in plan.plan.intents})
     lines = sum(got.map_before.get(domain) != selectors for domain, selectors in got.map_after.items())
-    parts = [_count(changes, "record set") + " to change" if changes else "", _count(keys, "key") + " to make" if keys else "",
-             _count(lines, "line") + " of exim's map to write" if lines else ""]  # fmt: skip
-    refused, failed = sum(bool(plan.refusals) for plan in got.zones), len(got.failed)
+    parts = [count(changes, "record set") + " to change" if changes else "", count(keys, "key") + " to make" if keys else "",
+             count(lines, "line") + " of exim's map to write" if lines else ""]  # fmt: skip
+    refused, failed = len({plan.plan.zone for plan in got.zones if plan.refusals}), len(got.failed)
     parts += [
-        _count(refused, "zone") + " refused" if refused else "",
-        _count(failed, "zone") + " failed" if failed else "",
+        count(refused, "zone") + " refused" if refused else "",
+        count(failed, "zone") + " failed" if failed else "",
     ]
     told = ", ".join(part for part in parts if part)
     if not told and any(notice.reason == "servers_silent" for notice in got.notices):
@@ -174,5 +174,6 @@ def width(context: Context) -> int:
     return context.console.width if context.terminal else 100
 
 
-def _count(number: int, what: str) -> str:
+def count(number: int, what: str) -> str:
+    """`1 zone`, `2 zones`."""
     return f"{number} {what}{'' if number == 1 else 's'}"

@@ -44,8 +44,12 @@ def unusable(seen: Observed) -> list[Notice]:
     return [
         Notice(
             "signing_key_unusable",
-            f"exim is told to sign mail of {', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''} {what}"
-            + ("" if "take it on" in what else " Such mail leaves unsigned, or waits where DKIM_STRICT is set."),
+            f"exim is told to sign mail of {', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''} "
+            + (
+                what
+                if "take it on" in what
+                else what.rstrip(".") + ". Such mail leaves unsigned, or waits where DKIM_STRICT is set."
+            ),
         )
         for what, names in told.items()
     ]
