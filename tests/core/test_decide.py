@@ -113,10 +113,12 @@ def test_unusable_keys_are_told() -> None:
     signers = (
         Signer("example.org", "s1", "/k.pem", problem="/k.pem is not there."),
         Signer("example.org", "s2", "(inline)", "rsa2048", "A"),
+        Signer("example.org", "s3", "/n.pem", problem="there is no such file"),
     )
     mail = replace(
         host("example.org").domains[0], transports=(Transport("remote_smtp", takes_macros=True, signers=signers),)
     )
     got = decide(seen(host=replace(host(), domains=(mail,))))
     words = [notice.sentence for notice in got.notices if notice.reason == "signing_key_unusable"]
-    assert len(words) == 2 and "/k.pem is not there" in words[0] and "write it to a file" in words[1]
+    assert len(words) == 3 and "/k.pem is not there. Such mail" in words[0] and "write it to a file" in words[1]
+    assert "no such file. Such mail" in words[2]
