@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from dnssync.core import dkim, dmarc, spf, spf_check
+from dnssync.core.guard_selectors import beside_a_key, selector_ours, short
 from dnssync.core.model import Change, Claim, KeyPair, Kind, Notice, Owner, Phase, Refusal, RRset, absolute
-from dnssync.core.ownership import Agreed, Ledger, claim_key, foreign, owned, same, taken_over
+from dnssync.core.ownership import Agreed, Ledger, claim_key, foreign, owned, taken_over
 from dnssync.core.plan import Plan
 
 Finding = Refusal | Notice
@@ -81,7 +82,7 @@ def _foreign_kept(case: Case) -> Iterator[Finding]:
         if change.old != case.found.get((change.name, change.type)):
             yield Refusal("stale", f"{where}: the plan does not start from what was read. Run it again.")
         if claim.owner is Owner.DKIM:
-            yield from _selector_ours(case, change, claim, where)
+            yield from selector_ours(case, change, claim, where)
         elif foreign(change.old, claim.owner) != foreign(change.new, claim.owner):
             yield Refusal(
                 "foreign_lost",
@@ -90,40 +91,6 @@ def _foreign_kept(case: Case) -> Iterator[Finding]:
             )
         elif change.old and change.new and foreign(change.new, claim.owner) and change.old.ttl != change.new.ttl:
             yield Refusal("foreign_ttl", f"{where}: the TTL of values that are not dnssync's would change.")
-
-
-def _selector_ours(case: Case, change: Change, claim: Claim, where: str) -> Iterator[Finding]:
-    applied = case.ledger.get(claim_key(claim))
-    known = {key.record for key in case.keys if key.record} | ({applied.value} if applied else set())
-    for value in change.old.values if change.old else ():
-        mine = {*known, *([claim.value] if claim.value is not None else [])}
-        if not any(same(Owner.DKIM, value.text, text) for text in mine) and not _ours_by_key(case, claim, value.text):
-            selector = claim.name.partition("._domainkey")[0]
-            adopted = any(k.adopted and (k.domain, k.selector) == (claim.domain, selector) for k in case.keys)
-            if adopted:
-                yield Refusal(
-                    "adopted_key_differs",
-                    f'{where}: holds "{_short(value.text)}", which is another key than the one that exim signs {claim.domain} '
-                    "with under this selector: receivers refuse that mail's signature today. Put the right key there, or take "
-                    f"the record out at {case.plan.provider} and let dnssync write it; or point exim at the other key.",
-                )
-                continue
-            yield Refusal(
-                "selector_taken",
-                f'{where}: holds "{_short(value.text)}", which dnssync did not write. If nobody needs it, delete it at '
-                f"{case.plan.provider} by hand and run dnssync again; a key of dnssync's never replaces it.",
-            )
-
-
-def _ours_by_key(case: Case, claim: Claim, text: str) -> bool:
-    """Whether a text found at one of our selectors carries the public half that we hold for it."""
-    selector = claim.name.partition("._domainkey")[0]
-    keys = [key for key in case.keys if key.selector == selector and key.domain == claim.domain]
-    try:
-        record = dkim.parse(text)
-    except ValueError:
-        return False
-    return any(record.p == key.public_key for key in keys) or (bool(keys) and not record.p)
 
 
 def _signing_keys_stay(case: Case) -> Iterator[Finding]:
@@ -169,11 +136,11 @@ def _map_lines_published(case: Case) -> Iterator[Finding]:
 def _one_record(case: Case) -> Iterator[Finding]:
     """Two SPF (RFC 7208 §4.5) or two DMARC records (RFC 9989) at one name are as bad as none."""
     for claim in case.claims:
-        if claim.owner is Owner.DKIM:
-            continue
         values = owned(case.found.get(claim.key), claim.owner)
-        if len(values) > 1:
-            texts = " and ".join(f'"{_short(value.text)}"' for value in values)
+        if claim.owner is Owner.DKIM:
+            yield from beside_a_key(case, claim, values)
+        elif len(values) > 1:
+            texts = " and ".join(f'"{short(value.text)}"' for value in values)
             label = "DMARC" if claim.owner is not Owner.SPF else "SPF"
             yield Refusal(
                 "two_records",
@@ -336,7 +303,3 @@ def refusals(findings: tuple[Finding, ...]) -> tuple[Refusal, ...]:
 def notices(findings: tuple[Finding, ...]) -> tuple[Notice, ...]:
     """Only what a person should know."""
     return tuple(finding for finding in findings if isinstance(finding, Notice))
-
-
-def _short(text: str, length: int = 60) -> str:
-    return text if len(text) <= length else text[: length - 1] + "…"

@@ -284,3 +284,13 @@ class TestZone:
         got = replace(case("", spf_claim()), found={}, known_before=3)
         assert "zone_empty" in reasons(got)
         assert "zone_empty" not in reasons(replace(got, known_before=0))
+
+
+@pytest.mark.parametrize(("zone_text", "wanted"), [
+    (f's1._domainkey IN TXT "{DKIM}"\ns1._domainkey IN TXT "v=DKIM1; p=QUJD"', ["selector_taken"]),
+    (f's1._domainkey IN TXT "{DKIM}"\ns1._domainkey IN TXT "x=1"', ["selector_taken"]),
+    ('s1._domainkey IN TXT "v=DKIM1;k=rsa;p=AAAA"', []),
+])  # fmt: skip
+def test_a_second_record_at_a_selector(zone_text: str, wanted: list[str]) -> None:
+    """Beside our key anything else makes signatures fail by chance, though no change of ours touches it."""
+    assert reasons(case(zone_text, dkim_claim(), keys=(KEY,))) == wanted
