@@ -21,6 +21,7 @@ from dnssync.core.host import Address, Host
 from dnssync.core.model import KeyPair, Notice, Owner, Provider, ProviderError, RRset, Value, relative, zone_of
 from dnssync.core.ownership import Agreed, Ledger, owned, owns, shows
 from dnssync.core.pass_notices import silent
+from dnssync.core.rotation import SERVING, Policy, phase
 from dnssync.core.sighting import Question, Sight, sight
 from dnssync.core.zone_view import Zone
 from dnssync.errors import DnssyncError
@@ -73,6 +74,7 @@ class Line:
             if zone_of(key.domain, self.config.zones) not in unread  # its record must be seen when it is taken on
         )
         problems = {(key.domain, key.selector): self.keystore.problem(key) for key in keys if key.removed is None}
+        serving = {(key.domain, key.selector) for key in keys if phase(key, Policy(), now) in SERVING}
         keys = (*keys, *hand_made)
         self.progress("asking the authoritative servers")
         sights, unanswered = self.sights(keys, views)
@@ -94,7 +96,11 @@ class Line:
                 *host.notices,
                 *self._homeless(host),
                 *silent(unanswered),
-                *(Notice("key_unusable", f"{domain}: {told}") for (domain, _), told in problems.items() if told),
+                *(
+                    Notice("key_unusable", f"{at[0]}: {told}")
+                    for at, told in problems.items()
+                    if told and at in serving
+                ),
             ),
         )
 

@@ -146,6 +146,22 @@ class TestStatusAndHistory:
         assert scene.run("status") == 1 and ".pem" in told(scene)
         assert data(scene, "status")["exit"] == 1
 
+    def test_a_lost_key_that_was_replaced(self, scene: Scene) -> None:
+        """Once its successor signs, a lost key needs nobody any more: neither status nor a pass speaks of its file."""
+        for _ in range(5):
+            assert scene.run("apply", "--yes") == 0
+            scene.now += 5000
+        lost = next(scene.stage.keys.rglob("*.pem"))
+        lost.unlink()
+        assert "key_unusable" in {notice["reason"] for notice in data(scene, "plan")["notices"]}
+        for _ in range(6):
+            assert scene.run("apply", "--yes") == 0
+            scene.now += 5000
+        phases = {row["key"]["selector"]: row["phase"] for row in data(scene, "status")["keys"]}
+        assert phases.pop(lost.stem) == "retired" and set(phases.values()) == {"active"}
+        assert scene.run("status") == 0 and lost.name not in told(scene)
+        assert "key_unusable" not in {notice["reason"] for notice in data(scene, "plan")["notices"]}
+
 
 class TestFreeze:
     def test_frozen_and_thawed(self, scene: Scene) -> None:

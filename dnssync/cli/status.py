@@ -11,7 +11,7 @@ from dnssync import signing_map
 from dnssync.cli import render
 from dnssync.cli.context import Context, chosen, json_option
 from dnssync.core.model import KeyPair, Phase, zone_of
-from dnssync.core.rotation import Policy, due, moment, phase
+from dnssync.core.rotation import SERVING, Policy, due, moment, phase
 from dnssync.keystore import Keystore
 from dnssync.state import State, ZoneRecord
 
@@ -36,7 +36,7 @@ def command(context: Context, domains: tuple[str, ...]) -> int:
     unusable = {
         (k.domain, k.selector): told
         for k in keys
-        if k.removed is None and (told := Keystore(context.config.keys).problem(k))
+        if phase(k, Policy(), now) in SERVING and (told := Keystore(context.config.keys).problem(k))
     }
     troubled: list[object] = [*unusable]
     troubled += [zone for zone, record in records.items() if record is not None and not _good(record)]

@@ -25,6 +25,7 @@ MARGIN = 10 * MINUTE
 FOREIGN_QUEUES = 5 * DAY  # RFC 5321 §4.5.4.1: give-up time is at least 4–5 days
 JITTER = 0.2
 COMING = frozenset({Phase.GENERATED, Phase.PUBLISHED, Phase.READY})
+SERVING = COMING | {Phase.ACTIVE}  # whose private half is missed where it is lost: it signs, or will
 
 
 @dataclass(frozen=True, slots=True)
