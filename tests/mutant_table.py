@@ -193,7 +193,6 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
     ],
     ("dnssync/core/guard_selectors.py", "tests/core/test_guard.py"): [
         ("if strange and len(strange) < len(values):", "if strange and len(strange) > len(values):"),
-        ("and not _ours_by_key(case, claim, v.text)", ""),
     ],
     ("dnssync/core/ownership.py", "tests/core/test_guard.py"): [
         ("or claim_key(claim) in ledger:\n            continue", "or False:\n            continue"),

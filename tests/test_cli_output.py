@@ -205,3 +205,14 @@ class TestSilentServers:
             assert "Nothing to do now" in told and "DNS holds what it should" not in told
         scene.run("plan", "--json")
         assert '"reason": "servers_silent"' in scene.told.getvalue()
+
+
+def test_what_a_terminal_would_obey() -> None:
+    """A text from DNS that holds control characters is shown, not obeyed: neither on standard output nor on standard error."""
+    out, err = io.StringIO(), io.StringIO()
+    context = Context(stdout=out, stderr=err)
+    context.say("a\x1b]0;title\x07b\x9bc\x7f\n\td")
+    context.say("e\x1b[2Jf", whole=True)
+    context.warn("g\rh")
+    assert out.getvalue() == "a\\x1b]0;title\\x07b\\x9bc\\x7f\n        d\ne\\x1b[2Jf\n"
+    assert err.getvalue() == "g\\x0dh\n"

@@ -20,6 +20,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from dnssync.cli.streams import shown
 from dnssync.errors import ConfigError, DnssyncError
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ class Context:
         copy); nothing with `--json`."""
         if not self.json:
             self.console.print(
-                text if whole else self.hinted(text), style=style or None, soft_wrap=True if whole else None
+                shown(text if whole else self.hinted(text)), style=style or None, soft_wrap=True if whole else None
             )
 
     def emit(self, data: Any) -> None:
@@ -113,12 +114,12 @@ class Context:
 
     def warn(self, text: str) -> None:
         """A line on standard error."""
-        self.stderr.write(self.hinted(text) + "\n")
+        self.stderr.write(shown(self.hinted(text)) + "\n")
 
     def progress(self, text: str) -> None:
         """What is being done, on a terminal's standard error; each line replaces the last."""
         if self.stderr.isatty() and not self.json:
-            self.stderr.write(f"\r\x1b[K{text}…" if text else "\r\x1b[K")
+            self.stderr.write(f"\r\x1b[K{shown(text)}…" if text else "\r\x1b[K")
             self.stderr.flush()
 
     def fail(self, error: DnssyncError) -> None:

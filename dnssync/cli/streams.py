@@ -13,6 +13,14 @@ from typing import IO
 
 PLAIN = {"−": "-", "–": "-", "…": "...", "→": "->", "·": "*", "“": '"', "”": '"'}
 
+# What a terminal obeys rather than shows: a text from DNS is somebody else's.
+CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+
+
+def shown(text: str) -> str:
+    """A text as it may go to a terminal: control characters spelled out."""
+    return text.translate(CONTROLS)
+
 
 class OutputLostError(OSError):
     """What was to be told could not be written."""
