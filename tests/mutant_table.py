@@ -424,7 +424,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("if phase(k, Policy(), now) in SERVING and (told", "if k.removed is None and (told"),
     ],
     ("dnssync/reconcile.py", "tests/test_cli_commands.py"): [
-        ("if told and at in serving),", "if told),"),
+        ("if told and at in serving\n", "if told\n"),
     ],
     ("providers/_octodns.py", "tests/providers/test_octodns.py tests/providers/test_octodns_gandi.py"): [
         (
