@@ -39,6 +39,7 @@ class Answer:
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
     cut: bool = False  # the JSON ends in its middle, as if that were all
+    torn: bool = False  # the connection ends in the middle of the body
 
     def send(self, http: BaseHTTPRequestHandler) -> None:
         """Onto the wire."""
@@ -54,7 +55,10 @@ class Answer:
             http.send_header(name, value)
         http.send_header("Content-Length", str(len(raw)))
         http.end_headers()
-        http.wfile.write(raw)
+        http.wfile.write(raw[: len(raw) // 2] if self.torn else raw)
+        if self.torn:
+            http.wfile.flush()
+            _close(http)
 
 
 def invalid(words: str, *, message: bool = False) -> Answer:
@@ -80,6 +84,7 @@ class Fault:
     drop: bool = False
     hang: bool = False
     cut: bool = False
+    torn: bool = False
     stranger: Callable[[], None] | None = None
     skip: int = 0
     times: int = 1
@@ -116,8 +121,7 @@ class Fault:
         if self.drop or self.hang:
             _close(http)
             return True
-        if self.cut:
-            answer.cut = True
+        answer.cut, answer.torn = self.cut, self.torn
         return False
 
 
