@@ -2,7 +2,8 @@
 
 Nothing is repeated that may have been done: only methods that HTTP calls idempotent (RFC 9110 §9.2.2) are tried again, after a
 lost connection, 429 and 502 to 504, and as late as `Retry-After` asks. No redirect is followed, since a secret goes to the
-host it was given for and nowhere else. Secrets are in no message: they travel in a header that `authorize` sets.
+host it was given for and nowhere else. Secrets are in no message: they travel in a header that `authorize` sets, and are taken
+out of what the other side says, should it repeat them.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ from dnssync.core.model import ProviderError
 
 CONNECT, READ = 10.0, 60.0  # seconds until a connection stands, and between two octets of an answer
 TRIES = 3  # how often more, at most
-LONGEST = 120.0  # seconds of Retry-After that are waited for; more is for the next pass
+LONGEST = 120.0  # seconds that a reading waits because the other side asks for it; more is for the next pass
+WRITE_LONGEST = 5.0  # the same for a write: what it rests on was read before, and grows old while it waits
+BUSY = 60.0  # seconds to wait after a 429 that does not say how long: such limits count requests a minute
+WORDS = 300  # characters of what the other side says, at most
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 AGAIN = frozenset({429, 502, 503, 504})
 IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE"})
@@ -55,18 +59,17 @@ class Api:
         Raises `ProviderError` where the endpoint is no https address (http is for loopback alone).
         """
         self._who = f"{service} (provider {name})"
-        parts = urlsplit(endpoint)
-        if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
-            raise ProviderError(
-                f"{self._who}: endpoint must be an https address, so that nobody reads the secret on its way."
-            )
-        self._host = parts.hostname or ""
+        scheme, self._host = _origin(endpoint)
+        if not self._host or (scheme != "https" and not (scheme == "http" and self._host in LOOPBACK)):
+            raise ProviderError("endpoint: must be an https address, so that nobody reads the secret on its way")
         self._base = endpoint.rstrip("/")
+        self._authorize = authorize
         self._explain = explain
         self._timeout = timeout
         self._session = requests.Session()
         self._session.headers["Accept"] = "application/json"
         self._session.headers["User-Agent"] = "dnssync"
+        self._session.trust_env = scheme == "https"  # what is not encrypted goes to this host, not to a proxy
         self._session.auth = _Secret(authorize)  # set, it also keeps a netrc file from putting another one in its place
         retry = _patience(sleep)
         for scheme in ("https://", "http://"):
@@ -99,8 +102,12 @@ class Api:
                                 "is waited for. Nothing was done; a later pass tries again.", transient=True) from None  # fmt: skip
         except requests.RequestException as error:
             raise self._trouble(error, doing, method) from None
+        except ValueError:  # requests reads the address of a redirect, though it does not go there
+            raise ProviderError(
+                f"{doing}: {self._who} answered with a redirect to something that is no address." + _maybe(method)
+            ) from None
         if 300 <= answer.status_code < 400:
-            where = urlsplit(answer.headers.get("Location", "")).hostname or "another path"
+            where = _origin(answer.headers.get("Location", ""))[1] or "another path"
             raise ProviderError(f"{doing}: {self._who} answered with a redirect to {where}, which is not followed, since the "
                                 f"secret is for {self._host} alone. See that `endpoint` is right.")  # fmt: skip
         reply = Reply(answer.status_code, answer.headers, data)
@@ -115,7 +122,7 @@ class Api:
 
     def refused(self, reply: Reply, doing: str) -> ProviderError:
         """What an answer that is no success means, as an error to raise."""
-        words = self._explain(reply.data) if reply.data is not None else ""
+        words = self.words(reply)
         told = f": {words}" if words else ""
         status = reply.status
         if status in (401, 403):
@@ -130,6 +137,16 @@ class Api:
             hint = "The request was refused as it is; please report it with this sentence."
         return ProviderError(f"{doing}: {self._who} answered {status}{told}. {hint}".replace("..", "."),
                              transient=status == 429 or status >= 500)  # fmt: skip
+
+    def words(self, reply: Reply) -> str:
+        """What the other side says, on one line, in characters that a terminal only shows; a secret in it is not repeated."""
+        told = self._explain(reply.data) if reply.data is not None else ""
+        headers: dict[str, str] = {}
+        self._authorize(headers)
+        for value in headers.values():
+            for secret in filter(None, (value, value.rpartition(" ")[2])):
+                told = told.replace(secret, "(secret)")
+        return "".join(letter if letter.isprintable() else "?" for letter in " ".join(told.split()))[:WORDS]
 
     def _trouble(self, error: requests.RequestException, doing: str, method: str) -> ProviderError:
         """A request that got no whole answer. The library's own words may hold what was sent, so they are not told."""
@@ -181,8 +198,17 @@ def _json(answer: requests.Response) -> tuple[Any, bool]:
         return None, True
     try:
         return answer.json(), True
-    except ValueError:
+    except (ValueError, RecursionError):
         return None, False
+
+
+def _origin(url: str) -> tuple[str, str]:
+    """Scheme and host of an address, "" where it is none."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme, parts.hostname or ""
+    except ValueError:
+        return "", ""
 
 
 def _maybe(method: str) -> str:
@@ -202,14 +228,14 @@ def _patience(sleep: Callable[[float], None]) -> urllib3.Retry:
         def parse_retry_after(self, retry_after: str) -> float:
             try:
                 return super().parse_retry_after(retry_after)
-            except urllib3.exceptions.InvalidHeader:
+            except (urllib3.exceptions.InvalidHeader, ValueError):
                 return 0.0  # neither seconds nor a date: our own pauses then
 
         def sleep_for_retry(self, response: Any) -> bool:
-            wanted = self.get_retry_after(response)
+            wanted = self.get_retry_after(response) or (BUSY if response.status == 429 else 0.0)
             if not wanted:
                 return False
-            if wanted > LONGEST:
+            if wanted > (LONGEST if self.history[-1].method in ("GET", "HEAD") else WRITE_LONGEST):
                 raise _NotNow(wanted)
             sleep(wanted)
             return True
