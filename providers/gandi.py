@@ -14,15 +14,17 @@ sent (left out of a PUT, it becomes 10800), text is always sent quoted, an answe
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
-from dnssync.core.model import Change, Limits, ProviderError, RRset, StaleZone, Value, absolute
+from dnssync.core.model import Change, Limits, ProviderError, RRset, StaleZone, absolute
 
+from . import _livedns as livedns
 from . import _text
 from ._http import Api, Reply
 
@@ -32,7 +34,8 @@ MOST_PAGES = 1000
 TRUST = 5.0  # seconds for which what was read is taken for what stands there
 SNAPSHOTS = 3  # of ours, kept per zone
 LIMITS = Limits(min_ttl=300, max_ttl=2592000, txt=8000)  # a value has 16384 characters at most, and `\DDD` takes four
-TARGETS = frozenset({"ALIAS", "CNAME", "DNAME", "MX", "NS", "PTR", "SRV"})  # whose last word is a name
+OURS = re.compile(r"dnssync [0-9a-f]{12}")  # a snapshot of ours: named after a plan
+NO_ANSWER = frozenset(range(400, 500)) - {401, 408, 429}  # to a question of which Gandi may know nothing
 _SECRET = re.compile(r"[\x21-\x7e]+")
 
 
@@ -45,9 +48,10 @@ class _Reading:
     spelled: dict[tuple[str, str], str]
     pages: int
 
-    def spelling(self, name: str) -> str:
-        """A name as Gandi writes it, whichever type it has there."""
-        return next((spelled for (known, _), spelled in self.spelled.items() if known == name and spelled), name or "@")
+    def spelling(self, name: str, kind: str) -> str:
+        """A name as Gandi writes it, for this type or else whichever it has there."""
+        known = (spelled for (other, _), spelled in self.spelled.items() if other == name and spelled)
+        return self.spelled.get((name, kind)) or next(known, name or "@")
 
 
 class Provider:
@@ -68,18 +72,31 @@ class Provider:
     ) -> None:
         self.id = id
         self.limits = LIMITS
-        secret = (token or apikey).strip()
-        if bool(token) == bool(apikey):
-            raise ProviderError(f"{id}: give it `token`, or `apikey` where the account still has one, and not both.")
-        if not _SECRET.fullmatch(secret):
-            raise ProviderError(f"{id}: the {'token' if token else 'apikey'} is not one word of printable characters.")
+        secret, option = (token or apikey).strip(), "token" if token else "apikey"
+        wrong = []  # told together, a line each
+        if not token and not apikey:
+            wrong.append(
+                "token: is missing; it is a personal access token that may manage the zone's technical configuration"
+            )
+        elif token and apikey:
+            wrong.append("apikey: cannot be given together with token; leave out the one that is not meant")
+        elif not _SECRET.fullmatch(secret):
+            wrong.append(f"{option}: is not one word of printable ASCII characters, so it is not what Gandi gave out")
+        if wrong:
+            raise ProviderError("\n".join(wrong))
         scheme = "Bearer" if token else "Apikey"
 
         def authorize(headers: dict[str, str]) -> None:
             headers["Authorization"] = f"{scheme} {secret}"
 
         self._api = Api(
-            id, "Gandi", endpoint.rstrip("/") + "/livedns", authorize, explain=explain, timeout=timeout, sleep=sleep
+            id,
+            "Gandi",
+            endpoint.rstrip("/") + "/livedns",
+            authorize,
+            explain=livedns.explain,
+            timeout=timeout,
+            sleep=sleep,
         )
         self._params = {"sharing_id": sharing_id} if sharing_id else {}
         self._now = now
@@ -94,9 +111,10 @@ class Provider:
         return tuple(self._all(zone).rrsets.values())
 
     def _ask_types(self, zone: str) -> None:
-        """Whether records of type SPF are taken today; asked once. What is no answer to that question means no."""
+        """Whether records of type SPF are taken today; asked once. A question that Gandi does not answer (any more) means no."""
         if not self._types_known:
-            reply = self._call("GET", "/dns/rrtypes", f"{zone}: asking which types there are", expect=(404,))
+            doing = f"{zone}: asking which types there are"
+            reply = self._api.call("GET", "/dns/rrtypes", doing, params=self._params, expect=NO_ANSWER)
             types = reply.data if isinstance(reply.data, list) else []
             self.limits = replace(self.limits, type99="SPF" in types)
             self._types_known = True
@@ -104,53 +122,56 @@ class Provider:
     def _all(self, zone: str) -> _Reading:
         """The whole zone. Raises `ProviderError` where the pages do not come to what the API itself counts."""
         doing = f"{zone}: reading the zone"
-        found: list[dict[str, Any]] = []
+        who = f"Gandi (provider {self.id})"
+        found: dict[tuple[str, str], RRset] = {}  # by the name in its case
         totals: set[int] = set()
-        pages = 0
-        while pages < MOST_PAGES:
-            pages += 1
-            params = {"page": pages, "per_page": PAGE}
-            reply = self._call("GET", f"{_zone(zone)}/records", doing, params=params, expect=(404,))
-            if reply.status == 404:
-                raise self._no_zone(reply, doing)
+        for page in range(1, MOST_PAGES + 1):
+            params = {"page": page, "per_page": PAGE}
+            reply = self._call("GET", f"{livedns.domain(zone)}/records", doing, params=params)
             if not isinstance(reply.data, list):
-                raise ProviderError(f"{doing}: Gandi (provider {self.id}) answered with something that is no list of records. "
-                                    "Nothing is taken from it.")  # fmt: skip
-            found += [self._entry(entry, doing) for entry in reply.data]
+                raise ProviderError(
+                    f"{doing}: {who} answered with something that is no list of records. Nothing is taken from it."
+                )
+            for entry in reply.data:
+                rrset = self._rrset(entry, zone, doing)
+                spelled = (entry["rrset_name"], rrset.type)
+                if spelled in found:
+                    raise ProviderError(f"{doing}: {who} shows {' '.join(spelled)} on two pages; the zone changed while it was read. "
+                                        "The next pass reads again.", transient=True)  # fmt: skip
+                found[spelled] = rrset
             count = reply.headers.get("Total-Count", "")
             totals |= {int(count)} if count.isascii() and count.isdecimal() else set()
             if not reply.data or (totals and len(found) >= max(totals) and len(reply.data) < PAGE):
                 break
+        else:
+            raise ProviderError(f"{doing}: {who} shows no end after {MOST_PAGES} pages. Nothing is taken from them.")
         if totals and totals != {len(found)}:
             counted = " then ".join(map(str, sorted(totals)))
-            raise ProviderError(f"{doing}: Gandi (provider {self.id}) counts {counted} record sets and shows {len(found)}; the zone "
-                                "changed meanwhile, or a page is missing. Nothing is taken from it; the next pass reads again.",
-                                transient=True)  # fmt: skip
-        reading = self._collected(zone, found, pages, doing)
+            raise ProviderError(f"{doing}: {who} counts {counted} record sets and shows {len(found)}; the zone changed meanwhile, or a "
+                                "page is missing. Nothing is taken from it; the next pass reads again.", transient=True)  # fmt: skip
+        reading = self._collected(found, page)
         self._read[zone] = reading
         return reading
 
-    def _collected(self, zone: str, found: Sequence[dict[str, Any]], pages: int, doing: str) -> _Reading:
+    def _collected(self, found: Mapping[tuple[str, str], RRset], pages: int) -> _Reading:
         rrsets: dict[tuple[str, str], RRset] = {}
         spelled: dict[tuple[str, str], str] = {}
-        for entry in found:
-            rrset, name = _rrset(entry, zone), entry["rrset_name"]
+        for (name, _), rrset in found.items():
             before = rrsets.get(rrset.key)
-            if before is not None and spelled[rrset.key] == name:
-                raise ProviderError(f"{doing}: Gandi (provider {self.id}) shows {name} {rrset.type} on two pages; the zone changed "
-                                    "while it was read. The next pass reads again.", transient=True)  # fmt: skip
             if before is not None:  # names that differ in case alone are one name to DNS
                 rrset, name = replace(before, values=(*before.values, *rrset.values)), ""
-            rrsets[rrset.key], spelled[rrset.key] = rrset, name
+            spelled[rrset.key] = name
+            if rrset.values:
+                rrsets[rrset.key] = rrset
         return _Reading(self._now(), rrsets, spelled, pages)
 
-    def _entry(self, entry: Any, doing: str) -> dict[str, Any]:
+    def _rrset(self, entry: Any, zone: str, doing: str) -> RRset:
         """One RRset of an answer, if it is one."""
         if isinstance(entry, dict):
             values, ttl = entry.get("rrset_values"), entry.get("rrset_ttl")
             named = isinstance(entry.get("rrset_name"), str) and isinstance(entry.get("rrset_type"), str)
             if named and type(ttl) is int and isinstance(values, list) and all(isinstance(v, str) for v in values):
-                return entry
+                return livedns.rrset(entry, zone)
         raise ProviderError(f"{doing}: Gandi (provider {self.id}) answered with something that is no record set. Nothing is taken "
                             "from it.")  # fmt: skip
 
@@ -192,7 +213,7 @@ class Provider:
             key, where = (change.name, change.type), absolute(change.name, zone)
             if change.old is None and (change.name, "CNAME") in known.rrsets:
                 raise ProviderError(f"{zone}: {where} is a CNAME at {self.id}, and nothing may stand beside one.")
-            if not _alike(known.rrsets.get(key), change.old):
+            if not livedns.alike(known.rrsets.get(key), change.old):
                 raise self._stale(zone, change)
             if not known.spelled.get(key, "x"):
                 raise ProviderError(f"{zone}: {where} {change.type} stands twice at {self.id}, in different case; delete one of the "
@@ -200,76 +221,82 @@ class Provider:
         return known
 
     def _change(self, zone: str, change: Change, known: _Reading) -> None:
-        path = _path(zone, known.spelling(change.name), change.type)
+        path = livedns.path(zone, known.spelling(change.name, change.type), change.type)
         doing = f"{zone}: writing {absolute(change.name, zone)} {change.type}"
         # An underscore name is a selector, _dmarc or a report name; anything may be told to the world under any other.
         shared = not any(label.startswith("_") for label in change.name.split("."))
-        if change.old is None and change.new is not None:
-            if self._call("POST", path, doing, body=_body(change.new), expect=(409,)).status == 409:
+        if change.new is None:
+            if shared and not livedns.alike(self._one(zone, change, known), change.old):
                 raise self._stale(zone, change)
-        elif change.new is None:
-            if shared and not _alike(self._one(zone, change, known), change.old):
+            self._call("DELETE", path, doing, expect=(404,))
+        elif change.old is None and (change.name, change.type) not in known.spelled:
+            if self._call("POST", path, doing, body=livedns.body(change.new), expect=(409,)).status == 409:
                 raise self._stale(zone, change)
-            reply = self._call("DELETE", path, doing, expect=(404,))
-            if reply.status == 404 and not _missing(reply):
-                raise self._no_zone(reply, doing)
-        elif shared or any(value.raw for value in change.new.values):
+        elif change.old is None or shared or any(value.raw for value in change.new.values):
             self._patch(zone, change, known, path, doing)
         else:
-            self._call("PUT", path, doing, body=_body(change.new))
+            self._call("PUT", path, doing, body=livedns.body(change.new))
 
     def _patch(self, zone: str, change: Change, known: _Reading, path: str, doing: str) -> None:
         """Take out and put in single values; the answer shows what stands there then."""
-        assert change.old is not None and change.new is not None
-        before, after = ({v.text: v for v in rrset.values} for rrset in (change.old, change.new))
+        assert change.new is not None
+        before, after = ({v.text: v for v in rrset.values} if rrset else {} for rrset in (change.old, change.new))
         add = [_text.spelled(value) for text, value in after.items() if text not in before]
         remove = [value.raw for text, value in before.items() if text not in after]
         body = {"add_rrset_values": add, "remove_rrset_values": remove, "rrset_ttl": change.new.ttl}
         reply = self._call("PATCH", path, doing, body={k: v for k, v in body.items() if v != []}, expect=(400, 404))
         if reply.status == 404:
-            raise self._stale(zone, change) if _missing(reply) else self._no_zone(reply, doing)
+            raise self._stale(zone, change)
         if reply.status == 400:  # a value to be taken out that somebody else took out, or a text that is not taken
-            moved = not _alike(self._one(zone, change, known), change.old)
+            moved = not livedns.alike(self._one(zone, change, known), change.old)
             raise self._stale(zone, change) if moved else self._api.refused(reply, doing)
-        shown = {v.text for v in _rrset(self._entry(reply.data, doing), zone).values}
+        answer = self._rrset(reply.data, zone, doing)
+        shown = {value.text for value in answer.values}
         strange = shown - set(before) - set(after)
         new = set(after) - set(before)
-        if {_version(text) for text in strange} & {_version(text) for text in new}:
+        if {livedns.version(text) for text in strange} & {livedns.version(text) for text in new}:
             # Somebody put a record of the same kind there in this very moment. Two would be an error to those who read them:
             # ours goes, theirs stays, and the plan is made anew.
-            self._call(
-                "PATCH", path, doing, body={"remove_rrset_values": add, "rrset_ttl": change.old.ttl}, expect=(404,)
-            )
+            self._call("PATCH", path, doing, body={"remove_rrset_values": add, "rrset_ttl": answer.ttl}, expect=(404,))
             raise self._stale(zone, change)
-        if shown - strange != set(after):
+        if shown - strange != set(after) or answer.ttl != change.new.ttl:
             raise ProviderError(f"{doing}: Gandi (provider {self.id}) took the change and shows something else than was asked for. "
                                 "Look at the record there; the next pass reads it again.")  # fmt: skip
 
     def snapshot(self, zone: str, name: str) -> None:
         """Keep a copy of the zone at Gandi under this name, and delete the oldest of ours (`dnssync …`) beyond `SNAPSHOTS`."""
-        path = f"{_zone(zone)}/snapshots"
+        path = f"{livedns.domain(zone)}/snapshots"
         doing = f"{zone}: keeping a snapshot of the zone before records of others are taken over"
         reply = self._call("GET", path, doing, params={"per_page": PAGE, "automatic": "false"})
-        ours = [s for s in reply.data or [] if isinstance(s, dict) and str(s.get("name", "")).startswith("dnssync ")]
-        if any(s["name"] == name for s in ours):
+        shown = [each for each in reply.data if isinstance(each, dict)] if isinstance(reply.data, list) else []
+        ours = [s for s in shown if s.get("automatic") is not True and OURS.fullmatch(str(s.get("name", "")))]
+        if any(each["name"] == name for each in ours):
             return  # the same plan, tried again
         self._call("POST", path, doing, body={"name": name})
-        old = sorted((s for s in ours if s.get("automatic") is not True), key=lambda s: str(s.get("created_at", "")))
-        for each in old[: max(0, len(old) + 1 - SNAPSHOTS)]:
-            self._call("DELETE", f"{path}/{quote(str(each.get('id', '')), safe='')}", doing, expect=(404,))
+        old = sorted(ours, key=lambda each: str(each.get("created_at", "")))
+        with contextlib.suppress(ProviderError):  # one too many does no harm
+            for each in old[: max(0, len(old) + 1 - SNAPSHOTS)]:
+                self._call("DELETE", f"{path}/{quote(str(each.get('id', '')), safe='')}", doing)
 
     # --- the API ----------------------------------------------------------------------------------------------------
 
-    def _call(self, method: str, path: str, doing: str, *, params: Any = None, **options: Any) -> Reply:
-        return self._api.call(method, path, doing, params={**self._params, **(params or {})}, **options)
+    def _call(
+        self, method: str, path: str, doing: str, *, params: Any = None, body: Any = None, expect: Sequence[int] = ()
+    ) -> Reply:
+        """A request about a zone. A 404 that speaks of no record means the zone: it is not there, or not for this token."""
+        params = {**self._params, **(params or {})}
+        reply = self._api.call(method, path, doing, params=params, body=body, expect=(*expect, 404))
+        if reply.status != 404 or (livedns.missing(reply) and 404 in expect):
+            return reply
+        raise self._api.refused(reply, doing) if livedns.missing(reply) else self._no_zone(reply, doing)
 
     def _one(self, zone: str, change: Change, known: _Reading) -> RRset | None:
         """The RRset of a change as it stands now, None where there is none."""
         doing = f"{zone}: reading {absolute(change.name, zone)} {change.type}"
-        reply = self._call("GET", _path(zone, known.spelling(change.name), change.type), doing, expect=(404,))
-        if reply.status == 404 and not _missing(reply):
-            raise self._no_zone(reply, doing)
-        return None if reply.status == 404 else replace(_rrset(self._entry(reply.data, doing), zone), name=change.name)
+        path = livedns.path(zone, known.spelling(change.name, change.type), change.type)
+        reply = self._call("GET", path, doing, expect=(404,))
+        found = None if reply.status == 404 else replace(self._rrset(reply.data, zone, doing), name=change.name)
+        return found if found and found.values else None
 
     def _stale(self, zone: str, change: Change) -> StaleZone:
         return StaleZone(
@@ -277,69 +304,8 @@ class Provider:
         )
 
     def _no_zone(self, reply: Reply, doing: str) -> ProviderError:
+        words = self._api.words(reply)
+        told = f" ({words})" if words else ""
         hint = "" if self._params else " A reseller's domain needs `sharing_id`."
-        return ProviderError(f"{doing}: Gandi (provider {self.id}) has no such zone, or the token may not see it{_told(reply.data)}. "
-                             f"See that the domain uses LiveDNS, and which domains the token is for.{hint} No zone is ever created.")  # fmt: skip
-
-
-def explain(data: Any) -> str:
-    """The vendor's words in an error's JSON, in each of its shapes; no longer than a line or two."""
-    if not isinstance(data, dict):
-        return ""
-    errors = data.get("errors")
-    told = [str(e.get("description", "")) for e in errors if isinstance(e, dict)] if isinstance(errors, list) else []
-    words = [str(data.get("message") or ""), *told]
-    return "; ".join(dict.fromkeys(word.strip().rstrip(".") for word in words if word.strip()))[:300]
-
-
-def _version(text: str) -> str:
-    """What says which kind of record a text is: `v=spf1`, `v=dmarc1`, …"""
-    return re.split(r"[\s;]", text.strip(), maxsplit=1)[0].lower()
-
-
-def _told(data: Any) -> str:
-    return f" ({explain(data)})" if explain(data) else ""
-
-
-def _missing(reply: Reply) -> bool:
-    """Whether a 404 speaks of a record that is not there, rather than of the zone."""
-    return isinstance(reply.data, dict) and reply.data.get("object") == "dns-record"
-
-
-def _zone(zone: str) -> str:
-    return f"/domains/{quote(zone, safe='')}"
-
-
-def _path(zone: str, name: str, kind: str) -> str:
-    return f"{_zone(zone)}/records/{quote(name, safe='@*')}/{kind}"
-
-
-def _body(rrset: RRset) -> dict[str, Any]:
-    return {"rrset_values": [_text.spelled(value) for value in rrset.values], "rrset_ttl": rrset.ttl}
-
-
-def _rrset(entry: dict[str, Any], zone: str) -> RRset:
-    """An RRset of an answer, its name relative and in lower case."""
-    kind, name = entry["rrset_type"].upper(), entry["rrset_name"].lower()
-    values = tuple(_value(kind, raw, zone) for raw in entry["rrset_values"])
-    return RRset("" if name == "@" else name, kind, entry["rrset_ttl"], values)
-
-
-def _value(kind: str, raw: str, zone: str) -> Value:
-    """A value as it was told; a text's strings joined, wherever it was cut, and a relative target made absolute."""
-    if kind in TARGETS and raw and not raw.endswith("."):
-        before, _, target = raw.rpartition(" ")
-        return Value(f"{before} {'' if target == '@' else target + '.'}{zone}.".strip(), raw)
-    if kind not in _text.TYPES or not raw.startswith('"'):
-        return Value(raw, raw)
-    try:
-        return Value(b"".join(_text.unquoted(raw)).decode("utf-8", "surrogateescape"), raw)
-    except ValueError:
-        return Value(raw, raw)
-
-
-def _alike(now: RRset | None, before: RRset | None) -> bool:
-    """Whether an RRset is what it was: the same values in any order, the same TTL."""
-    if now is None or before is None:
-        return now is before
-    return now.ttl == before.ttl and sorted(v.raw for v in now.values) == sorted(v.raw for v in before.values)
+        return ProviderError(f"{doing}: Gandi (provider {self.id}) has no such zone, or the token may not see it{told}. See that the "
+                             f"domain uses LiveDNS, and which domains the token is for.{hint} No zone is ever created.")  # fmt: skip

@@ -1,0 +1,76 @@
+"""The words of Gandi LiveDNS: its paths, its record sets and the shapes of its errors. Nothing here asks anybody anything."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import quote
+
+from dnssync.core.model import RRset, Value
+
+from . import _text
+from ._http import Reply
+
+TARGETS = frozenset({"ALIAS", "CNAME", "DNAME", "MX", "NS", "PTR", "SRV"})  # whose last word is a name
+
+
+def explain(data: Any) -> str:
+    """The vendor's words in an error's JSON, in each of its shapes."""
+    if not isinstance(data, dict):
+        return ""
+    errors = data.get("errors")
+    told = [str(e.get("description", "")) for e in errors if isinstance(e, dict)] if isinstance(errors, list) else []
+    words = [str(data.get("message") or ""), *told]
+    return "; ".join(dict.fromkeys(word.strip().rstrip(".") for word in words if word.strip()))
+
+
+def version(text: str) -> str:
+    """What says which kind of record a text is: `v=spf1`, `v=dmarc1`, …"""
+    return re.split(r"[\s;]", text.strip(), maxsplit=1)[0].lower()
+
+
+def missing(reply: Reply) -> bool:
+    """Whether a 404 speaks of a record that is not there, rather than of the zone."""
+    return isinstance(reply.data, dict) and reply.data.get("object") == "dns-record"
+
+
+def domain(zone: str) -> str:
+    """The path of a zone."""
+    return f"/domains/{quote(zone, safe='')}"
+
+
+def path(zone: str, name: str, kind: str) -> str:
+    """The path of an RRset; `name` as Gandi spells it."""
+    return f"{domain(zone)}/records/{quote(name, safe='@*')}/{kind}"
+
+
+def body(rrset: RRset) -> dict[str, Any]:
+    """An RRset whole, its TTL always with it: left out, it becomes 10800."""
+    return {"rrset_values": [_text.spelled(value) for value in rrset.values], "rrset_ttl": rrset.ttl}
+
+
+def rrset(entry: dict[str, Any], zone: str) -> RRset:
+    """An RRset of an answer, its name relative and in lower case."""
+    kind, name = entry["rrset_type"].upper(), entry["rrset_name"].lower()
+    values = tuple(_value(kind, raw, zone) for raw in entry["rrset_values"])
+    return RRset("" if name == "@" else name, kind, entry["rrset_ttl"], values)
+
+
+def _value(kind: str, raw: str, zone: str) -> Value:
+    """A value as it was told; a text's strings joined, wherever it was cut, and a relative target made absolute."""
+    if kind in TARGETS and raw and not raw.endswith("."):
+        before, _, target = raw.rpartition(" ")
+        return Value(f"{before} {'' if target == '@' else target + '.'}{zone}.".strip(), raw)
+    if kind not in _text.TYPES or not raw.startswith('"'):
+        return Value(raw, raw)
+    try:
+        return Value(b"".join(_text.unquoted(raw)).decode("utf-8", "surrogateescape"), raw)
+    except ValueError:
+        return Value(raw, raw)
+
+
+def alike(now: RRset | None, before: RRset | None) -> bool:
+    """Whether an RRset is what it was: the same values in any order, however they are cut or quoted, and the same TTL."""
+    if now is None or before is None:
+        return now is before
+    return now.ttl == before.ttl and sorted(v.text for v in now.values) == sorted(v.text for v in before.values)
