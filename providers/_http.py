@@ -103,9 +103,8 @@ class Api:
         except requests.RequestException as error:
             raise self._trouble(error, doing, method) from None
         except ValueError:  # requests reads the address of a redirect, though it does not go there
-            raise ProviderError(
-                f"{doing}: {self._who} answered with a redirect to something that is no address." + _maybe(method)
-            ) from None
+            raise ProviderError(f"{doing}: {self._who} answered with a redirect to something that is no address. See that "
+                                "`endpoint` is right.") from None  # fmt: skip
         if 300 <= answer.status_code < 400:
             where = _origin(answer.headers.get("Location", ""))[1] or "another path"
             raise ProviderError(f"{doing}: {self._who} answered with a redirect to {where}, which is not followed, since the "
@@ -116,7 +115,8 @@ class Api:
         if answer.ok:
             if not sound:
                 raise ProviderError(f"{doing}: {self._who} answered {answer.status_code} with something that is not JSON."
-                                    + _maybe(method), transient=True)  # fmt: skip
+                                    f"{_maybe(method)} The next pass tries again; if it stays so, see that `endpoint` is right.",
+                                    transient=True)  # fmt: skip
             return reply
         raise self.refused(reply, doing)
 
