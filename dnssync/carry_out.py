@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from dnssync import signing_map
 from dnssync.core.decide import Decision, Observed, ZonePlan, decide
-from dnssync.core.model import Change, Claim, KeyPair, ProviderError, Refusal, StaleZone, absolute
+from dnssync.core.model import Change, Claim, KeyPair, ProviderError, Refusal, StaleZone, TypeRefused, absolute
 from dnssync.core.ownership import taken_over
 from dnssync.core.plan import Intent, digest, our_part
 from dnssync.errors import RefusedError
@@ -98,6 +98,13 @@ def _write(work: Work, plan: ZonePlan, decision: Decision, made: Sequence[KeyPai
                 )
                 return Outcome(zone, provider, refusals=fresh.refusals or (moved,))
             plan = fresh
+        except TypeRefused as error:
+            # What receivers read is the TXT record (RFC 7208 §3.1), and that is written: no reason to fail the zone.
+            log.warning("zone=%s provider=%s %s", zone, provider, error)
+            plan = _without_spf(plan)
+            _record(work, plan, decision, plan.plan.changes)
+            work.line.state.finish(intent)
+            return Outcome(zone, provider, plan.plan.changes, left_out=str(error))
         except ProviderError as error:
             log.error("zone=%s provider=%s %s", zone, provider, error)
             return Outcome(zone, provider, error=str(error))
@@ -110,6 +117,13 @@ def _write(work: Work, plan: ZonePlan, decision: Decision, made: Sequence[KeyPai
             work.line.state.finish(intent)
             return Outcome(zone, provider, plan.plan.changes, instructions)
     raise AssertionError("the loop above returns")
+
+
+def _without_spf(plan: ZonePlan) -> ZonePlan:
+    """The plan without what it says of records of type SPF."""
+    changes = tuple(change for change in plan.plan.changes if change.type != "SPF")
+    claims = tuple(claim for claim in plan.claims if claim.type != "SPF")
+    return replace(plan, plan=replace(plan.plan, changes=changes), claims=claims)
 
 
 def _made_good(work: Work, plan: ZonePlan, decision: Decision) -> Outcome:

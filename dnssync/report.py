@@ -17,7 +17,7 @@ from dnssync.reconcile import Line
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What happened to one zone at one provider. `instructions`: what a person has to do by hand there; `made_good`: what
-    an earlier pass had left undone there."""
+    an earlier pass had left undone there; `left_out`: why the records of type SPF were not written."""
 
     zone: str
     provider: str
@@ -26,6 +26,7 @@ class Outcome:
     refusals: tuple[Refusal, ...] = ()
     error: str = ""
     made_good: tuple[str, ...] = ()
+    left_out: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
-from dnssync.core.model import Change, Limits, ProviderError, RRset, StaleZone, absolute
+from dnssync.core.model import Change, Limits, ProviderError, RRset, StaleZone, TypeRefused, absolute
 
 from . import _livedns as livedns
 from . import _text
@@ -82,22 +82,18 @@ class Provider:
             wrong.append("apikey: cannot be given together with token; leave out the one that is not meant")
         elif not _SECRET.fullmatch(secret):
             wrong.append(f"{option}: is not one word of printable ASCII characters, so it is not what Gandi gave out")
-        if wrong:
-            raise ProviderError("\n".join(wrong))
         scheme = "Bearer" if token else "Apikey"
 
         def authorize(headers: dict[str, str]) -> None:
             headers["Authorization"] = f"{scheme} {secret}"
 
-        self._api = Api(
-            id,
-            "Gandi",
-            endpoint.rstrip("/") + "/livedns",
-            authorize,
-            explain=livedns.explain,
-            timeout=timeout,
-            sleep=sleep,
-        )
+        base = endpoint.rstrip("/") + "/livedns"
+        try:
+            self._api = Api(id, "Gandi", base, authorize, explain=livedns.explain, timeout=timeout, sleep=sleep)
+        except ProviderError as error:
+            wrong.append(str(error))
+        if wrong:
+            raise ProviderError("\n".join(wrong))
         self._params = {"sharing_id": sharing_id} if sharing_id else {}
         self._now = now
         self._types_known = False
@@ -190,13 +186,11 @@ class Provider:
             try:
                 self._change(zone, change, known)
             except ProviderError as error:
-                told = str(error)
-                if change.type == "SPF" and not error.transient:
-                    told += " Where Gandi takes no records of type SPF, set `spf: {type99: never}` for the zone."
-                elif number == 0:
+                if number == 0 or isinstance(error, TypeRefused):
                     raise
-                if number:
-                    told += f" Before that, {number} of {len(order)} changes were done; the next pass sees to the rest."
+                told = (
+                    f"{error} Before that, {number} of {len(order)} changes were done; the next pass sees to the rest."
+                )
                 raise ProviderError(told, transient=error.transient) from None
         return ()
 
@@ -230,12 +224,27 @@ class Provider:
                 raise self._stale(zone, change)
             self._call("DELETE", path, doing, expect=(404,))
         elif change.old is None and (change.name, change.type) not in known.spelled:
-            if self._call("POST", path, doing, body=livedns.body(change.new), expect=(409,)).status == 409:
+            reply = self._call("POST", path, doing, body=livedns.body(change.new), expect=(400, 409))
+            if reply.status == 409:
                 raise self._stale(zone, change)
+            self._taken(change, reply, doing)
         elif change.old is None or shared or any(value.raw for value in change.new.values):
             self._patch(zone, change, known, path, doing)
         else:
-            self._call("PUT", path, doing, body=livedns.body(change.new))
+            reply = self._call("PUT", path, doing, body=livedns.body(change.new), expect=(400,))
+            self._taken(change, reply, doing)
+
+    def _taken(self, change: Change, reply: Reply, doing: str) -> None:
+        """Raise what a 400 means: for type SPF, which receivers do not read, that it is not taken; else an error."""
+        if reply.status != 400:
+            return
+        if change.type != "SPF":
+            raise self._api.refused(reply, doing)
+        self.limits = replace(self.limits, type99=False)  # it knows better now than what Gandi lists
+        words = self._api.words(reply)
+        raise TypeRefused(f"{doing}: Gandi (provider {self.id}) refused the record{f' ({words})' if words else ''}. All else is written, "
+                          "and receivers read the TXT record (RFC 7208 §3.1). If it stays so, set `spf: {type99: never}` for the "
+                          "zone.")  # fmt: skip
 
     def _patch(self, zone: str, change: Change, known: _Reading, path: str, doing: str) -> None:
         """Take out and put in single values; the answer shows what stands there then."""
@@ -248,8 +257,9 @@ class Provider:
         if reply.status == 404:
             raise self._stale(zone, change)
         if reply.status == 400:  # a value to be taken out that somebody else took out, or a text that is not taken
-            moved = not livedns.alike(self._one(zone, change, known), change.old)
-            raise self._stale(zone, change) if moved else self._api.refused(reply, doing)
+            if not livedns.alike(self._one(zone, change, known), change.old):
+                raise self._stale(zone, change)
+            self._taken(change, reply, doing)
         answer = self._rrset(reply.data, zone, doing)
         shown = {value.text for value in answer.values}
         strange = shown - set(before) - set(after)

@@ -240,6 +240,8 @@ def _tell(context: Context, report: Report) -> None:
         render.show(context, render.by_hand(outcome.instructions))
         for sentence in outcome.made_good:
             context.say(f"{outcome.zone} at {outcome.provider}: {sentence}", "green")
+        if outcome.left_out:
+            context.say(f"left out: {outcome.left_out}", "yellow")
         if outcome.error:
             context.say(f"failed: {outcome.error}", "red")
         for refusal in outcome.refusals if outcome.zone in late else ():

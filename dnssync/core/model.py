@@ -31,6 +31,10 @@ class StaleZone(ProviderError):
         super().__init__(sentence, transient=True)
 
 
+class TypeRefused(ProviderError):
+    """The provider takes no record of type SPF (99), though it could have been thought to; everything else of the write was done."""
+
+
 @dataclass(frozen=True, slots=True)
 class Value:
     """One value of an RRset.
@@ -212,7 +216,8 @@ class Provider(Protocol):
         """Every RRset of the zone, complete, or raise `ProviderError`: an error is never an empty zone."""
 
     def write(self, zone: str, changes: Sequence[Change]) -> tuple[str, ...]:
-        """Do the changes; raise `StaleZone` where the world moved, `ProviderError` where it can't be done.
+        """Do the changes; raise `StaleZone` where the world moved, `TypeRefused` where all was done but the records of type SPF,
+        `ProviderError` where it can't be done.
 
         Returns sentences for a person who has to act (only `manual` has any). Without changes, nothing is changed in
         the zone; what an earlier write left undone (a reload that failed) is done, and the sentences say so.

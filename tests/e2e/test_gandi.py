@@ -120,3 +120,21 @@ def test_somebody_edits_meanwhile(site: AtGandi) -> None:
     values = site.gandi.values(DOMAIN)["@", "TXT"][1]
     assert b"another=1" in values and b"site-verification=abcdef" in values
     assert len([value for value in values if value.startswith(b"v=spf1 ")]) == 1
+
+
+def test_type_spf_refused(site: AtGandi) -> None:
+    """What Gandi lists and then refuses does not fail the zone: all else is written, is ours, and exim signs; it is told, each time."""
+    site.gandi.switches.spf_taken = False
+    code, out = site.run("apply", "--yes", "--adopt")
+    words = " ".join(out.split())
+    assert code == 0 and "left out: " in words and "`spf: {type99: never}`" in words, out
+    code, out = site.run("apply", "--yes", "--wait")
+    assert code == 0 and DOMAIN in site.exim.map.read_text(), out
+    code, out = site.run("plan", "--json")
+    changes = [change for zone in json.loads(out)["zones"] for change in zone["changes"]]
+    assert code == 2 and {change["type"] for change in changes} == {"SPF"}, out
+    assert "failed" not in site.run("status")[1]
+    config = json.loads(site.config.read_text())
+    config["zones"][DOMAIN]["spf"] = {"type99": "never"}
+    site.config.write_text(json.dumps(config))
+    assert site.run("plan")[0] == 0

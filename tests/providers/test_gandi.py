@@ -10,7 +10,7 @@ import pytest
 from dnssync_providers._livedns import explain
 from dnssync_providers.gandi import Provider
 
-from dnssync.core.model import Change, Kind, ProviderError, RRset, StaleZone, Value
+from dnssync.core.model import Change, Kind, ProviderError, RRset, StaleZone, TypeRefused, Value
 from tests.gandi import Gandi, Switches
 from tests.gandi_faults import DNS_RECORD, ERRED, FORBIDDEN, HTML, NOT_FOUND, UNAUTHORIZED, Answer, Fault, invalid
 
@@ -170,15 +170,17 @@ class TestRequests:
         assert len(provider.read(ZONE)) == len(ROWS) and not provider.limits.type99
 
     def test_type_spf_refused_all_the_same(self, gandi: Gandi) -> None:
-        """Everything else is written first, and the sentence names the record."""
+        """Everything else is written, and the sentence names the record and what to do."""
         gandi.switches.spf_taken = False
-        provider = client(gandi)
         spf = Change(Kind.CREATE, "", "SPF", None, RRset("", "SPF", 3600, (Value("v=spf1 -all", ""),)))
+        provider = client(gandi)
         with pytest.raises(
-            ProviderError, match=rf"{ZONE}: writing {ZONE} SPF.*unknown record type.*type99.*4 of 5 changes were done"
-        ):
+            TypeRefused, match=rf"^{ZONE}: writing {ZONE} SPF.*unknown record type.*All else.*type99"
+        ) as error:
             provider.write(ZONE, [spf, *changes(provider.read(ZONE))])
-        assert done(gandi)
+        assert done(gandi) and not error.value.transient
+        provider.read(ZONE)
+        assert not provider.limits.type99
 
     def test_relative_targets(self, gandi: Gandi) -> None:
         """A target without its final dot is relative to the zone, as everywhere in DNS; its spelling is kept."""
@@ -427,6 +429,15 @@ class TestSecrets:
         with pytest.raises(ProviderError) as caught:
             client(gandi, **options)
         assert not any(word in str(caught.value) for word in ("two words", "line\n", "ümlaut"))
+
+    def test_every_mistake(self) -> None:
+        """Each wrong option is a line of its own that begins with the option's name."""
+        with pytest.raises(ProviderError, match=r"^apikey: cannot[^\n]*\nendpoint: must be an https address[^\n]*$"):
+            Provider("gandi", token="x", apikey="y", endpoint="http://api.gandi.net/v5")
+        with pytest.raises(ProviderError, match=r"^token: is missing[^\n]*$"):
+            Provider("gandi")
+        with pytest.raises(ProviderError, match=r"^apikey: is not one word[^\n]*$"):
+            Provider("gandi", apikey="two words")
 
     def test_a_secret_file_ends_in_a_line_break(self, gandi: Gandi) -> None:
         """White space around the token is not part of it."""
