@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from dnssync.demo.nameserver import NameServer
 from dnssync.exim.macros import render
+from dnssync.state import State
 from tests.exim_host import EximHost
 from tests.gandi import Gandi
 from tests.gandi_faults import NOT_FOUND, UNAUTHORIZED, Answer, Fault
@@ -128,6 +130,8 @@ def test_type_spf_refused(site: AtGandi) -> None:
     code, out = site.run("apply", "--yes", "--adopt")
     words = " ".join(out.split())
     assert code == 0 and "left out: " in words and "`spf: {type99: never}`" in words, out
+    state = State.open(f"sqlite:///{site.folder}/state/state.db", host=platform.node(), read_only=True)
+    assert {entry.type for entry in state.ledger(DOMAIN)} == {"TXT"}, "what was not written is not ours"
     code, out = site.run("apply", "--yes", "--wait")
     assert code == 0 and DOMAIN in site.exim.map.read_text(), out
     code, out = site.run("plan", "--json")
@@ -137,4 +141,13 @@ def test_type_spf_refused(site: AtGandi) -> None:
     config = json.loads(site.config.read_text())
     config["zones"][DOMAIN]["spf"] = {"type99": "never"}
     site.config.write_text(json.dumps(config))
+    assert site.run("plan")[0] == 0
+
+
+def test_type_spf_not_listed(site: AtGandi) -> None:
+    """Where Gandi says that it has no such type, none is sent; a notice tells, and the plan is empty then."""
+    site.gandi.switches.spf_listed = False
+    code, out = site.run("apply", "--yes", "--adopt")
+    assert code == 0 and "does not take records of type SPF" in " ".join(out.split()), out
+    assert not any("/SPF" in call for call in site.gandi.calls())
     assert site.run("plan")[0] == 0

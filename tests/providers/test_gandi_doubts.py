@@ -155,6 +155,63 @@ class TestWriting:
             provider.write(ZONE, todo)
         assert gandi.requests[-1].method == method and gandi.values(ZONE) == before
 
+    @pytest.mark.parametrize("name", ["gone", "Gone", "gone.deeper"])
+    def test_a_value_added_where_ours_shall_go(self, gandi: Gandi, name: str) -> None:
+        """A record set under a name that others may use is looked at in the moment before it is deleted."""
+        gandi.put(ZONE, name, "TXT", 300, ['"v=spf1 a -all"'])
+        provider = client(gandi)
+        old = next(rrset for rrset in provider.read(ZONE) if rrset.name == name.lower())
+        gandi.put(ZONE, name, "TXT", 300, ['"v=spf1 a -all"', '"somebody\'s"'])
+        with pytest.raises(StaleZone):
+            provider.write(ZONE, [Change(Kind.DELETE, name.lower(), "TXT", old, None)])
+        assert b"somebody's" in gandi.values(ZONE)[name.lower(), "TXT"][1]
+        provider.write(ZONE, changes(provider.read(ZONE)))
+        gandi.put(ZONE, name, "TXT", 300, ['"v=spf1 a -all"'])
+        provider.read(ZONE)
+        provider.write(ZONE, [Change(Kind.DELETE, name.lower(), "TXT", old, None)])
+        assert (name.lower(), "TXT") not in gandi.values(ZONE)
+
+    @pytest.mark.parametrize("name", ["alone", "Alone", "a.b"])
+    def test_a_value_added_beside_ours_alone(self, gandi: Gandi, name: str) -> None:
+        """A value of ours that stands alone under such a name is changed as a value, so that one that comes in that moment stays."""
+        gandi.put(ZONE, name, "TXT", 300, ['"v=spf1 a -all"'])
+        provider = client(gandi)
+        old = next(rrset for rrset in provider.read(ZONE) if rrset.name == name.lower())
+        new = dataclasses.replace(old, values=(Value("v=spf1 mx -all", ""),))
+        theirs = ['"v=spf1 a -all"', '"somebody\'s"']
+        gandi.faults = [Fault("PATCH|PUT", stranger=lambda: gandi.put(ZONE, name, "TXT", 300, theirs))]
+        provider.write(ZONE, [Change(Kind.UPDATE, *old.key, old, new)])
+        assert gandi.values(ZONE)[name.lower(), "TXT"][1] == {b"v=spf1 mx -all", b"somebody's"}
+
+    def test_a_large_zone_that_moved(self, gandi: Gandi) -> None:
+        """Where a zone has many pages, each record set of a change is looked at before the first one is written."""
+        for number in range(500):
+            gandi.put(ZONE, f"h{number}", "A", 300, ["192.0.2.9"])
+        clock = iter(range(0, 10**6, 60))
+        provider = client(gandi, now=lambda: next(clock))
+        todo = [change for change in changes(provider.read(ZONE)) if change.new is not None]
+        gandi.put(ZONE, "@", "TXT", 1800, ['"v=spf1 mx -all"', '"somebody\'s"'])
+        with pytest.raises(StaleZone):
+            provider.write(ZONE, todo)
+        assert all(request.method == "GET" for request in gandi.requests)
+
+    def test_a_record_that_is_gone(self, gandi: Gandi) -> None:
+        """A record set that is not there to be patched was taken away by somebody: the zone is read and planned again."""
+        provider = client(gandi)
+        todo = [change for change in changes(provider.read(ZONE)) if change.name == ""]
+        gandi.put(ZONE, "@", "TXT", 1800, [])
+        with pytest.raises(StaleZone):
+            provider.write(ZONE, todo)
+
+    def test_beside_a_cname(self, gandi: Gandi) -> None:
+        """It is named, and nothing is sent."""
+        provider = client(gandi)
+        todo = changes(provider.read(ZONE))
+        new = Change(Kind.CREATE, "www", "TXT", None, RRset("www", "TXT", 300, (Value("ours", ""),)))
+        with pytest.raises(ProviderError, match=rf"www\.{ZONE} is a CNAME"):
+            provider.write(ZONE, [*todo, new])
+        assert all(request.method == "GET" for request in gandi.requests)
+
     def test_reads_that_lag_behind(self, gandi: Gandi) -> None:
         """Where a reading still shows what stood there before our write, nothing is done twice and nothing is lost."""
         provider = client(gandi)
@@ -196,7 +253,7 @@ class TestSnapshots:
         }
         gandi.zones[ZONE].snapshots["auto"] = {
             "id": "auto",
-            "name": "dnssync-like",
+            "name": "dnssync 0000000000ff",
             "created_at": "2020",
             "automatic": True,
         }
@@ -204,7 +261,7 @@ class TestSnapshots:
             provider.snapshot(ZONE, f"dnssync {number:012x}")
         names = {snapshot["name"] for snapshot in gandi.zones[ZONE].snapshots.values()}
         kept = {f"dnssync {number:012x}" for number in (3, 4, 5)}
-        assert names == {"before the move", "dnssync by hand", "dnssync-like"} | kept
+        assert names == {"before the move", "dnssync by hand", "dnssync 0000000000ff"} | kept
 
     def test_none_to_be_had(self, gandi: Gandi) -> None:
         """Where the copy cannot be made, that is said."""
