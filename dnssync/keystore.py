@@ -91,6 +91,13 @@ class Keystore:
                                "owner of its keys.") from None  # fmt: skip
         return True
 
+    def public(self, domain: str, selector: str) -> tuple[str, str] | None:
+        """(algorithm, p=) of a key whose private half lies here and can be used, None where none does."""
+        try:
+            return read_public(self.path(domain, selector))
+        except KeyFileError:
+            return None
+
     def generate(self, domain: str, selector: str, algorithm: str) -> tuple[str, str]:
         """Make a key; returns (algorithm, p=) once the private half is safely on disk. An existing file stays and is an
         error: a selector is never used for two keys (RFC 6376 §3.1)."""

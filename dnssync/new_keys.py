@@ -48,13 +48,14 @@ def held(decision: Decision) -> set[str]:
 
 
 def make_keys(work: Work) -> dict[KeyPair, Intent]:
-    """Take on the hand-made keys and make the new ones: private half and row are on disk before DNS hears of them."""
+    """Take on the keys that the state does not know and make the new ones: private half and row are on disk before DNS hears of them."""
     line, state = work.line, work.line.state
     known = {(key.domain, key.selector) for key in state.keys()}
     for key in work.shown.keys:
-        if key.adopted and (key.domain, key.selector) not in known:
+        if (key.domain, key.selector) not in known:
             try:
-                line.keystore.adopt(key.domain, key.selector, _source(work.seen, key))
+                if key.adopted:
+                    line.keystore.adopt(key.domain, key.selector, _source(work, key))
             except KeyFileError as error:
                 _leave(work, key.domain, str(error))
                 continue
@@ -108,8 +109,9 @@ def recover(line: Line) -> None:
         line.state.finish(noted)
 
 
-def _source(seen: Observed, key: KeyPair) -> str:
-    """Where the administrator keeps the private half of a hand-made key."""
-    mail = seen.host.domain(key.domain)
+def _source(work: Work, key: KeyPair) -> str:
+    """Where the administrator keeps the private half of a hand-made key; with dnssync, where it was taken on before."""
+    mail = work.seen.host.domain(key.domain)
     signers = [signer for transport in (mail.transports if mail else ()) for signer in transport.signers]
-    return next(signer.path for signer in signers if signer.selector == key.selector and not signer.problem)
+    paths = [signer.path for signer in signers if signer.selector == key.selector and not signer.problem]
+    return paths[0] if paths else str(work.line.keystore.path(key.domain, key.selector))

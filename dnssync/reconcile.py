@@ -11,18 +11,20 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from dnssync import signing_map
+from dnssync import by_dns, signing_map
+from dnssync.by_dns import Reading
 from dnssync.config import Config, ZoneConfig
 from dnssync.core import dkim
 from dnssync.core.decide import Decision, Observed, ZoneView, decide
 from dnssync.core.desire import domains_of
 from dnssync.core.hand_made import adopted
 from dnssync.core.host import Address, Host
-from dnssync.core.model import KeyPair, Notice, Owner, Provider, ProviderError, RRset, Value, relative, zone_of
+from dnssync.core.model import KeyPair, Notice, Owner, Provider, ProviderError, relative, zone_of
 from dnssync.core.ownership import Agreed, Ledger, owned, owns, shows
 from dnssync.core.pass_notices import silent
 from dnssync.core.rotation import SERVING, Policy, phase
 from dnssync.core.sighting import Question, Sight, sight
+from dnssync.core.taken_on import mapped
 from dnssync.core.zone_view import Zone
 from dnssync.errors import DnssyncError
 from dnssync.keystore import Keystore
@@ -66,22 +68,31 @@ class Line:
         chosen = _chosen(self.config, served, only)
         requests = self.state.requests(now)
         confirmed = frozenset((request.kind, request.subject) for request in requests)
-        views = tuple(self._view(zone, served[zone.name], adopt, confirmed) for zone in chosen)
+        views, readings = [], {}
+        for zone in chosen:
+            view, readings[zone.name] = self._view(zone, served[zone.name], adopt, confirmed)
+            views.append(view)
         unread = set(self.config.zones) - {view.zone for view in views if not view.problem}
+
+        def standing(domain: str, selector: str) -> str:
+            return self._standing(domain, selector, views)
+
         hand_made = tuple(
             key
-            for key in adopted(host, keys, now, lambda domain, selector: self._standing(domain, selector, views))
+            for key in adopted(host, keys, now, standing)
             if zone_of(key.domain, self.config.zones) not in unread  # its record must be seen when it is taken on
         )
+        ours = {domain: current.get(domain, ()) for view in views if not view.problem for domain in view.domains}
+        keys = (*keys, *mapped(ours, (*keys, *hand_made), now, self.keystore.public, standing))
         problems = {(key.domain, key.selector): self.keystore.problem(key) for key in keys if key.removed is None}
         serving = {(key.domain, key.selector) for key in keys if phase(key, Policy(), now) in SERVING}
         keys = (*keys, *hand_made)
         self.progress("asking the authoritative servers")
         sights, unanswered = self.sights(keys, views)
-        return Observed(
+        seen = Observed(
             now=now,
             host=host,
-            zones=views,
+            zones=tuple(views),
             keys=keys,
             sights=sights,
             readable=frozenset((k.domain, k.selector) for k in keys if not problems.get((k.domain, k.selector))),
@@ -103,6 +114,7 @@ class Line:
                 ),
             ),
         )
+        return self._furthest_behind(seen, readings)
 
     def plan(self, only: Sequence[str] = (), *, adopt: bool = False) -> tuple[Observed, Decision]:
         """Observe and decide; changes nothing anywhere."""
@@ -166,35 +178,52 @@ class Line:
 
     def _view(
         self, zone: ZoneConfig, domains: tuple[str, ...], adopt: bool, confirmed: frozenset[tuple[str, str]]
-    ) -> ZoneView:
-        """One zone as its providers show it, or why that cannot be known."""
+    ) -> tuple[ZoneView, dict[str, tuple[Reading, ...]]]:
+        """One zone as its providers show it, or why that cannot be known; and all the readings of each provider."""
         entries = self.state.ledger(zone.name)
         record = self.state.zone(zone.name)
-        found: dict[str, Zone] = {}
-        ledgers: dict[str, Ledger] = {}
+        readings: dict[str, tuple[Reading, ...]] = {}
         problem = ""
         for name in zone.providers:
             self.progress(f"reading {zone.name} at {name}")
             try:
-                provider = self.zones.provider(name)
-                found[name] = self.read(zone.name, provider, domains)
-                ledgers[name] = self._ledger(zone.name, name, found[name], entries)
+                readings[name] = self._readings(zone.name, self.zones.provider(name), domains)
             except ProviderError as error:
                 problem = str(error)
         trusted = ("servers", zone.name) in confirmed
-        return ZoneView(
+        view = ZoneView(
             zone=zone.name,
             policy=zone.policy,
             domains=domains,
             limits=self.zones.limits(zone.name),
-            found=found,
-            ledger=ledgers,
             problem=problem,
             negative_ttl=None if problem else self.resolver.negative_ttl(zone.name),
             known_before=0 if trusted or record is None else record.rrsets,
             adopt=adopt or (zone.policy.adopt and not entries),
             agreed={name: self._agreed(zone.name, name) for name in zone.providers},
         )
+        for name, several in readings.items():
+            view = self._showing(view, name, several[0].found)
+        return view, readings
+
+    def _showing(self, view: ZoneView, provider: str, found: Zone) -> ZoneView:
+        """The zone, with this shown at a provider of it."""
+        ledger = self._ledger(view.zone, provider, found, self.state.ledger(view.zone))
+        return replace(view, found={**view.found, provider: found}, ledger={**view.ledger, provider: ledger})
+
+    def _furthest_behind(self, seen: Observed, readings: Mapping[str, Mapping[str, tuple[Reading, ...]]]) -> Observed:
+        """The same; where the servers of a zone that is read from them differ, as those show it where most is left to be done."""
+        for number, view in enumerate(seen.zones):
+            for provider, several in readings[view.zone].items():
+                if view.problem or len(several) == 1:
+                    continue
+                alone = [replace(seen, zones=(self._showing(view, provider, one.found),)) for one in several]
+                plans = [plan for one in alone for plan in decide(one).zones if plan.plan.provider == provider]
+                found, told = by_dns.behind(several, plans)
+                view = self._showing(view, provider, found)
+                zones = (*seen.zones[:number], view, *seen.zones[number + 1 :])
+                seen = replace(seen, zones=zones, notices=(*seen.notices, *told))
+        return seen
 
     def _agreed(self, zone: str, provider: str) -> frozenset[Agreed]:
         """The values that were given to a person to enter there: whoever ran `apply` has seen what they replace."""
@@ -202,47 +231,36 @@ class Line:
         return frozenset((e.name, e.type, e.owner, e.value) for e in handed if e.provider == provider)
 
     def _ledger(self, zone: str, provider: str, found: Zone, entries: Sequence[LedgerEntry]) -> Ledger:
-        """What we wrote there: the ledger, and what a pass that died meant to write where the zone shows it."""
+        """What we wrote there: the ledger, and what a pass that died meant to write where the zone shows it. A provider that
+        has another name now, or took a zone over with its records, has no entries of its own: there, those of providers
+        that the zone has no more count, where it shows their values."""
         held = {(entry.name, entry.type, entry.owner): entry.applied for entry in entries if entry.provider == provider}
-        for entry in self.state.unfinished(zone):
+
+        def stands(entry: LedgerEntry) -> bool:
             values = owned(found.get((entry.name, entry.type)), entry.owner)
-            if entry.provider == provider and any(shows(entry.owner, value.text, entry.applied) for value in values):
-                held[(entry.name, entry.type, entry.owner)] = entry.applied
+            return any(shows(entry.owner, value.text, entry.applied) for value in values)
+
+        former = [entry for entry in entries if entry.provider not in self.config.zones[zone].providers]
+        inherited = [] if held else sorted(former, key=lambda entry: entry.applied_at)
+        unfinished = [entry for entry in self.state.unfinished(zone) if entry.provider == provider]
+        for entry in filter(stands, (*inherited, *unfinished)):
+            held[(entry.name, entry.type, entry.owner)] = entry.applied
         return held
 
     def read(self, zone: str, provider: Provider, domains: Sequence[str]) -> Zone:
-        """Every RRset of a zone, by (name, type); from DNS where the provider cannot be read (`manual`)."""
-        if provider.limits.reads:
-            return {rrset.key: rrset for rrset in provider.read(zone)}
-        return self._read_by_dns(zone, domains)
+        """Every RRset of a zone, by (name, type); as one of its name servers shows it where the provider cannot be read."""
+        return self._readings(zone, provider, domains)[0].found
 
-    def _read_by_dns(self, zone: str, domains: Sequence[str]) -> Zone:
-        """What the authoritative servers show at the names that can matter; complete for those names, or it raises."""
-        selectors = [
-            f"{key.selector}._domainkey.{key.domain}".lower() for key in self.state.keys() if key.domain in domains
-        ]
+    def _readings(self, zone: str, provider: Provider, domains: Sequence[str]) -> tuple[Reading, ...]:
+        """What the provider tells; where it cannot be read (`manual`), what the authoritative servers show at the names that
+        can matter, and more than one where they differ."""
+        if provider.limits.reads:
+            return (Reading((), {rrset.key: rrset for rrset in provider.read(zone)}),)
+        of = [(key.domain, key.selector) for key in self.state.keys()]
+        of += [(domain, name) for domain, names in signing_map.read(self.config.exim.map).items() for name in names]
+        selectors = [f"{selector}._domainkey.{domain}".lower() for domain, selector in of if domain in domains]
         names = [zone, *domains, *(f"_dmarc.{domain}" for domain in domains), *selectors]
-        held = [name for name in dict.fromkeys(names) if relative(name, zone) is not None]
-        kinds = ("TXT", "SPF", "CNAME", "MX", "A", "AAAA", "NS")
-        questions = [Question(name, kind, zone) for name in held for kind in kinds]
-        found: dict[tuple[str, str], RRset] = {}
-        for question, answer in self.resolver.look(questions).items():
-            if not answer.known:
-                trouble = answer.problem or "; ".join(
-                    f"{r.server}: {r.rcode}" for r in answer.replies if not r.answered
-                )
-                raise ProviderError(
-                    f"{zone}: its name servers do not all answer for {question.name} {question.type} ({trouble}), and what "
-                    "stands there cannot be read in any other way. Nothing is changed; try again later.",
-                    transient=True,
-                )
-            name = relative(question.name, zone) or ""
-            via_alias = any(reply.note.startswith("CNAME") for reply in answer.replies)
-            if answer.texts and not (via_alias and question.type != "CNAME"):
-                ttl = next((reply.ttl for reply in answer.replies if reply.ttl is not None), 0)
-                values = tuple(Value(text, _spelled(question.type, text)) for text in answer.texts)
-                found[(name, question.type)] = RRset(name, question.type, ttl, values)
-        return found
+        return by_dns.read(self.resolver, zone, names)
 
     # --- DNS --------------------------------------------------------------------------------------------------------
 
@@ -275,9 +293,10 @@ class Line:
             wanted = dkim.record_for(key)
             look = sight(answer, wanted, lambda text: owns(Owner.DKIM, text), dkim.same)
             name = relative(question.name, question.zone) or ""
-            for found in zones[question.zone].found.values():
-                if (name, "CNAME") in found:
-                    continue  # delegated keys: what the servers show behind the CNAME is what counts
+            for provider, found in zones[question.zone].found.items():
+                # Delegated keys: what the servers show behind the CNAME is what counts. `manual`: its reading is one of theirs.
+                if (name, "CNAME") in found or not self.zones.provider(provider).limits.reads:
+                    continue
                 texts = [value.text for value in found[(name, "TXT")].values] if (name, "TXT") in found else []
                 if not any(dkim.same(text, wanted) for text in texts):
                     look = Sight.OTHER if texts else Sight.ABSENT
@@ -299,13 +318,6 @@ class Line:
     def _beyond(self, name: str, kind: str) -> tuple[str, ...] | None:
         """A look-up outside the zones that were read."""
         return self.resolver.texts(name, kind, zone_of(name, self.config.zones) or "")
-
-
-def _spelled(kind: str, text: str) -> str:
-    """A text that a name server told, as a zone file has it; what strings it came in is not known."""
-    if kind not in ("TXT", "SPF"):
-        return text
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _chosen(config: Config, served: Mapping[str, tuple[str, ...]], only: Sequence[str]) -> list[ZoneConfig]:

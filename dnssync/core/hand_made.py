@@ -33,12 +33,12 @@ def adopted(host: Host, known: Iterable[KeyPair], now: int, record: Callable[[st
                     published=now,
                     activated=now,
                     adopted=True,
-                    record=_own_record(record(*at), signer.public_key),
+                    record=own_record(record(*at), signer.public_key),
                 )
     return tuple(keys.values())
 
 
-def _own_record(text: str, public_key: str) -> str:
+def own_record(text: str, public_key: str) -> str:
     """The text that was found at a hand-made key's selector, if it holds that key: only then is it the key's record."""
     try:
         return text if dkim.parse(text).p == public_key else ""
@@ -52,4 +52,4 @@ def kept_elsewhere(key: KeyPair, name: str, wish: Wish) -> bool:
     if not key.adopted or (name, "CNAME") not in wish.found:
         return False
     there = wish.dns(absolute(name, wish.zone), "TXT")
-    return there is None or any(_own_record(text, key.public_key) for text in there)
+    return there is None or any(own_record(text, key.public_key) for text in there)

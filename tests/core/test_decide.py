@@ -12,6 +12,7 @@ from dnssync.core.host import MailDomain, Signer, Transport
 from dnssync.core.model import KeyPair, Limits
 from dnssync.core.policy import MailPolicy
 from dnssync.core.sighting import Sight
+from dnssync.core.taken_on import mapped
 from tests.zonetext import host, told, zone
 
 NOW = 1_795_507_200
@@ -106,6 +107,22 @@ class TestAdopted:
     def test_not_taken_on(self, signer: Signer) -> None:
         """A key that exim cannot use, that is in no file, or that is another domain's is not taken on."""
         assert self.take(signer) == ()
+
+
+@pytest.mark.parametrize(
+    ("selector", "text", "by_hand"),
+    [
+        ("20261124r-mx-aaaa", "v=DKIM1; k=rsa; p=AAAA", False),
+        ("20261124r-mx-aaaa", "v=DKIM1; k=rsa; t=s; p=AAAA", True),
+        ("mail", "v=DKIM1; k=rsa; p=AAAA", True),
+    ],
+)
+def test_taken_on_from_the_map(selector: str, text: str, by_hand: bool) -> None:
+    """A key that only exim's map knows is active at once; one that was hand-made by its name or text is kept as such."""
+    at = ("example.org", selector)
+    [key] = mapped({at[0]: (selector,)}, (), NOW, lambda *at: ("rsa2048", "AAAA"), lambda *at: text)
+    assert (key.activated, key.adopted, key.record) == (NOW, by_hand, text if by_hand else "")
+    assert mapped({at[0]: (selector,)}, (key,), NOW, lambda *at: ("rsa2048", "AAAA"), lambda *at: text) == ()
 
 
 def test_unusable_keys_are_told() -> None:
