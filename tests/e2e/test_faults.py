@@ -104,6 +104,18 @@ class TestSomebodyElse:
         code, out = site.run("plan")
         assert code == 3 and f"_dmarc.{DOMAIN} is a CNAME to dmarc.example.net." in " ".join(out.split())
 
+    def test_named_ends_while_keys_wait(self, site: Site) -> None:
+        """`--wait` tells that the zone cannot be read, tries again, and ends with that and exit code 1."""
+
+        def sleep(seconds: float) -> None:
+            site.now += seconds * 15
+            site.bind.__exit__()
+
+        site._sleep = sleep  # type: ignore[method-assign]
+        code, out = site.run("apply", "--yes", "--wait")
+        assert code == 1 and out.rstrip().endswith("It went on failing; the waiting ends here."), out
+        assert f"failed: {DOMAIN}" in out and "tried again every minute, until 2026-11-24 09:" in out, out
+
     def test_connection_lost_after_the_write(self, site: Site) -> None:
         """A write whose answer is lost is found by the next run, which has nothing to do."""
 
