@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from dnssync import signing_map
 from dnssync.core import rotation
 from dnssync.core.decide import Decision, Observed
 from dnssync.core.model import KeyPair
@@ -90,6 +91,13 @@ def _leave(work: Work, domain: str, trouble: str) -> None:
             told = f"{plan.plan.zone}: the key that exim signs {domain} with cannot be taken on. {trouble}"
             log.error("zone=%s provider=%s %s", plan.plan.zone, plan.plan.provider, told)
             work.outcomes.append(Outcome(plan.plan.zone, plan.plan.provider, error=told))
+
+
+def make_map(line: Line) -> None:
+    """Where the macros name a map that is not there, all mail waits. As long as no key signs, an empty one is right; later a
+    missing one is for the pass to write, since with an empty one mail would leave unsigned."""
+    if not any(key.activated for key in line.state.keys()):
+        signing_map.create_if_missing(line.config.exim.map)
 
 
 def recover(line: Line) -> None:

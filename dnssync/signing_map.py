@@ -6,8 +6,10 @@ domains switch together and nobody ever reads half a map: a line that is missing
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from dnssync.errors import StateError
@@ -70,18 +72,52 @@ def write(path: Path, lines: Lines, *, previous: Lines, dropped: Collection[str]
     if lost:
         raise ValueError(f"exim's map would lose {', '.join(lost)}")
     wanted = text(lines).encode("ascii")
-    if read(path) == dict(lines):
+    if read(path) == dict(lines) and there(path):
         return False
     make_directory(path.parent, mode=0o755)
     write_atomically(path, wanted, mode=0o644)
     return True
 
 
+def there(path: Path) -> bool:
+    """Whether there is a map. Raises `StateError` where that cannot be seen."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise StateError(f"Whether exim's signing map {path} is there cannot be seen: {error.strerror}. "
+                         "Run dnssync as root or as its owner.") from None  # fmt: skip
+    return True
+
+
 def create_if_missing(path: Path) -> bool:
-    """An empty map where there is none: with DKIM_STRICT a missing file would hold up all mail."""
-    if path.exists():
+    """An empty map where there is none: with DKIM_STRICT a missing file would hold up all mail.
+
+    As root it is made as the service's user, whom the folder belongs to: what that user put in its place (a link to another
+    folder) then leads no further than that user could go.
+    """
+    if there(path):
         return False
     owner = home_owner(path.parent, USER)  # root installs the macros, the service replaces the map
-    make_directory(path.parent, mode=0o755, owner=owner)
-    write_atomically(path, HEAD.encode("ascii"), mode=0o644, owner=owner)
+    strange = [part.lstat().st_uid for part in path.parents if part.is_symlink()] if os.geteuid() == 0 else []
+    owner = next((uid for uid in strange if uid != 0), owner)  # whoever made a link gets no further by it than alone
+    if os.path.realpath(path.parent) == str(path.parent):
+        make_directory(path.parent, mode=0o755, owner=owner)
+    with _as(owner):
+        make_directory(path.parent, mode=0o755)
+        write_atomically(path, HEAD.encode("ascii"), mode=0o644)
     return True
+
+
+@contextlib.contextmanager
+def _as(uid: int) -> Iterator[None]:
+    """Do something with another user's rights, where root may."""
+    if uid in (-1, os.geteuid()):
+        yield
+        return
+    os.seteuid(uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)

@@ -41,6 +41,27 @@ class TestWaysOut:
         assert found.smarthosts == ("smtp.isp.test",) and [a.ip for a in found.addresses] == ["192.0.2.1"]
         assert {"remote_smtp", "remote_smtp_smarthost"} == {transport.name for transport in found.transports}
 
+    def test_a_content_filter_is_no_way_out(self) -> None:
+        """What a filter on this machine gets comes back, and leaves through the routers behind it; so with LMTP to a mailbox. A
+        tunnel to a smarthost, which has no condition, is the way out."""
+        filters = (
+            "amavis:\n  driver = manualroute\n  condition = ${if eq{$interface_port}{10025}{no}{yes}}\n"
+            "  transport = amavis\n  route_list = * localhost byname\n  self = send\n"
+            "boxes:\n  driver = accept\n  domains = boxes.test\n  transport = boxes\n"
+        )
+        transports = (
+            "amavis:\n  driver = smtp\n  port = 10024\n  allow_localhost\n"
+            "boxes:\n  driver = smtp\n  protocol = lmtp\n  hosts = 192.0.2.9\n  hosts_override\n"
+        )
+        with EximHost() as host:
+            (host.confdir / "conf.d/router/110_filter").write_text(filters)
+            (host.confdir / "conf.d/transport/10_filter").write_text(transports)
+            found = mail(told(host))
+        assert found.smarthosts == () and [a.ip for a in found.addresses] == ["192.0.2.1"]
+        assert tuple(transport.name for transport in found.transports) == ("remote_smtp",)
+        with EximHost(configtype="smarthost", smarthost="127.0.0.1::2525") as host:
+            assert mail(told(host)).smarthosts == ("127.0.0.1",)
+
     def test_local_sends_nothing(self) -> None:
         """A host for local mail alone has no way out."""
         with EximHost(configtype="local") as host:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import stat
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 
 from dnssync import signing_map
 from dnssync.errors import StateError
+from dnssync.files import WriteError
 
 LINES = {"example.org": ("r1", "e1"), "example.com": ("old.sel",)}
 
@@ -40,7 +43,27 @@ def test_nothing_to_write(tmp_path: Path) -> None:
     inode = path.stat().st_ino
     assert not signing_map.write(path, LINES, previous=LINES)
     assert path.stat().st_ino == inode
-    assert not signing_map.write(tmp_path / "none", {}, previous={}) and not (tmp_path / "none").exists()
+    # a map that is not there holds up all mail: it is written, even without a line
+    assert signing_map.write(tmp_path / "none", {}, previous={}) and signing_map.read(tmp_path / "none") == {}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes the map for another user")
+def test_root_follows_no_link_of_the_services(tmp_path: Path) -> None:
+    """What the service's user put in place of the map's folder leads root no further than that user could go."""
+    nobody = pwd.getpwnam("nobody").pw_uid
+    for folder in (tmp_path, *list(tmp_path.parents)[:2]):
+        folder.chmod(0o755)
+    home, etc = tmp_path / "home", tmp_path / "etc"
+    for folder in (home, etc):
+        folder.mkdir(mode=0o755)
+    os.chown(home, nobody, -1)
+    (home / "exim").symlink_to(etc)
+    os.chown(home / "exim", nobody, -1, follow_symlinks=False)
+    with pytest.raises(WriteError):
+        signing_map.create_if_missing(home / "exim" / "selectors")
+    assert list(etc.iterdir()) == [] and os.geteuid() == 0
+    assert signing_map.create_if_missing(home / "other" / "selectors")
+    assert (home / "other" / "selectors").stat().st_uid == (home / "other").stat().st_uid == nobody
 
 
 def test_no_line_is_lost(tmp_path: Path) -> None:

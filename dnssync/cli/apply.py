@@ -17,7 +17,7 @@ from dnssync.core.plan import digest, from_json
 from dnssync.core.rotation import Policy, moment
 from dnssync.core.sighting import Sight
 from dnssync.errors import DnssyncError, RefusedError
-from dnssync.new_keys import held, recover
+from dnssync.new_keys import held, make_map, recover
 from dnssync.reconcile import Line
 from dnssync.report import Report, by_hand, waiting
 
@@ -107,6 +107,7 @@ def _asked(context: Context, only: tuple[str, ...], adopt: bool) -> str | None:
 def _pass(context: Context, line: Line, only: tuple[str, ...], adopt: bool, agreed: str | None) -> Report:
     """One pass under the lock."""
     recover(line)
+    make_map(line)
     seen, got = line.plan(only, adopt=adopt)
     context.progress("")
     if agreed is None and not context.json:

@@ -154,7 +154,8 @@ def by_hand(confdir: Path, text: str) -> str:
     """What an administrator with a hand-written exim4.conf has to add, as a message."""
     return (
         f"{confdir}/exim4.conf is written by hand and Debian's rendering leaves it alone, so nothing was installed. "
-        "Add this at its head (it needs a host list named relay_from_hosts, or `--sign all`):\n\n"
+        "First run `dnssync apply`: it makes the map that they name, without which all outgoing mail would wait. "
+        "Then add this at its head (it needs a host list named relay_from_hosts, or `--sign all`):\n\n"
         f"{text}\nand this to each smtp transport that mail leaves through, after its `driver` line:\n\n"
         f"{macros.transport_lines()}\n"
     )

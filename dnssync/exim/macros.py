@@ -104,9 +104,9 @@ def _finders(map_path: Path) -> list[str]:
     }
     looks = [f"{name} = ${{lookup{{{key}}}lsearch,ret=key{{DNSSYNC_MAP}}}}" for name, key in by.items()]
     # A satellite's bounces have no sender to look up; what receivers see is Debian's DCreadhost.
-    visible = "${lookup{${lc:DCreadhost}}lsearch,ret=key{DNSSYNC_MAP}}"
-    last = [".ifdef DCreadhost", f"DNSSYNC_VISIBLE = {visible}", ".else", "DNSSYNC_VISIBLE =", ".endif"]
-    return [f"DNSSYNC_MAP = {map_path}", *looks, *last]
+    # It may be defined further down (in the unsplit scheme it is), and where it is not, "dcreadhost" is no domain of the map.
+    looks.append("DNSSYNC_VISIBLE = ${lookup{${lc:DCreadhost}}lsearch,ret=key{DNSSYNC_MAP}}")
+    return [f"DNSSYNC_MAP = {map_path}", *looks]
 
 
 def _define(name: str, value: str) -> str:

@@ -47,9 +47,13 @@ class Way:
 
 
 def smtp_transports(exim: Exim) -> dict[str, dict[str, str]]:
-    """Every smtp transport with its options, unexpanded."""
+    """Every smtp transport with its options, unexpanded; LMTP (RFC 2033) hands mail to a mailbox, never to another host."""
     blocks = {name: exim.block("transport", name) for name in exim.listing("transport_list")}
-    return {name: options for name, options in blocks.items() if options.get("driver") == "smtp"}
+    return {
+        name: options
+        for name, options in blocks.items()
+        if options.get("driver") == "smtp" and options.get("protocol") != "lmtp"
+    }
 
 
 def routers(exim: Exim, transports: Mapping[str, Mapping[str, str]], lists: Sequence[str]) -> tuple[Router, ...]:
@@ -150,6 +154,7 @@ def ways(exim: Exim, found: Sequence[Router], transports: Iterable[str], domains
     for domain in domains:
         through: list[str] = []
         relays: list[str] = []
+        beside: tuple[list[str], list[str]] = ([], [])  # transports and hosts of this very machine: a filter, a tunnel
         direct = False
         for router in found:
             tests = [answers[asked[text, domain]] for text in router.tests]
@@ -159,14 +164,29 @@ def ways(exim: Exim, found: Sequence[Router], transports: Iterable[str], domains
             if any(test.forced or not (test.true or test.error) for test in tests):
                 continue
             target = answers[asked[router.transport, domain]].text
+            texts_said = [answers[asked[text, domain]].text for text in router.relays]
+            hosts = [host for text in texts_said for host in host_names(text)]
+            conditional = bool(router.tests or router.senders) or not router.final
+            if conditional and hosts and all(map(_here, hosts)):
+                # A content filter gives the mail back, and it comes to the routers again, which are its ways out then. It has
+                # a condition, or it would never see the last of a message; without one it is a tunnel to a smarthost.
+                beside[0].extend([target] if target in names else names)
+                beside[1].extend(hosts)
+                continue
             through.extend([target] if target in names else names)
-            hosts = [answers[asked[text, domain]].text for text in router.relays]
-            relays.extend(host for text in hosts for host in host_names(text))
+            relays.extend(hosts)
             direct = direct or not router.relays
             if router.final:
                 break
+        if not through:  # what listens here is the only way: where it sends mail on is not known
+            through, relays = beside
         result[domain] = Way(tuple(dict.fromkeys(through)), tuple(dict.fromkeys(relays)), direct)
     return result
+
+
+def _here(host: str) -> bool:
+    """Whether a relay is this machine itself."""
+    return host in ("localhost", "localhost.localdomain", "::1") or host.startswith("127.")
 
 
 def host_names(text: str) -> tuple[str, ...]:

@@ -153,7 +153,8 @@ def obstacle(path: Path, uid: int, gid: int) -> str:
     """Why exim, as this user and group, cannot open the file; "" where it can. Judged by owner, group and modes."""
     if uid == 0:
         return ""
-    for part in (*reversed(path.parents), path):
+    real = Path(os.path.realpath(path))  # a link leads through other folders too
+    for part in dict.fromkeys((*reversed(path.parents), *reversed(real.parents), path)):
         try:
             info = part.stat()
         except FileNotFoundError:

@@ -14,7 +14,8 @@ pytestmark = pytest.mark.exim
 MESSAGE = b"From: ann@host.internal.test\nTo: someone@dest.test\nSubject: x\nMessage-ID: <1@x>\nDate: Tue, 24 Nov 2026 08:20:00 +0000\n\nText.\n"
 
 
-def test_the_visible_domain_signs() -> None:
+@pytest.mark.parametrize("split", [True, False])
+def test_the_visible_domain_signs(split: bool) -> None:
     """Both signatures are by the domain that receivers see, and verify over the rewritten header."""
     with EximHost(
         configtype="satellite",
@@ -22,6 +23,7 @@ def test_the_visible_domain_signs() -> None:
         hostnames=("host.internal.test",),
         readhost="example.org",
         hide=True,
+        split=split,
     ) as host:
         keystore = Keystore(host.keys)
         records = {}
@@ -30,7 +32,11 @@ def test_the_visible_domain_signs() -> None:
             kind = "ed25519" if made == "ed25519" else "rsa"
             records[f"{selector}._domainkey.example.org."] = f"v=DKIM1; k={kind}; p={public}"
         host.map.write_text("example.org: r1 : e1\n")
-        host.macros(macros.render(host.map, host.keys))
+        if split:
+            host.macros(macros.render(host.map, host.keys))
+        else:  # there the macros stand before Debian's own
+            local = host.confdir / "exim4.conf.localmacros"
+            local.write_text(local.read_text() + macros.render(host.map, host.keys))
         host.edit("remote_smtp_smarthost", macros.transport_lines())
         host.render()
         for sender in ("ann@host.internal.test", ""):  # a bounce has no sender
