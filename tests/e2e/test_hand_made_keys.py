@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from dnssync.exim import macros
+from dnssync.exim.signing import obstacle
 from dnssync.keystore import public_half
 from tests.bind import Bind
 from tests.e2e.test_straight_line import MESSAGE
@@ -127,3 +128,33 @@ def test_a_folder_closed_to_exim(tmp_path: Path) -> None:
         os.chown(exim.keys, -1, exim.gid)
         code, out = site.run("apply", "--yes")
         assert code == 0 and len(list(exim.keys.rglob("*.pem"))) == 2, out
+
+
+def test_macros_before_a_key_is_ready(tmp_path: Path) -> None:
+    """Where somebody put the macros in by hand and no map is there yet, apply makes one: mail leaves as before, and does not wait."""
+    with EximHost(hostnames=(DOMAIN,)) as exim, Bind(tmp_path / "bind", {DOMAIN: ZONE}) as bind:
+        exim.macros(macros.render(exim.map, exim.keys))
+        exim.map.unlink(missing_ok=True)
+        exim.render()
+        site = Site(tmp_path, exim, bind)
+        code, out = site.run("apply", "--yes")
+        assert code == 0 and exim.map.exists(), out
+        [received] = exim.send(MESSAGE.encode(), sender=f"a@{DOMAIN}")
+        assert b"DKIM-Signature" not in received.data
+        assert site.run("apply", "--yes", "--wait")[0] == 0
+        exim.map.unlink()  # with keys that sign, mail waits until the pass has written it whole
+        code, out = site.run("apply", "--yes")
+        assert code == 0 and f"\n{DOMAIN}: " in exim.map.read_text(), out
+
+
+def test_a_key_behind_a_link_into_a_closed_folder(tmp_path: Path) -> None:
+    """exim follows the link, and so does the look at what it may open."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    (closed / "key.pem").write_text("x")
+    (tmp_path / "key.pem").symlink_to(closed / "key.pem")
+    for folder in (tmp_path, *list(tmp_path.parents)[:2]):
+        folder.chmod(0o755)
+    assert f"enter the folder {closed}" in obstacle(tmp_path / "key.pem", 65534, 65534)
+    closed.chmod(0o755)
+    assert obstacle(tmp_path / "key.pem", 65534, 65534) == ""
