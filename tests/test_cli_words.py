@@ -148,6 +148,7 @@ class TestConfirm:
 
     def test_clock(self, scene: Scene) -> None:
         """The clock has no name."""
+        assert scene.run("confirm", "gone", DOMAIN) == 1 and "exim still has" in told(scene)
         assert scene.run("confirm", "clock") == 0
         assert events(scene)[0] == "a person confirmed: the clock of this host is right"
 

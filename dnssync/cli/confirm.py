@@ -33,6 +33,11 @@ def command(context: Context, what: str, subject: str) -> int:
     if what == "servers" and subject not in context.config.zones:
         raise DnssyncError(f"{subject} is a name in a zone; `confirm servers` takes the zone, as the notice named it.")
     line = context.line(read_only=False)
+    if what == "gone":
+        mail = line.observe_host([subject], []).domain(subject)
+        if mail is not None and mail.local:
+            # Noted in advance, it would let one pass in which exim is half configured take the records of a living domain.
+            raise DnssyncError(f"exim still has {subject}: it is not gone. Take it out of exim's configuration first.")
     now = int(context.now())
     sentence = MEANS[what].format(subject=subject)
     with context.lock("confirm"), line.state.transaction():
