@@ -145,6 +145,13 @@ class State(Intents):
 
         self._replace(table, (asdict(key) for key in keys))
 
+    def forget_keys(self, domains: Iterable[str]) -> None:
+        """Forget the keys of domains whose zone is released; their files, their records and exim's map stay."""
+        from dnssync.state_schema import keys as table
+
+        for domain in domains:
+            self._execute(table.delete().where(table.c.host == self._host, table.c.domain == domain))
+
     # --- ledger -----------------------------------------------------------------------------------------------------
 
     def ledger(self, zone: str | None = None) -> tuple[LedgerEntry, ...]:

@@ -171,6 +171,8 @@ class TestRelease:
         assert scene.run("release", DOMAIN, "--yes") == 0
         assert f"{DOMAIN}: 5 records are nobody's but yours now." in told(scene)
         assert scene.stage.zone_file.read_text() == zone
+        assert len(list(scene.stage.keys.rglob("*.pem"))) == 2
+        assert scene.run("status") == 0 and "no keys yet" in told(scene)
         assert scene.run("history", DOMAIN) == 0
         assert "was let go by a person" in told(scene)
 

@@ -8,6 +8,7 @@ import click
 
 from dnssync.cli.context import Context, json_option, spelled
 from dnssync.config_check import Checker
+from dnssync.core.model import zone_of
 from dnssync.errors import DnssyncError
 from dnssync.state import State
 
@@ -18,7 +19,8 @@ from dnssync.state import State
 @json_option
 @click.pass_obj
 def command(context: Context, zone: str, yes: bool) -> int:
-    """Let go of ZONE: its records stay in DNS and its keys where they are, dnssync forgets that it wrote them.
+    """Let go of ZONE: its records stay in DNS and its keys where they are, so that exim signs on, and dnssync
+    forgets what it wrote and, once the zone is configured no more, the keys.
 
     Take the zone out of the configuration first, or the next `apply` begins with it anew.
     Exit codes: 0 done, 3 nobody said yes.
@@ -40,6 +42,8 @@ def command(context: Context, zone: str, yes: bool) -> int:
     line = context.line(read_only=False)
     with context.lock("release"), line.state.transaction():
         count = line.state.forget(name)
+        if name not in context.config.zones:  # else its keys are known again by the next apply
+            line.state.forget_keys({key.domain for key in line.state.keys() if _holds(context, name, key.domain)})
         line.state.add_event(int(context.now()), "release", zone=name, sentence=f"{name} was let go by a person")
     if context.json:
         context.emit({"zone": name, "forgotten": count, "exit": 0})
@@ -52,5 +56,11 @@ def _known(context: Context, name: str) -> None:
     """Raise an error for a zone that is neither configured nor in the ledger; before anything is asked."""
     state = State.open(context.config.state, host=platform.node(), read_only=True)
     known = {*context.config.zones, *(entry.zone for entry in state.ledger())}
-    if name not in known and not state.handed_over(name):
+    keys = any(_holds(context, name, key.domain) for key in state.keys())
+    if name not in known and not keys and not state.handed_over(name):
         raise DnssyncError(f"dnssync wrote nothing in a zone {name}{Checker.meant(name, known) or '.'}")
+
+
+def _holds(context: Context, zone: str, domain: str) -> bool:
+    """Whether a domain lies in the zone, and in no configured one below it."""
+    return zone_of(domain, {*context.config.zones, zone}) == zone

@@ -146,6 +146,19 @@ def _helo(draft: _Draft) -> None:
     """The names exim greets with: receivers check them for mail with an empty sender (RFC 7208 §2.3, §2.4)."""
     wish = draft.wish
     for name in helo_names(wish.zone, wish.host, {*wish.domains, *wish.frozen}, wish.ledger):
+        own = draft.name(name)
+        labels = own.split(".") if own else []
+        cut = any((".".join(labels[start:]), "NS") in wish.found for start in range(len(labels)))
+        if cut or (own, "CNAME") in wish.found:
+            what = (
+                "lies in a zone that this one hands on to other servers"
+                if cut
+                else "is a CNAME, beside which no SPF record can stand"
+            )
+            draft.notices.append(
+                Notice("helo_elsewhere", f"{name}: exim greets with this name, and it {what}; nothing is published for it here.")
+            )  # fmt: skip
+            continue
         _helo_claim(draft, name, False)
 
 

@@ -124,3 +124,18 @@ def test_all_addresses_of_the_host() -> None:
     got = wish(host=replace(told, domains=(told.domains[0], far)))
     assert got.senders["mx.example.org"] == ("192.0.2.1", "198.51.100.5")
     assert text(got, "mx") == "v=spf1 ip4:192.0.2.1 ip4:198.51.100.5 -all"
+
+
+@pytest.mark.parametrize("more", ["mail IN CNAME mx.example.org.", "mail IN NS ns.example.net.", "mail IN A 192.0.2.1"])
+def test_a_greeting_that_is_an_alias_or_elsewhere(more: str) -> None:
+    """It costs a notice and no claim, never the zone: its mail domains go on."""
+    got = wish(
+        THERE + "\n" + more,
+        host=greeting("example.org", hostname="mail.example.org"),
+        ledger=HELD,
+        domains=("example.org",),
+    )
+    named = {claim.name for claim in got.claims}
+    here = " A " in more
+    assert ("mail" in named) is here and "" in named
+    assert ("helo_elsewhere" in {notice.reason for notice in got.notices}) is not here
