@@ -110,6 +110,12 @@ def create_if_missing(path: Path) -> bool:
     return True
 
 
+def take_back(path: Path) -> None:
+    """Take away a map that `create_if_missing` made, unless a pass has written it meanwhile."""
+    if path.read_bytes() == HEAD.encode("ascii"):
+        path.unlink()
+
+
 @contextlib.contextmanager
 def _as(uid: int) -> Iterator[None]:
     """Do something with another user's rights, where root may."""

@@ -232,8 +232,10 @@ class EximHost:
             source = Path(tempfile.mkdtemp(dir=self.folder)) / "etc"
             shutil.copytree(self.confdir, source)
             template = source / "exim4.conf.template"
-            template.write_bytes((source / "exim4.conf.localmacros").read_bytes() + template.read_bytes())
-            (source / "exim4.conf.localmacros").write_bytes(b"")
+            local = source / "exim4.conf.localmacros"
+            if local.exists():
+                template.write_bytes(local.read_bytes() + template.read_bytes())
+                local.write_bytes(b"")
         subprocess.run(["/usr/sbin/update-exim4.conf", "-d", source, "-o", self.config], check=True)
         self.config.chmod(0o644)
         return self.config

@@ -21,12 +21,13 @@ from dnssync.exim.ask import Exim
 from dnssync.exim.trial import Candidate, rendered, tried
 from dnssync.files import sync_directory, write_atomically
 from dnssync.keystore import public_half
-from dnssync.signing_map import create_if_missing
+from dnssync.signing_map import create_if_missing, take_back
 
 CONFDIR = Path("/etc/exim4")
 OLD = ".dnssync-old"  # a name that update-exim4.conf does not read
 _BEGIN = "# >>> dnssync: written by `dnssync exim --install`, taken out by `dnssync exim --uninstall`"
 _JOINED = " (the line before it had no end)"
+_MADE = " (there was no such file)"
 _END = "# <<< dnssync <<<"
 _BLOCK = re.compile(
     rb"(?:\n(?=[^\n]*"
@@ -71,13 +72,14 @@ def install(
         raise RefusedError(by_hand(confdir, text))
     file = _file(confdir)
     before = _read(file)
+    _whole(file, before)
     after = _with(before, text, debian.scheme(confdir))
     made = create_if_missing(map_path)
     try:
         told = tried(exim, Candidate(confdir, file, after), map_path, domains, lists, public_half, run)
     except (EximError, RefusedError):
         if made:
-            map_path.unlink()
+            take_back(map_path)
         raise
     if before == after:
         return Outcome(file, False, (f"{file} already holds these macros.", *told, *_activated(confdir, activate, run)))
@@ -102,12 +104,13 @@ def uninstall(
         )
     file = _file(confdir)
     before = _read(file)
+    _whole(file, before)
     if before is None or not _ours(before):
-        return Outcome(file, False, (f"{file} holds no macros of dnssync.",))
+        return Outcome(file, False, (f"{file} holds no macros of dnssync.", *_elsewhere(confdir, file)))
     rest = _BLOCK.sub(b"", before) if debian.scheme(confdir) is debian.Scheme.UNSPLIT else b""
     with tempfile.TemporaryDirectory(prefix="dnssync-") as folder:
         rendered(exim, Candidate(confdir, file, rest), Path(folder), run)
-    if rest:
+    if rest or (debian.scheme(confdir) is debian.Scheme.UNSPLIT and _MADE.encode() not in before):
         _write(file, rest)
     else:
         file.unlink()
@@ -118,6 +121,7 @@ def uninstall(
         (
             f"took the macros out of {file}",
             "mail leaves with what the configuration says without them: unsigned, if it says nothing.",
+            *_elsewhere(confdir, file),
             *_activated(confdir, activate, run),
         ),
     )
@@ -140,7 +144,7 @@ def shown(confdir: Path, text: str) -> tuple[str, str]:
         again = before is not None and _BLOCK.search(before) is not None
         how = "in place of the block that stands there" if again else "at its end"
         return (
-            _block(before or b"", text),
+            _block(before, text),
             f"--install writes these lines into {file}, {how}; all else in that file stays as it is.",
         )
     if before is None or _ours(before):
@@ -177,6 +181,35 @@ def _read(file: Path) -> bytes | None:
         raise EximError(f"{file}: {error.strerror}. Run this as root.") from None
 
 
+def _whole(file: Path, content: bytes | None) -> None:
+    """Raise `RefusedError` where a mark of our block stands there without the other: what lies between is not known then."""
+    opened = 0
+    for number, line in enumerate((content or b"").decode("utf-8", "replace").splitlines(), 1):
+        begins, ends = line.startswith(_BEGIN), line == _END
+        if (begins and opened) or (ends and not opened):
+            opened = opened or number
+            break
+        opened = number if begins else 0 if ends else opened
+    if opened:
+        raise RefusedError(
+            f"{file}, line {opened}: a mark of dnssync's block stands there without the other one, so that it cannot be told which lines "
+            f"are dnssync's; nothing was changed. Take the block out by hand (it begins with `# >>> dnssync` and ends with `{_END}`)."
+        )
+
+
+def _elsewhere(confdir: Path, file: Path) -> tuple[str, ...]:
+    """What of dnssync's, or kept by it, lies beside the file that was looked at."""
+    told = []
+    for other in (confdir / debian.SPLIT_FILE, confdir / debian.UNSPLIT_FILE):
+        if other != file and _ours(_read(other) or b""):
+            told.append(
+                f"{other} holds macros of dnssync too, from the time of the other scheme (dc_use_split_config); take them out there."
+            )
+    if _read(kept := file.with_name(file.name + OLD)) is not None:
+        told.append(f"what stood in {file.name} before the first install is kept in {kept}.")
+    return tuple(told)
+
+
 def _ours(content: bytes) -> bool:
     return content.startswith(macros.FIRST_LINE.encode()) or _BLOCK.search(content) is not None
 
@@ -186,12 +219,14 @@ def _with(before: bytes | None, text: str, scheme: debian.Scheme) -> bytes:
     if scheme is debian.Scheme.SPLIT:
         return text.encode()
     rest = _BLOCK.sub(b"", before or b"")
-    return rest + (b"\n" if _joined(rest) else b"") + _block(rest, text).encode()
+    return rest + (b"\n" if _joined(rest) else b"") + _block(before, text).encode()
 
 
-def _block(before: bytes, text: str) -> str:
-    """The macros between their marks; the first tells `uninstall` whether a line's end was added before it."""
-    return f"{_BEGIN}{_JOINED if _joined(_BLOCK.sub(b'', before)) else ''}\n{text}{_END}\n"
+def _block(before: bytes | None, text: str) -> str:
+    """The macros between their marks; the first tells `uninstall` whether a line's end was added before it, or the whole file."""
+    rest = _BLOCK.sub(b"", before or b"")
+    made = not rest and (before is None or _MADE.encode() in before)
+    return f"{_BEGIN}{_MADE if made else _JOINED if _joined(rest) else ''}\n{text}{_END}\n"
 
 
 def _joined(rest: bytes) -> bool:
@@ -200,6 +235,7 @@ def _joined(rest: bytes) -> bool:
 
 def _write(file: Path, content: bytes) -> None:
     """Replace a file at once, in its own owner and mode; a new one is for everybody to read, as exim4-config's are."""
+    file = Path(os.path.realpath(file))  # a link stays one, and what it leads to is changed
     info = file.stat() if file.exists() else None
     if info is None:
         write_atomically(file, content, mode=0o644)

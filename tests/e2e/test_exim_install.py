@@ -266,3 +266,48 @@ def test_back_up() -> None:
         before = (host.confdir / "exim4.conf.localmacros").read_bytes()
         put(host)
         assert (host.confdir / "exim4.conf.localmacros.dnssync-old").read_bytes() == before
+
+
+@pytest.mark.parametrize("damage", ["no end", "no begin", "twice"])
+def test_a_damaged_block(damage: str) -> None:
+    """Where one of the two marks is missing nobody knows which lines are whose: refused with the line, and nothing is changed."""
+    with EximHost(split=False, extra="# mine") as host:
+        put(host)
+        file = host.confdir / "exim4.conf.localmacros"
+        whole = file.read_text()
+        begin = next(line for line in whole.splitlines() if line.startswith("# >>> dnssync"))
+        broken = {
+            "no end": ("# <<< dnssync <<<", "MYOWN = keepme"),
+            "no begin": (begin, "MYOWN = keepme"),
+            "twice": (begin, f"{begin}\n{begin}"),
+        }
+        file.write_text(whole.replace(*broken[damage]) + "MYOTHER = keepme\n")
+        before = file.read_bytes()
+        for act in (lambda: put(host), lambda: install.uninstall(host.exim(), confdir=host.confdir)):
+            with pytest.raises(RefusedError, match=r"exim4\.conf\.localmacros, line \d+: a mark"):
+                act()
+            assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize("was", [None, b"", b"# mine", b"# mine\n"])
+def test_uninstall_leaves_the_file_as_it_was(was: bytes | None) -> None:
+    """Also an empty one, or one without its last line's end; only a file that install made goes."""
+    with EximHost(split=False) as host:
+        file = host.confdir / "exim4.conf.localmacros"
+        file.unlink(missing_ok=True)
+        if was is not None:
+            file.write_bytes(was)
+        for _ in range(2):
+            put(host)
+        install.uninstall(host.exim(), confdir=host.confdir)
+        assert (file.read_bytes() if file.exists() else None) == was
+
+
+def test_a_link_stays_a_link() -> None:
+    """Where the file is kept elsewhere (a repository of /etc), it is changed there."""
+    with EximHost(split=False, extra="# mine") as host:
+        file, kept = host.confdir / "exim4.conf.localmacros", host.folder / "kept"
+        file.rename(kept)
+        file.symlink_to(kept)
+        put(host)
+        assert file.is_symlink() and "DNSSYNC_MAP" in kept.read_text() and "# mine" in kept.read_text()
