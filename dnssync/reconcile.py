@@ -19,7 +19,7 @@ from dnssync.core.decide import Decision, Observed, ZoneView, decide
 from dnssync.core.desire import domains_of
 from dnssync.core.hand_made import adopted
 from dnssync.core.host import Address, Host
-from dnssync.core.model import KeyPair, Notice, Owner, Provider, ProviderError, relative, zone_of
+from dnssync.core.model import KeyPair, Notice, Owner, Provider, ProviderError, absolute, relative, zone_of
 from dnssync.core.ownership import Agreed, Ledger, owned, owns, shows
 from dnssync.core.pass_notices import silent
 from dnssync.core.rotation import SERVING, Policy, phase
@@ -259,7 +259,9 @@ class Line:
         of = [(key.domain, key.selector) for key in self.state.keys()]
         of += [(domain, name) for domain, names in signing_map.read(self.config.exim.map).items() for name in names]
         selectors = [f"{selector}._domainkey.{domain}".lower() for domain, selector in of if domain in domains]
-        names = [zone, *domains, *(f"_dmarc.{domain}" for domain in domains), *selectors]
+        # What we wrote matters wherever it stands: what is not looked at would be taken for gone, and be forgotten.
+        noted = [absolute(e.name, zone) for e in (*self.state.ledger(zone), *self.state.handed_over(zone))]
+        names = [zone, *domains, *(f"_dmarc.{domain}" for domain in domains), *selectors, *noted]
         return by_dns.read(self.resolver, zone, names)
 
     # --- DNS --------------------------------------------------------------------------------------------------------

@@ -6,11 +6,13 @@ The parts are real (two name servers, SQLite, PEM files, map, zone file) but for
 from __future__ import annotations
 
 import json
+import platform
 import re
 from pathlib import Path
 
 from dnssync.demo import stage
 from dnssync.demo.nameserver import NameServer
+from dnssync.state import State
 from tests.e2e.test_crash import Scene, open_folder
 from tests.nameserver import FaultyServer
 
@@ -108,4 +110,22 @@ def test_a_slow_secondary(open_folder: Path) -> None:
             configure(scene, "form", order, new)
             assert scene.run("plan") == 3 and "2 SPF records stand there" in " ".join(scene.told.getvalue().split())
         two.enter(*[line for line in given if line not in added])
+        assert lines(scene, "plan") == (0, []), scene.told.getvalue()
+
+
+def test_a_domain_that_is_gone(open_folder: Path) -> None:
+    """What was entered for a domain that nobody serves any more is to be deleted by hand, and not forgotten before it is."""
+    scene = Scene(open_folder / "scene")
+    with FaultyServer(open_folder, {stage.DOMAIN: ""}) as server:
+        theirs = Zone(server)
+        configure(scene, "form", [server.where])
+        theirs.enter(*lines(scene, "apply", "--yes")[1])
+        assert lines(scene, "apply", "--yes") == (0, [])
+        configure(scene, "form", [server.where], "    domains: []\n")
+        state = State.open(f"sqlite:///{scene.stage.state}/state.db", host=platform.node())
+        state.add_request("gone", stage.DOMAIN, int(scene.now), None)
+        code, given = lines(scene, "plan")
+        assert code == 2 and any(f"delete: _dmarc.{stage.DOMAIN}. " in line for line in given), scene.told.getvalue()
+        assert lines(scene, "apply", "--yes")[1] == given == lines(scene, "plan")[1]
+        theirs.enter(*given)
         assert lines(scene, "plan") == (0, []), scene.told.getvalue()
