@@ -17,7 +17,7 @@ from dnssync.core.guard import SIGNING, Case, judge, notices, refusals
 from dnssync.core.host import Address, Host, MailDomain
 from dnssync.core.model import Claim, KeyPair, Limits, Notice, Refusal, RRset, Step
 from dnssync.core.ownership import Agreed, Ledger
-from dnssync.core.pass_notices import frozen, short_keys, shut, switched, unusable
+from dnssync.core.pass_notices import frozen, living, short_keys, shut, switched, unusable
 from dnssync.core.plan import Intent, Plan, diff, overlay
 from dnssync.core.policy import MailPolicy
 from dnssync.core.sighting import Sight
@@ -156,7 +156,7 @@ def decide(seen: Observed) -> Decision:
         steps=steps,
         map_before=dict(seen.map),
         map_after=after,
-        notices=(*seen.notices, *unusable(seen), *switched(seen, lines), *frozen(seen), *shut(seen)),
+        notices=(*seen.notices, *unusable(seen), *switched(seen, lines), *frozen(seen), *shut(seen), *living(seen)),
     )
 
 

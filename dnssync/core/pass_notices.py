@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from dnssync.core.desire import signs
-from dnssync.core.model import Notice
+from dnssync.core.model import Notice, zone_of
 from dnssync.core.plan import Intent
 
 if TYPE_CHECKING:
@@ -112,3 +112,18 @@ def shut(seen: Observed) -> list[Notice]:
         )
         for why, names in ways.items()
     ]
+
+
+def living(seen: Observed) -> list[Notice]:
+    """Mail domains of exim's inside a parked zone: the zone's own record tells receivers to reject their mail (sp=)."""
+    told = []
+    zones = {view.zone for view in seen.zones}
+    for view in seen.zones:
+        local = [mail.name for mail in seen.host.domains if mail.local and zone_of(mail.name, zones) == view.zone]
+        names = [name for name in local if name not in view.domains]
+        if view.policy.parked and names:
+            told.append(
+                Notice("parked_living", f"{view.zone} is parked, and exim has {', '.join(names[:3])} in it: receivers are told to reject that mail, "
+                       f"and nothing is published for it. Take `parked` away, or name every domain in zones.{view.zone}.domains.")
+            )  # fmt: skip
+    return told

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from dnssync.core.decide import decide
 from dnssync.core.model import Owner
 from dnssync.core.ownership import Applied, Ledger
 from dnssync.core.policy import DmarcPolicy, MailPolicy
+from tests.core.test_decide import seen
 from tests.core.test_desire import OURS, text, wish, words
+from tests.zonetext import host
 
 REJECT = "v=DMARC1; p=reject; sp=reject; np=reject"
 OPEN = "v=DMARC1; p=none; rua=mailto:postmaster@example.org"
@@ -89,3 +94,14 @@ def test_policies_of_others_stay(standing: str, ours: str, want: str) -> None:
     """A policy that others wrote, before or since, is never weakened, parked domain or not; nor is a notice of use."""
     got = wish(there(standing), ledger=ledger(dmarc=ours))
     assert (text(got, "_dmarc") or "").startswith(want) and "dmarc_kept" not in words(got)
+
+
+@pytest.mark.parametrize(("parked", "domains", "told"), [
+    (True, ("example.org",), True), (True, ("example.org", "sub.example.org"), False), (False, ("example.org",), False)
+])  # fmt: skip
+def test_a_living_domain_in_a_parked_zone(parked: bool, domains: tuple[str, ...], told: bool) -> None:
+    """That its mail would be rejected is said, unless the configuration names it as parked too."""
+    view = replace(seen().zones[0], policy=MailPolicy(parked=parked), domains=domains)
+    got = decide(seen(host=host("example.org", "sub.example.org", "example.com"), zones=(view,)))
+    notices = [notice.sentence for notice in got.notices if notice.reason == "parked_living"]
+    assert bool(notices) is told and all("sub.example.org" in sentence for sentence in notices)
