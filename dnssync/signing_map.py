@@ -112,8 +112,9 @@ def create_if_missing(path: Path) -> bool:
 
 def take_back(path: Path) -> None:
     """Take away a map that `create_if_missing` made, unless a pass has written it meanwhile."""
-    if path.read_bytes() == HEAD.encode("ascii"):
-        path.unlink()
+    with contextlib.suppress(FileNotFoundError):
+        if path.read_bytes() == HEAD.encode("ascii"):
+            path.unlink()
 
 
 @contextlib.contextmanager

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from dnssync.cli.context import Context, json_option
+from dnssync.config import EximConfig
+from dnssync.errors import ConfigError
 from dnssync.exim import install as installation
 from dnssync.exim import macros
 from dnssync.exim.ask import Exim
@@ -55,12 +58,12 @@ def command(
     """
     if show + install + uninstall > 1:
         raise click.UsageError("--print, --install and --uninstall exclude each other.")
-    config = context.config
-    exim = Exim(config.exim.command)
+    exim = Exim(_command(context, lenient=uninstall))
     if install or uninstall:
         exim.version()  # is it exim at all?
     if uninstall:
         return _tell(context, installation.uninstall(exim, confdir=Path(confdir), activate=_live(confdir)))
+    config = context.config
     try:
         text = macros.render(config.exim.map, config.keys, strict=strict, sign=sign, timestamps=timestamps or None)
     except ValueError as error:
@@ -81,6 +84,16 @@ def command(
         activate=_live(confdir),
     )  # fmt: skip
     return _tell(context, outcome)
+
+
+def _command(context: Context, *, lenient: bool) -> Sequence[str]:
+    """How exim is started; `lenient`: as Debian does it, where there is no configuration (any more) to say so."""
+    try:
+        return context.config.exim.command
+    except ConfigError:
+        if not lenient:
+            raise
+        return EximConfig().command
 
 
 def _live(confdir: str) -> bool:

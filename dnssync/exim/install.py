@@ -247,10 +247,12 @@ def _write(file: Path, content: bytes) -> None:
 
 def _activated(confdir: Path, activate: bool, run: Callable[..., Any]) -> tuple[str, ...]:
     """Render the live configuration, or say how. Deliveries read it anew each time: no reload is needed to sign."""
-    if confdir != CONFDIR and debian.scheme(confdir) is debian.Scheme.UNSPLIT:
+    unsplit = debian.scheme(confdir) is debian.Scheme.UNSPLIT
+    if confdir != CONFDIR and unsplit and not (CONFDIR / debian.UNSPLIT_FILE).exists():
         return (
-            f"nothing was rendered: {debian.RENDER} looks for {debian.UNSPLIT_FILE} in {CONFDIR} alone, whatever directory "
-            f"it is given with -d. exim sees the change once {confdir / debian.UNSPLIT_FILE} stands there and {debian.RENDER} has run.",
+            f"nothing was rendered: {debian.RENDER} reads {debian.UNSPLIT_FILE} of a directory given with -d only where {CONFDIR} "
+            f"has such a file too, and it has none. exim sees the change once {confdir / debian.UNSPLIT_FILE} stands there and "
+            f"{debian.RENDER} has run.",
         )
     if confdir != CONFDIR:
         return (

@@ -102,12 +102,13 @@ def test_another_directory_than_the_live_one(split: bool) -> None:
     """How a directory of its own is rendered is told as Debian's script has it; it cannot render an unsplit one's macros."""
     with EximHost(split=split) as host:
         told = put(host).sentences[-1]
-        assert (f"update-exim4.conf -d {host.confdir} -o FILE" in told) is split
-        assert ("in /etc/exim4 alone" in told) is not split
+        read = split or Path("/etc/exim4/exim4.conf.localmacros").exists()
+        assert (f"update-exim4.conf -d {host.confdir} -o FILE" in told) is read
+        assert ("only where /etc/exim4 has such a file too" in told) is not read
         assert "--confdir" not in told
         out = host.folder / "rendered"
         subprocess.run(["/usr/sbin/update-exim4.conf", "-d", host.confdir, "-o", out], check=True)
-        assert (str(host.map) in out.read_text()) is split
+        assert (str(host.map) in out.read_text()) is read
 
 
 def test_hand_written_configuration() -> None:
@@ -311,3 +312,16 @@ def test_a_link_stays_a_link() -> None:
         file.symlink_to(kept)
         put(host)
         assert file.is_symlink() and "DNSSYNC_MAP" in kept.read_text() and "# mine" in kept.read_text()
+
+
+def test_uninstall_without_a_configuration(tmp_path: Path) -> None:
+    """Whoever removed dnssync's configuration first can take the macros out all the same."""
+    with EximHost() as host:
+        put(host)
+        out = io.StringIO()
+        code = run(
+            ["-c", str(tmp_path / "none.yaml"), "exim", "--uninstall", "--confdir", str(host.confdir)],
+            Context(stdout=out, stderr=out),
+        )
+        assert code == 0 and not (host.confdir / "conf.d/main/zz_dnssync").exists(), out.getvalue()
+        assert run(["-c", str(tmp_path / "none.yaml"), "exim", "--print"], Context(stdout=out, stderr=out)) == 78
