@@ -99,7 +99,8 @@ def create_if_missing(path: Path) -> bool:
     """
     if there(path):
         return False
-    owner = home_owner(path.parent, USER)  # root installs the macros, the service replaces the map
+    # Root installs the macros, the service replaces the map; in a folder that is root's already, it is root's too.
+    owner = path.parent.stat().st_uid if there(path.parent) else home_owner(path.parent, USER)
     strange = [part.lstat().st_uid for part in path.parents if part.is_symlink()] if os.geteuid() == 0 else []
     owner = next((uid for uid in strange if uid != 0), owner)  # whoever made a link gets no further by it than alone
     if os.path.realpath(path.parent) == str(path.parent):
