@@ -118,6 +118,8 @@ def test_missing_is_empty_unreadable_is_not(tmp_path: Path) -> None:
 
 def test_create_if_missing(tmp_path: Path) -> None:
     """An empty map where there is none; one that is there is left alone."""
+    for folder in (tmp_path, *list(tmp_path.parents)[:2]):  # the service's user, where there is one, has to get there
+        folder.chmod(0o755)
     path = tmp_path / "deep" / "selectors"
     assert signing_map.create_if_missing(path) and signing_map.read(path) == {}
     signing_map.write(path, LINES, previous={})
