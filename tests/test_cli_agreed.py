@@ -3,6 +3,7 @@ sample's."""
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import re
@@ -152,7 +153,7 @@ def test_writes_that_go_on_failing(pair: Pair) -> None:
         return line
 
     def notes() -> int:
-        with sqlite3.connect(pair.stage.state / "state.db") as connection:
+        with contextlib.closing(sqlite3.connect(pair.stage.state / "state.db")) as connection:
             return int(connection.execute("SELECT count(*) FROM intents").fetchone()[0])
 
     for _ in range(3):
