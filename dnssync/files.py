@@ -115,6 +115,17 @@ def user_id(name: str) -> int:
     return wanted if os.geteuid() == 0 else -1
 
 
+def there(path: Path, error: type[DnssyncError]) -> bool:
+    """Whether something is there; what may not be looked for is not missing, and an `error` instead."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return False
+    except OSError as trouble:
+        raise error(f"{path} cannot be read: {trouble.strerror}. Run dnssync as root or as its owner.") from None
+    return True
+
+
 def remedy(path: Path, error: OSError) -> str:
     """What a person can do about an error at a path that was to be written, as a sentence without its final dot."""
     remedies = {

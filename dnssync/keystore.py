@@ -15,7 +15,7 @@ from pathlib import Path
 
 from dnssync.core.model import KeyPair
 from dnssync.errors import KeyFileError
-from dnssync.files import group_id, make_directory, user_id, write_atomically
+from dnssync.files import group_id, make_directory, there, user_id, write_atomically
 
 GROUP = "Debian-exim"
 USER = "dnssync"
@@ -81,15 +81,7 @@ class Keystore:
 
     def holds(self, domain: str, selector: str) -> bool:
         """Whether a file is there for the key; raises `KeyFileError` where that cannot be looked at."""
-        path = self.path(domain, selector)
-        try:
-            path.stat()
-        except FileNotFoundError:
-            return False
-        except OSError as error:
-            raise KeyFileError(f"Whether {path} is there cannot be seen: {error.strerror}. Run dnssync as root, or as the "
-                               "owner of its keys.") from None  # fmt: skip
-        return True
+        return there(self.path(domain, selector), KeyFileError)
 
     def public(self, domain: str, selector: str) -> tuple[str, str] | None:
         """(algorithm, p=) of a key whose private half lies here and can be used, None where none does."""
@@ -159,10 +151,8 @@ class Keystore:
         for place in (real, *real.parents):
             try:
                 status = place.stat()
-            except FileNotFoundError:
-                continue
             except OSError:
-                continue  # a folder further up is closed to ourselves; it is looked at in its turn
+                continue  # not there yet; or a folder further up is closed to ourselves, and looked at in its turn
             file = not stat.S_ISDIR(status.st_mode)
             need = stat.S_IRGRP if file else stat.S_IXGRP
             # The kernel takes the owner's bits for the owner, the group's for the group, and only then the others'.

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from dnssync.errors import StateError
-from dnssync.files import home_owner, make_directory, write_atomically
+from dnssync.files import home_owner, make_directory, there, write_atomically
 from dnssync.keystore import USER
 
 Lines = Mapping[str, tuple[str, ...]]
@@ -72,22 +72,10 @@ def write(path: Path, lines: Lines, *, previous: Lines, dropped: Collection[str]
     if lost:
         raise ValueError(f"exim's map would lose {', '.join(lost)}")
     wanted = text(lines).encode("ascii")
-    if read(path) == dict(lines) and there(path):
+    if read(path) == dict(lines) and there(path, StateError):
         return False
     make_directory(path.parent, mode=0o755)
     write_atomically(path, wanted, mode=0o644)
-    return True
-
-
-def there(path: Path) -> bool:
-    """Whether there is a map. Raises `StateError` where that cannot be seen."""
-    try:
-        path.stat()
-    except FileNotFoundError:
-        return False
-    except OSError as error:
-        raise StateError(f"Whether exim's signing map {path} is there cannot be seen: {error.strerror}. "
-                         "Run dnssync as root or as its owner.") from None  # fmt: skip
     return True
 
 
@@ -97,10 +85,10 @@ def create_if_missing(path: Path) -> bool:
     As root it is made as the service's user, whom the folder belongs to: what that user put in its place (a link to another
     folder) then leads no further than that user could go.
     """
-    if there(path):
+    if there(path, StateError):
         return False
     # Root installs the macros, the service replaces the map; in a folder that is root's already, it is root's too.
-    owner = path.parent.stat().st_uid if there(path.parent) else home_owner(path.parent, USER)
+    owner = path.parent.stat().st_uid if there(path.parent, StateError) else home_owner(path.parent, USER)
     strange = [part.lstat().st_uid for part in path.parents if part.is_symlink()] if os.geteuid() == 0 else []
     owner = next((uid for uid in strange if uid != 0), owner)  # whoever made a link gets no further by it than alone
     if os.path.realpath(path.parent) == str(path.parent):

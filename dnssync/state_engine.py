@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dnssync.errors import StateError
+from dnssync.files import there
 
 if TYPE_CHECKING:
     import sqlite3
@@ -32,7 +33,7 @@ def engine_for(url: str, read_only: bool) -> tuple[sa.Engine | None, str]:
             return _server(parsed, read_only), parsed.render_as_string(hide_password=True)
         if not where.startswith("/"):
             raise StateError("state: SQLite needs an absolute path: sqlite:////var/lib/dnssync/state.db")
-        return (None if read_only and not _there(where) else sqlite(where, read_only)), where
+        return (None if read_only and not there(Path(where), StateError) else sqlite(where, read_only)), where
     except (sa.exc.ArgumentError, ImportError) as error:
         raise StateError(f"state: there is no database driver for that URL here ({type(error).__name__}). For SQLite write "
                          "sqlite:////var/lib/dnssync/state.db; for PostgreSQL install psycopg.") from None  # fmt: skip
@@ -51,19 +52,6 @@ def alone(connection: sa.Connection) -> None:
     """Let nobody else make or migrate tables until this transaction ends; SQLite's own lock does so anyway."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MAKING})")
-
-
-def _there(where: str) -> bool:
-    """Whether the file exists; one that may not be looked for is not a missing one."""
-    try:
-        Path(where).stat()
-    except FileNotFoundError:
-        return False
-    except OSError as error:
-        raise StateError(
-            f"The state {where} cannot be read: {error.strerror}. Run dnssync as root or as its owner."
-        ) from None
-    return True
 
 
 def _make(file: Path) -> None:
