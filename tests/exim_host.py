@@ -32,6 +32,7 @@ from typing import Any
 import pytest
 
 from dnssync.exim.ask import Exim
+from dnssync.exim.macros import render
 
 EXIM = "/usr/sbin/exim4"
 CONFDIR = Path("/etc/exim4")
@@ -209,6 +210,12 @@ class EximHost:
         assert self._split, "install() knows how to add a block to the unsplit scheme"
         (self.confdir / "conf.d/main/zz_dnssync").write_text(text)
 
+    def switched(self) -> None:
+        """The macros installed, a map without a line: dnssync's keys will be used as soon as there are any."""
+        self.macros(render(self.map, self.keys))
+        self.map.write_text("")
+        self.render()
+
     def edit(self, name: str, lines: str) -> None:
         """Add option lines to a router or transport, as an administrator does who follows printed advice."""
         for file in (self.confdir / "exim4.conf.template", *self.confdir.glob("conf.d/[rt]*/*")):
@@ -228,7 +235,7 @@ class EximHost:
     def render(self) -> Path:
         """Render the directory with Debian's own script; the result is `self.config`."""
         source = self.confdir
-        if not self._split:  # the script looks for local macros under /etc/exim4 alone
+        if not self._split:  # the script reads its local macros only where /etc/exim4 has some too
             source = Path(tempfile.mkdtemp(dir=self.folder)) / "etc"
             shutil.copytree(self.confdir, source)
             template = source / "exim4.conf.template"

@@ -12,7 +12,6 @@ import pytest
 
 from dnssync.cli import run
 from dnssync.cli.context import Context
-from dnssync.exim.macros import render
 from tests.bind import Bind
 from tests.exim_host import EximHost
 
@@ -81,7 +80,5 @@ class Site:
 def site(tmp_path: Path) -> Iterator[Site]:
     """Everything running, exim told of dnssync's macros."""
     with EximHost(hostnames=(DOMAIN,)) as exim, Bind(tmp_path / "bind", {DOMAIN: ZONE}) as bind:
-        exim.macros(render(exim.map, exim.keys))
-        exim.map.write_text("")
-        exim.render()
+        exim.switched()
         yield Site(tmp_path, exim, bind)

@@ -17,7 +17,6 @@ import dns.update
 import pytest
 
 from dnssync.core.model import Owner
-from dnssync.exim.macros import render
 from dnssync.state import State
 from tests.bind import SECRET, Bind
 from tests.exim_host import EximHost
@@ -62,9 +61,7 @@ def enter(bind: Bind, lines: list[str]) -> None:
 def site(tmp_path: Path) -> Iterator[ByHand]:
     """Everything running; the zone holds an SPF and a DMARC record of somebody's."""
     with EximHost(hostnames=(DOMAIN,)) as exim, Bind(tmp_path / "bind", {DOMAIN: OTHERS}) as bind:
-        exim.macros(render(exim.map, exim.keys))
-        exim.map.write_text("")
-        exim.render()
+        exim.switched()
         yield ByHand(tmp_path, exim, bind)
 
 

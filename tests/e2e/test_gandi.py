@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from dnssync.demo.nameserver import NameServer
-from dnssync.exim.macros import render
 from dnssync.state import State
 from tests.exim_host import EximHost
 from tests.gandi import Gandi
@@ -52,9 +51,7 @@ def site(tmp_path: Path) -> Iterator[AtGandi]:
     served = tmp_path / "served"
     served.mkdir()
     with EximHost(hostnames=(DOMAIN,)) as exim, Gandi({DOMAIN: ROWS}, served=served) as gandi:
-        exim.macros(render(exim.map, exim.keys))
-        exim.map.write_text("")
-        exim.render()
+        exim.switched()
         with NameServer({DOMAIN: served / f"{DOMAIN}.zone"}) as server:
             yield AtGandi(tmp_path, exim, gandi, server.where)
 

@@ -110,9 +110,7 @@ def test_a_copy_that_cannot_be_made_stops_its_zone_alone(tmp_path: Path) -> None
 def test_a_folder_closed_to_exim(tmp_path: Path) -> None:
     """No key is made where exim could not open it, however often `apply` runs; the rest is done, and the remedy is told."""
     with EximHost(hostnames=(DOMAIN,)) as exim, Bind(tmp_path / "bind", {DOMAIN: ZONE}) as bind:
-        exim.macros(macros.render(exim.map, exim.keys))
-        exim.map.write_text("")
-        exim.render()
+        exim.switched()
         exim.keys.chmod(0o700)
         os.chown(exim.keys, -1, 0)
         site = Site(tmp_path, exim, bind)

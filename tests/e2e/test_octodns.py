@@ -14,7 +14,6 @@ import dns.update
 import pytest
 
 from dnssync.core.model import Owner
-from dnssync.exim.macros import render
 from dnssync.state import LedgerEntry, State
 from tests.bind import Bind
 from tests.exim_host import EximHost
@@ -66,9 +65,7 @@ def site(tmp_path: Path) -> Iterator[ForOctodns]:
         EximHost(hostnames=(DOMAIN,)) as exim,
         Bind(tmp_path / "bind", {DOMAIN: zone, "example.net": '_spf IN TXT "v=spf1 ip4:192.0.2.9 -all"'}) as bind,
     ):
-        exim.macros(render(exim.map, exim.keys))
-        exim.map.write_text("")
-        exim.render()
+        exim.switched()
         made = ForOctodns(tmp_path, exim, bind)
         text = json.loads(made.config.read_text())
         text["zones"]["example.net"] = {"provider": "bind", "nameservers": [bind.server], "domains": []}
@@ -128,9 +125,7 @@ class ByPlugin(Site):
 def test_a_plugin_of_octodns_as_provider(tmp_path: Path) -> None:
     """plan tells what the plug-in cannot do and refuses what it might alter; with plain texts at the apex, the keys sign."""
     with EximHost(hostnames=(DOMAIN,)) as exim, Bind(tmp_path / "bind", {DOMAIN: ZONE}) as bind:
-        exim.macros(render(exim.map, exim.keys))
-        exim.map.write_text("")
-        exim.render()
+        exim.switched()
         site = ByPlugin(tmp_path, exim, bind)
         before = bind.transfer(DOMAIN)
         code, out = site.run("plan", "--json")
