@@ -227,10 +227,10 @@ def _results(work: Work, decision: Decision) -> None:
             )
     for zone, result in told.items():
         before = work.line.state.zone(zone)
-        read, held = (before.last_read, before.rrsets) if before else (0, 0)
+        read, count = (before.last_read, before.rrsets) if before else (0, 0)
         if result.startswith("waiting"):
-            read, held = work.now, rrsets[zone]  # it was read, whatever is still to be done
-        work.line.state.save_zone(ZoneRecord(zone, read, work.now, result, held))
+            read, count = work.now, rrsets[zone]  # it was read, whatever is still to be done
+        work.line.state.save_zone(ZoneRecord(zone, read, work.now, result, count))
 
 
 # --- stamps and the map -----------------------------------------------------------------------------------------

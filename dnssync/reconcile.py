@@ -21,7 +21,7 @@ from dnssync.core.hand_made import adopted
 from dnssync.core.host import Address, Host
 from dnssync.core.model import KeyPair, Notice, Owner, Provider, ProviderError, absolute, relative, zone_of
 from dnssync.core.ownership import Agreed, Ledger, owned, owns, shows
-from dnssync.core.pass_notices import silent
+from dnssync.core.pass_notices import silent, some
 from dnssync.core.rotation import SERVING, Policy, phase
 from dnssync.core.sighting import Question, Sight, sight
 from dnssync.core.taken_on import mapped
@@ -163,8 +163,7 @@ class Line:
         homeless = [m.name for m in host.domains if m.local and zone_of(m.name, self.config.zones) is None]
         if not homeless:
             return []
-        names = ", ".join(homeless[:5]) + (f" and {len(homeless) - 5} more" if len(homeless) > 5 else "")
-        told = f"exim has {names}, but no zone in {self.config.file} holds {'them' if len(homeless) > 1 else 'it'}; add the zone, "
+        told = f"exim has {some(homeless, 5)}, but no zone in {self.config.file} holds {'them' if len(homeless) > 1 else 'it'}; add the zone, "
         return [Notice("no_zone", told + "with its provider, if dnssync is to publish for it.")]
 
     def _remembered(self, now: int) -> dict[str, tuple[Address, ...]]:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from dnssync.core import dmarc, spf
 from dnssync.core.host import MailDomain
 from dnssync.core.model import Notice, Refusal, Value
 from dnssync.core.ownership import Applied
-
-Dns = Callable[[str, str], tuple[str, ...] | None]
+from dnssync.core.zone_view import Dns
 
 
 def first_policy(domain: str, policy: str, dns: Dns) -> tuple[str, str] | Refusal:

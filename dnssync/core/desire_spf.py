@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from dnssync.core import relays
@@ -11,8 +11,7 @@ from dnssync.core.host import Address, Host, MailDomain
 from dnssync.core.model import Notice, Owner, Refusal, relative
 from dnssync.core.ownership import Ledger
 from dnssync.core.policy import SpfPolicy
-
-Dns = Callable[[str, str], tuple[str, ...] | None]
+from dnssync.core.zone_view import Dns
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dnssync.core.desire import signs
@@ -11,6 +11,11 @@ from dnssync.core.plan import Intent
 
 if TYPE_CHECKING:
     from dnssync.core.decide import Observed, ZoneView
+
+
+def some(names: Sequence[str], most: int = 3) -> str:
+    """The first of many names, and how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def short_keys(view: ZoneView, new: tuple[Intent, ...]) -> list[Notice]:
@@ -44,7 +49,7 @@ def unusable(seen: Observed) -> list[Notice]:
     return [
         Notice(
             "signing_key_unusable",
-            f"exim is told to sign mail of {', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''} "
+            f"exim is told to sign mail of {some(names)} "
             + (
                 what
                 if "take it on" in what
@@ -66,11 +71,10 @@ def switched(seen: Observed, lines: Mapping[str, tuple[str, ...]]) -> list[Notic
             deaf.append(domain)
     if not deaf:
         return []
-    names = ", ".join(deaf[:3]) + (f" and {len(deaf) - 3} more" if len(deaf) > 3 else "")
     return [
         Notice(
             "exim_not_switched",
-            f"exim does not use dnssync's keys yet ({names}): mail goes on as it does today. Tell exim with: "
+            f"exim does not use dnssync's keys yet ({some(deaf)}): mail goes on as it does today. Tell exim with: "
             "dnssync exim --install",
         )
     ]
@@ -108,7 +112,7 @@ def shut(seen: Observed) -> list[Notice]:
     return [
         Notice(
             "keys_closed",
-            f"no new key is made for {', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}: {why}",
+            f"no new key is made for {some(names)}: {why}",
         )
         for why, names in ways.items()
     ]
@@ -123,7 +127,7 @@ def living(seen: Observed) -> list[Notice]:
         names = [name for name in local if name not in view.domains]
         if view.policy.parked and names:
             told.append(
-                Notice("parked_living", f"{view.zone} is parked, and exim has {', '.join(names[:3])} in it: receivers are told to reject that mail, "
+                Notice("parked_living", f"{view.zone} is parked, and exim has {some(names)} in it: receivers are told to reject that mail, "
                        f"and nothing is published for it. Take `parked` away, or name every domain in zones.{view.zone}.domains.")
             )  # fmt: skip
     return told

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from dnssync.core.host import Address, Host
 from dnssync.core.model import Claim, KeyPair, Limits, Notice, Refusal, RRset
 from dnssync.core.ownership import Ledger
 from dnssync.core.policy import MailPolicy
-
-Dns = Callable[[str, str], tuple[str, ...] | None]
+from dnssync.core.zone_view import Dns
 
 
 @dataclass(frozen=True, slots=True)

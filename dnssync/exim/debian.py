@@ -70,8 +70,8 @@ def _readable(path: Path) -> bool:
 def render(copied: Path, out: Path, *, run: Callable[..., Any] = subprocess.run) -> None:
     """Render a copied directory to a file of its own; the live configuration is not touched.
 
-    update-exim4.conf looks for the local macros of the unsplit scheme in /etc/exim4 alone, whatever directory it is
-    given; so the copy's are moved to the head of its template, which is where it would put them.
+    update-exim4.conf reads the local macros of the unsplit scheme in a directory it is given only where /etc/exim4 has such
+    a file too; so the copy's are moved to the head of its template, which is where it would put them.
     """
     if scheme(copied) is Scheme.UNSPLIT:
         local, template = copied / UNSPLIT_FILE, copied / "exim4.conf.template"
