@@ -83,7 +83,7 @@ def theirs(gandi: Gandi) -> tuple[Callable[[], object], Callable[[object], objec
 
 def once(make: Callable, latency: float = 0.0, failing: int | None = None) -> dict[str, float]:
     """One plan and one apply against a fresh zone."""
-    with Gandi({ZONE: ROWS}) as gandi:
+    with Gandi({ZONE: ROWS}, gapless=False) as gandi:
         if latency:
             gandi.faults = [Fault(latency=latency, times=10**6)]
         plan, apply = make(gandi)
@@ -97,7 +97,7 @@ def once(make: Callable, latency: float = 0.0, failing: int | None = None) -> di
         except Exception:
             assert failing is not None
         seconds = time.perf_counter() - start
-        stands = gandi.history[-1][1][ZONE]
+        stands = gandi.history[ZONE][-1].items
         return {
             "plan": reads,
             "apply": len(gandi.requests) - reads,

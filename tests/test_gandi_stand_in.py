@@ -327,17 +327,6 @@ class TestWholesale:
         assert ask("DELETE", NOOP).status_code == status
         assert ask("DELETE", "records/_dmarc").status_code == 204
 
-    def test_gaps(self, ask: Client) -> None:
-        """What is deleted and made again was missing in between, and its neighbours in the record set with it; what is replaced
-        or patched was not, and what is only taken away is no gap."""
-        assert ask("PUT", "records/@/TXT", {"rrset_values": ['"site=1" "2"', "new"]}).ok
-        assert ask("DELETE", "records/_dmarc/TXT").ok
-        assert ask.gandi.gaps(ZONE) == {}
-        assert ask("DELETE", "records/@/TXT").ok
-        assert ask("POST", "records/@/TXT", {"rrset_values": ['"site=1" "2"', "newer"]}).ok
-        assert set(ask.gandi.gaps(ZONE)) == {("@", "TXT", b"site=12")}
-        assert ask.gandi.gaps(ZONE, since=len(ask.gandi.history) - 1) == {}
-
 
 def test_snapshots(ask: Client) -> None:
     """Named, listed without their records, read with them, deleted; nothing restores one."""

@@ -61,14 +61,13 @@ def test_ours_by_octodns_sync(gandi: Gandi, tmp_path: Path) -> None:
     records["www"] = {"type": "A", "ttl": 300, "value": "192.0.2.3"}
     del records["alone"]
     octodns.records(ZONE, records)
-    since = len(gandi.history) - 1
     octodns.sync("--doit", "--force")
     after = gandi.values(ZONE)
     assert {key for key in {**before, **after} if before.get(key) != after.get(key)} == {
         ("hard", "TXT"), ("mail", "A"), ("new", "TXT"), ("new", "SPF"), ("www", "A"), ("www", "CNAME"), ("alone", "TXT"), ("@", "MX")}  # fmt: skip
     assert after["@", "MX"][1] == {b"10 mail", b"30 mail.elsewhere.test."}
     assert before["hard", "TXT"][1] ^ after["hard", "TXT"][1] == {b"mine", b"ours"}
-    assert gandi.gaps(ZONE, since) == {}
+    assert gandi.gaps(ZONE) == {}
     assert octodns.quiet()
 
 
@@ -141,6 +140,7 @@ def test_what_it_sees_and_says(gandi: Gandi) -> None:
 def test_records_of_ours(gandi: Gandi) -> None:
     """What is ours alone is made, changed and taken out, long keys too; strangers' records are the same octets."""
     provider, before = theirs(gandi), gandi.values(ZONE)
+    gandi.gapless = False  # in two steps: what the notice speaks of
     key = "v=DKIM1; k=rsa; p=" + "k" * 392
     step(provider, "s._domainkey", key)
     assert gandi.values(ZONE)["s._domainkey", "TXT"] == (300, frozenset({key.encode()}))
@@ -159,11 +159,11 @@ def test_shared_records(gandi: Gandi) -> None:
         step(theirs(gandi), "@", "v=spf1 mx a -all", ours=["v=spf1 mx -all"])
     assert gandi.values(ZONE) == before and not [call for call in gandi.calls() if not call.startswith("GET")]
 
+    gandi.gapless = False  # what the notice speaks of
     brave = theirs(gandi, unsafe_updates=True)
-    since = len(gandi.history) - 1
     step(brave, "@", "v=spf1 mx a -all", ours=["v=spf1 mx -all"])
     assert gandi.values(ZONE)["@", "TXT"] == (10800, frozenset({b"site-verification=abc", b"v=spf1 mx a -all"}))
-    assert ("@", "TXT", b"site-verification=abc") in gandi.gaps(ZONE, since)  # what the notice speaks of
+    assert set(gandi.gaps(ZONE)) == {("@", "TXT"), ("@", "TXT", b"site-verification=abc")}
     with pytest.raises(ProviderError, match="would not come through"):
         step(brave, "hard", "ours", ours=["mine"])
 
@@ -171,6 +171,7 @@ def test_shared_records(gandi: Gandi) -> None:
 def test_the_second_step_fails(gandi: Gandi) -> None:
     """The error says that what was done is not known; the next pass, on a fresh instance, makes it good."""
     provider = theirs(gandi)
+    gandi.gapless = False
     gandi.faults.append(Fault("POST", "records", Answer(500, ERRED)))
     with pytest.raises(
         ProviderError, match=r"failed to write the zone with HTTPError \(HTTP 500\).* the next pass reads"

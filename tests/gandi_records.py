@@ -1,0 +1,259 @@
+"""A zone of the stand-in for Gandi, and the endpoints under /domains/{fqdn}/records."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tests.gandi_faults import DNS_RECORD, Answer, invalid
+from tests.gandi_values import TYPES, canonical, shown
+
+if TYPE_CHECKING:
+    from tests.gandi import Request
+
+Key = tuple[str, str]
+CREATED = {"message": "DNS Record Created"}
+
+
+@dataclass
+class Switches:
+    """What is not known of the real API, both ways, and what it may be set to."""
+
+    spf_listed: bool = True
+    spf_taken: bool = True
+    delete_missing: int = 404  # or 204
+    patch_strict: bool = True  # removing a value that is not there: 400, or nothing
+    patch_creates: bool = False  # PATCH on a missing RRset: 404, or it makes one
+    quoted: bool = True  # texts are answered quoted
+    cut: int = 255  # where long texts are cut in answers
+    sharing_required: bool = False
+    total: int | None = 0  # added to Total-Count; None: the header is missing
+
+
+@dataclass
+class Entry:
+    """One RRset as it is kept: the name in its case, and values as `gandi_values.canonical` has them."""
+
+    name: str
+    type: str
+    ttl: int
+    values: list[bytes]
+
+
+@dataclass
+class Zone:
+    """A domain and its snapshots."""
+
+    entries: dict[Key, Entry] = field(default_factory=dict)
+    snapshots: dict[str, dict[str, Any]] = field(default_factory=dict)
+    made: int = 0
+
+
+def answered(zone: str, entry: Entry, switches: Switches) -> dict[str, Any]:
+    """An RRset as the API answers it."""
+    href = f"https://api.gandi.net/v5/livedns/domains/{zone}/records/{entry.name.replace('@', '%40')}/{entry.type}"
+    return {
+        "rrset_type": entry.type,
+        "rrset_ttl": entry.ttl,
+        "rrset_name": entry.name,
+        "rrset_href": href,
+        "rrset_values": [shown(entry.type, value, switches.cut, switches.quoted) for value in entry.values],
+    }
+
+
+class Records:
+    """The endpoints under /domains/{fqdn}/records."""
+
+    def __init__(self, switches: Switches, name: str, zone: Zone) -> None:
+        self._zone, self._entries, self._switches = name, zone.entries, switches
+
+    def _shown(self, entry: Entry) -> dict[str, Any]:
+        return answered(self._zone, entry, self._switches)
+
+    def answer(self, request: Request, rest: list[str], query: dict[str, list[str]], accept: str) -> Answer:
+        """One request; `rest` is the name and the type, as far as they are there."""
+        body = request.body if request.body is not None else {}
+        if not isinstance(body, dict):
+            return invalid("the body is no object")
+        method = request.method
+        name = (rest[0] if rest else body.get("rrset_name", "")) if method != "PUT" or rest else ""
+        if name.endswith("."):
+            if not name.lower().endswith(f".{self._zone}."):
+                return invalid(f"Absolute rrset_name must end with {self._zone}. ({name})", message=True)
+            name = name[: -len(self._zone) - 2]
+        if not rest:
+            return {"GET": lambda: self._list(query, accept), "POST": lambda: self._post(name, body.get("rrset_type"), body),
+                    "PUT": lambda: self._whole(None, body), "DELETE": lambda: self._clear(None)}.get(method, _nothing)()  # fmt: skip
+        if len(rest) == 1:
+            return {"GET": lambda: self._named(name), "POST": lambda: self._post(name, body.get("rrset_type"), body),
+                    "PUT": lambda: self._whole(name, body), "DELETE": lambda: self._clear(name)}.get(method, _nothing)()  # fmt: skip
+        kind = rest[1].upper()
+        return {"GET": lambda: self._one(name, kind), "POST": lambda: self._post(name, kind, body), "PUT": lambda: self._put(name, kind, body),
+                "PATCH": lambda: self._patch(name, kind, body), "DELETE": lambda: self._delete(name, kind)}.get(method, _nothing)()  # fmt: skip
+
+    def _list(self, query: dict[str, list[str]], accept: str) -> Answer:
+        rows = sorted(self._entries.values(), key=lambda entry: (entry.name.upper(), entry.type))
+        rows = [row for row in rows if row.type in query.get("rrset_type", [row.type])]
+        if accept.startswith("text/plain"):
+            lines = ["@ 10800 IN SOA ns1.gandi.net. hostmaster.gandi.net. 1 10800 3600 604800 10800"]
+            lines += [
+                f"{row.name} {row.ttl} IN {row.type} {value}"
+                for row in rows
+                for value in self._shown(row)["rrset_values"]
+            ]
+            return Answer(200, "\n".join(lines) + "\n")
+        page, size = int(query.get("page", ["1"])[0]), int(query.get("per_page", ["500"])[0])
+        if page < 1 or size < 1:
+            return invalid("page and per_page begin with 1")
+        part = [self._shown(row) for row in rows[(page - 1) * size : page * size]]
+        text = json.dumps(part)
+        headers = {
+            "ETag": f'W/"{len(text):x}-{zlib.crc32(text.encode()):x}"',
+            "Cache-Control": "max-age=0, must-revalidate, no-cache, no-store",
+        }
+        if self._switches.total is not None:
+            headers |= {"Total-Count": str(len(rows) + self._switches.total), "Filtered-Count": str(len(rows))}
+        if len(rows) > size:
+            last = -(-len(rows) // size)
+            headers["Link"] = (
+                f'<?page={min(page + 1, last)}&per_page={size}>; rel="next", <?page={last}&per_page={size}>; rel="last"'
+            )
+        return Answer(200, part, headers)
+
+    def _named(self, name: str) -> Answer:
+        rows = [self._shown(entry) for entry in self._entries.values() if entry.name == name]
+        return Answer(200, rows) if rows else self._lacks(name, "")
+
+    def _one(self, name: str, kind: str) -> Answer:
+        entry = self._entries.get((name.lower(), kind))
+        if entry is None or entry.name != name:
+            return self._lacks(name, kind)
+        return Answer(200, self._shown(entry))
+
+    def _lacks(self, name: str, kind: str) -> Answer:
+        return Answer(404, {**DNS_RECORD, "message": f"Can't find the DNS record {name}/{kind} in the zone"})
+
+    def _checked(self, name: str, kind: Any, body: dict[str, Any], values: Any) -> Entry | Answer:
+        """What is to stand there, if the API takes it."""
+        if kind not in TYPES or (kind == "SPF" and not self._switches.spf_taken):
+            return invalid(f"'{kind}': unknown record type")
+        if not isinstance(values, list) or not values or not all(isinstance(value, str) for value in values):
+            return invalid("rrset_values: must be a list of one value or more")
+        ttl = body.get("rrset_ttl", 10800)
+        if type(ttl) is not int or not 300 <= ttl <= 2592000:
+            return invalid(f"rrset_ttl: {ttl!r} is not between 300 and 2592000")
+        try:
+            kept = [canonical(kind, value) for value in values]
+        except ValueError as error:
+            return invalid(str(error))
+        beside = {
+            entry.type for (other, _), entry in self._entries.items() if other == name.lower() and entry.type != kind
+        }
+        if (kind == "CNAME" and beside) or "CNAME" in beside:
+            return invalid(f"{name}: a CNAME stands alone")
+        if any(entry.name != name for entry in self._entries.values() if entry.name.lower() == name.lower()):
+            message = "The server has either erred or is incapable of performing the requested operation."
+            return Answer(
+                500,
+                {
+                    "code": 500,
+                    "message": message,
+                    "object": "HTTPInternalServerError",
+                    "cause": "Internal Server Error",
+                },
+            )
+        return Entry(name, kind, ttl, kept)
+
+    def _post(self, name: str, kind: Any, body: dict[str, Any]) -> Answer:
+        entry = self._checked(name, kind, body, body.get("rrset_values"))
+        if isinstance(entry, Answer):
+            return entry
+        before = self._entries.get((name.lower(), kind))
+        if before is not None:
+            if sorted(before.values) == sorted(entry.values) and before.ttl == entry.ttl:
+                return Answer(200, {"message": "A DNS Record already exists with same value"})
+            return Answer(
+                409,
+                {
+                    "code": 409,
+                    "message": "This record already exists",
+                    "object": "HTTPConflict",
+                    "cause": "Duplicate Entry",
+                },
+            )
+        return self._keep(entry)
+
+    def _put(self, name: str, kind: str, body: dict[str, Any]) -> Answer:
+        entry = self._checked(name, kind, body, body.get("rrset_values"))
+        return entry if isinstance(entry, Answer) else self._keep(entry)
+
+    def _keep(self, entry: Entry) -> Answer:
+        self._entries[(entry.name.lower(), entry.type)] = entry
+        return Answer(
+            201,
+            CREATED,
+            {"Location": f"https://api.gandi.net/v5/livedns/domains/{self._zone}/records/{entry.name}/{entry.type}"},
+        )
+
+    def _patch(self, name: str, kind: str, body: dict[str, Any]) -> Answer:
+        before = self._entries.get((name.lower(), kind))
+        if (before is None or before.name != name) and not self._switches.patch_creates:
+            return self._lacks(name, kind)
+        add, remove = body.get("add_rrset_values", []), body.get("remove_rrset_values", [])
+        have = list(before.values) if before else []
+        for value in remove:
+            if canonical(kind, value) in have:
+                have.remove(canonical(kind, value))
+            elif self._switches.patch_strict:
+                return invalid(f"{value}: is not in the record")
+        have += [canonical(kind, value) for value in add if canonical(kind, value) not in have]
+        texts = [shown(kind, value, 255, True) for value in have]
+        entry = self._checked(name, kind, {"rrset_ttl": before.ttl if before else 10800, **body}, texts)
+        if isinstance(entry, Answer):
+            return entry
+        self._keep(entry)
+        return Answer(200, self._shown(entry))
+
+    def _delete(self, name: str, kind: str) -> Answer:
+        entry = self._entries.get((name.lower(), kind))
+        if entry is None or entry.name != name:
+            return self._lacks(name, kind) if self._switches.delete_missing == 404 else Answer(204)
+        del self._entries[(name.lower(), kind)]
+        return Answer(204)
+
+    def _whole(self, name: str | None, body: dict[str, Any]) -> Answer:
+        """PUT on a name or on the zone: whatever is not named is gone."""
+        new = []
+        for item in body.get("items", []):
+            entry = self._checked(
+                name if name is not None else item.get("rrset_name", ""),
+                item.get("rrset_type"),
+                item,
+                item.get("rrset_values"),
+            )
+            if isinstance(entry, Answer):
+                return entry
+            new.append(entry)
+        self._clear(name)
+        for entry in new:
+            self._keep(entry)
+        return Answer(201, CREATED)
+
+    def _clear(self, name: str | None) -> Answer:
+        for key in [key for key, entry in self._entries.items() if name is None or entry.name == name]:
+            del self._entries[key]
+        return Answer(204)
+
+
+def _nothing() -> Answer:
+    return Answer(
+        405,
+        {
+            "code": 405,
+            "message": "The method is not allowed for this resource.",
+            "object": "HTTPMethodNotAllowed",
+            "cause": "Method Not Allowed",
+        },
+    )
