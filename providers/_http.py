@@ -8,6 +8,10 @@ out of what the other side says, should it repeat them.
 
 from __future__ import annotations
 
+import contextlib
+import json
+import socket
+import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -21,6 +25,8 @@ from requests.adapters import HTTPAdapter
 from dnssync.core.model import ProviderError
 
 CONNECT, READ = 10.0, 60.0  # seconds until a connection stands, and between two octets of an answer
+WHOLE = 2.0  # an answer has come to its end after this many times READ, however steadily its octets drip
+LARGEST = 64 * 2**20  # octets of an answer, at most
 TRIES = 3  # how often more, at most
 LONGEST = 120.0  # seconds that a reading waits because the other side asks for it; more is for the next pass
 WRITE_LONGEST = 5.0  # the same for a write: what it rests on was read before, and grows old while it waits
@@ -62,6 +68,8 @@ class Api:
         scheme, self._host = _origin(endpoint)
         if not self._host or (scheme != "https" and not (scheme == "http" and self._host in LOOPBACK)):
             raise ProviderError("endpoint: must be an https address, so that nobody reads the secret on its way")
+        if set(endpoint) & set("?#"):
+            raise ProviderError("endpoint: ends with its path; what comes behind `?` or `#` does not belong to it")
         self._base = endpoint.rstrip("/")
         self._authorize = authorize
         self._explain = explain
@@ -71,9 +79,9 @@ class Api:
         self._session.headers["User-Agent"] = "dnssync"
         self._session.trust_env = scheme == "https"  # what is not encrypted goes to this host, not to a proxy
         self._session.auth = _Secret(authorize)  # set, it also keeps a netrc file from putting another one in its place
-        retry = _patience(sleep)
+        self._watch = _Watch(timeout[1] * WHOLE)
         for scheme in ("https://", "http://"):
-            self._session.mount(scheme, HTTPAdapter(max_retries=retry))
+            self._session.mount(scheme, _Adapter(self._watch, _patience(sleep)))
 
     def __repr__(self) -> str:
         return f"<{self._who}>"
@@ -93,10 +101,14 @@ class Api:
         `doing` begins every sentence: zone and what was to be done, such as `example.org: reading the zone`.
         """
         try:
-            answer = self._session.request(
-                method, self._base + path, json=body, params=params, timeout=self._timeout, allow_redirects=False
-            )
-            data, sound = _json(answer)
+            with self._watch, self._session.request(
+                method, self._base + path, json=body, params=params, timeout=self._timeout, allow_redirects=False, stream=True
+            ) as answer:  # fmt: skip
+                content = _content(answer)
+            data, sound = _json(content)
+        except _TooMuch:
+            raise ProviderError(f"{doing}: {self._who} answers with more than {LARGEST // 2**20} MiB, which is no answer of such an "
+                                f"API.{_maybe(method)} See that `endpoint` is right.") from None  # fmt: skip
         except _NotNow as error:
             raise ProviderError(f"{doing}: {self._who} wants no more requests for {error.seconds:.0f} seconds, which is longer than "
                                 "is waited for. Nothing was done; a later pass tries again.", transient=True) from None  # fmt: skip
@@ -150,10 +162,14 @@ class Api:
 
     def _trouble(self, error: requests.RequestException, doing: str, method: str) -> ProviderError:
         """A request that got no whole answer. The library's own words may hold what was sent, so they are not told."""
-        if isinstance(error, requests.exceptions.SSLError):
+        if self._watch.late:
+            what = f"has not come to the end of its answer within {self._timeout[1] * WHOLE:g} seconds." + _maybe(
+                method
+            )
+        elif isinstance(error, requests.exceptions.SSLError):
             return ProviderError(f"{doing}: {self._who} at {self._host} does not prove who it is (TLS certificate). Nothing was "
                                  "sent. See the clock and the CA certificates of this host, and `endpoint`.")  # fmt: skip
-        if isinstance(error, requests.exceptions.ConnectTimeout):
+        elif isinstance(error, requests.exceptions.ConnectTimeout):
             what = f"cannot be reached at {self._host}: no connection within {self._timeout[0]:g} seconds."
         elif isinstance(error, requests.exceptions.ReadTimeout) or isinstance(
             _reason(error), urllib3.exceptions.ReadTimeoutError
@@ -192,12 +208,87 @@ class _Secret(requests.auth.AuthBase):
         return request
 
 
-def _json(answer: requests.Response) -> tuple[Any, bool]:
+class _TooMuch(Exception):
+    """An answer that does not end where one should; not a `ValueError`, which a redirect may raise."""
+
+
+class _Watch(threading.local):
+    """Ends an answer that takes too long: what sockets know of is the time between two octets. A context for one request."""
+
+    def __init__(self, seconds: float) -> None:
+        self.late = False
+        self._seconds = seconds
+        self._timer: threading.Timer | None = None
+
+    def __enter__(self) -> None:
+        self.late = False
+
+    def __exit__(self, *_: object) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def over(self, connection: Any) -> None:
+        """From now on the time counts for what comes over this connection."""
+        self.__exit__()
+        self.late = False
+        mine = vars(self)  # the timer's own thread has another dict of its own
+
+        def end() -> None:
+            mine["late"] = True
+            with contextlib.suppress(OSError, TypeError):  # closed meanwhile
+                # Past TLS, whose own shutdown would let what still comes be read undeciphered.
+                socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
+
+        self._timer = threading.Timer(self._seconds, end)
+        self._timer.daemon = True
+        self._timer.start()
+
+
+class _Adapter(HTTPAdapter):
+    """Connections that are watched."""
+
+    def __init__(self, watch: _Watch, retry: urllib3.Retry) -> None:
+        self._watch = watch
+        super().__init__(max_retries=retry)
+
+    def get_connection_with_tls_context(self, *args: Any, **options: Any) -> Any:
+        return self._watched(super().get_connection_with_tls_context(*args, **options))
+
+    def get_connection(self, *args: Any, **options: Any) -> Any:
+        """The same for requests before 2.32."""
+        return self._watched(super().get_connection(*args, **options))
+
+    def _watched(self, pool: Any) -> Any:
+        if not hasattr(pool.ConnectionCls, "watch"):
+            watch = self._watch
+
+            class Watched(pool.ConnectionCls):  # type: ignore[misc]
+                def getresponse(self, *args: Any, **options: Any) -> Any:
+                    watch.over(self)
+                    return super().getresponse(*args, **options)
+
+            Watched.watch = watch
+            pool.ConnectionCls = Watched
+        return pool
+
+
+def _content(answer: requests.Response) -> bytes:
+    """The whole body. Raises `_TooMuch` where it goes beyond `LARGEST`."""
+    content = bytearray()
+    for piece in answer.iter_content(2**16):
+        content += piece
+        if len(content) > LARGEST:
+            raise _TooMuch
+    return bytes(content)
+
+
+def _json(content: bytes) -> tuple[Any, bool]:
     """The body's JSON, and whether it was JSON or nothing at all."""
-    if not answer.content:
+    if not content:
         return None, True
     try:
-        return answer.json(), True
+        return json.loads(content), True
     except (ValueError, RecursionError):
         return None, False
 
@@ -206,7 +297,7 @@ def _origin(url: str) -> tuple[str, str]:
     """Scheme and host of an address, "" where it is none."""
     try:
         parts = urlsplit(url)
-        return parts.scheme, parts.hostname or ""
+        return parts.scheme, (parts.hostname or "") if parts.port != 0 else ""
     except ValueError:
         return "", ""
 

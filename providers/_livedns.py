@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -12,6 +14,36 @@ from . import _text
 from ._http import Reply
 
 TARGETS = frozenset({"ALIAS", "CNAME", "DNAME", "MX", "NS", "PTR", "SRV"})  # whose last word is a name
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A zone as it was read: since when that is known, each RRset, and its name as Gandi spells it ("" where two spellings stand
+    side by side)."""
+
+    at: float
+    rrsets: dict[tuple[str, str], RRset]
+    spelled: dict[tuple[str, str], str]
+    pages: int
+
+    def spelling(self, name: str, kind: str) -> str:
+        """A name as Gandi writes it, for this type or else whichever it has there."""
+        known = (spelled for (other, _), spelled in self.spelled.items() if other == name and spelled)
+        return self.spelled.get((name, kind)) or next(known, name or "@")
+
+
+def collected(at: float, found: Mapping[tuple[str, str], RRset], pages: int) -> Reading:
+    """The RRsets of all pages, by the name as it is spelled, as one reading; one without values is none."""
+    rrsets: dict[tuple[str, str], RRset] = {}
+    spelled: dict[tuple[str, str], str] = {}
+    for (name, _), rrset in found.items():
+        before = rrsets.get(rrset.key)
+        if before is not None:  # names that differ in case alone are one name to DNS
+            rrset, name = replace(before, values=(*before.values, *rrset.values)), ""
+        spelled[rrset.key] = name
+        if rrset.values:
+            rrsets[rrset.key] = rrset
+    return Reading(at, rrsets, spelled, pages)
 
 
 def explain(data: Any) -> str:
@@ -49,11 +81,17 @@ def body(rrset: RRset) -> dict[str, Any]:
     return {"rrset_values": [_text.spelled(value) for value in rrset.values], "rrset_ttl": rrset.ttl}
 
 
-def rrset(entry: dict[str, Any], zone: str) -> RRset:
-    """An RRset of an answer, its name relative and in lower case."""
-    kind, name = entry["rrset_type"].upper(), entry["rrset_name"].lower()
-    values = tuple(_value(kind, raw, zone) for raw in entry["rrset_values"])
-    return RRset("" if name == "@" else name, kind, entry["rrset_ttl"], values)
+def told(entry: Any, zone: str) -> RRset | None:
+    """An RRset of an answer, its name relative and in lower case; None where it is none."""
+    if not isinstance(entry, dict):
+        return None
+    name, kind, ttl, values = (entry.get(f"rrset_{part}") for part in ("name", "type", "ttl", "values"))
+    if not (isinstance(name, str) and isinstance(kind, str) and type(ttl) is int and isinstance(values, list)):
+        return None
+    if not all(isinstance(value, str) for value in values):
+        return None
+    name, kind = name.lower(), kind.upper()
+    return RRset("" if name == "@" else name, kind, ttl, tuple(_value(kind, raw, zone) for raw in values))
 
 
 def _value(kind: str, raw: str, zone: str) -> Value:

@@ -26,6 +26,8 @@ class Switches:
     delete_missing: int = 404  # or 204
     patch_strict: bool = True  # removing a value that is not there: 400, or nothing
     patch_creates: bool = False  # PATCH on a missing RRset: 404, or it makes one
+    patch_empties: bool = False  # PATCH that takes the last value out: 400, or the RRset is gone
+    patch_shows: bool = True  # PATCH is answered with the RRset, or with a message
     quoted: bool = True  # texts are answered quoted
     cut: int = 255  # where long texts are cut in answers
     sharing_required: bool = False
@@ -209,12 +211,15 @@ class Records:
             elif self._switches.patch_strict:
                 return invalid(f"{value}: is not in the record")
         have += [canonical(kind, value) for value in add if canonical(kind, value) not in have]
+        if before and not have and self._switches.patch_empties:
+            del self._entries[(name.lower(), kind)]
+            return Answer(200, CREATED)
         texts = [shown(kind, value, 255, True) for value in have]
         entry = self._checked(name, kind, {"rrset_ttl": before.ttl if before else 10800, **body}, texts)
         if isinstance(entry, Answer):
             return entry
         self._keep(entry)
-        return Answer(200, self._shown(entry))
+        return Answer(200, self._shown(entry) if self._switches.patch_shows else CREATED)
 
     def _delete(self, name: str, kind: str) -> Answer:
         entry = self._entries.get((name.lower(), kind))

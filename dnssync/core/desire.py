@@ -136,8 +136,8 @@ def _type99(draft: _Draft, name: str, text: str, domain: str, because: str) -> N
         draft.notices.append(
             Notice(
                 "type99_not_held",
-                f"{wish.zone}: the provider does not take records of type SPF (99); SPF is published as TXT alone, which "
-                "is what receivers read (RFC 7208 §3.1). `spf: {type99: never}` silences this.",
+                f"{wish.zone}: the provider does not take records of type SPF (99), or does not say that it does; SPF is published "
+                "as TXT alone, which is what receivers read (RFC 7208 §3.1). `spf: {type99: never}` silences this.",
             )
         )
 

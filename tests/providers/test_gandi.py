@@ -179,6 +179,13 @@ class TestRequests:
         ) as error:
             provider.write(ZONE, [spf, *changes(provider.read(ZONE))])
         assert done(gandi) and not error.value.transient
+        more = [
+            dataclasses.replace(spf, name=name, new=RRset(name, "SPF", 3600, (Value("v=spf1 -all", ""),)))
+            for name in ("host", "smtp")
+        ]
+        with pytest.raises(TypeRefused, match=rf"writing host\.{ZONE} SPF and of 1 names more: ") as error:
+            provider.write(ZONE, more)
+        assert gandi.calls()[-2:] == [f"POST /domains/{ZONE}/records/{name}/SPF" for name in ("host", "smtp")]
         provider.read(ZONE)
         assert not provider.limits.type99
 
@@ -283,6 +290,13 @@ def test_a_read_that_needs_patience(gandi: Gandi, answer: Answer, times: int) ->
         assert waited == [2.0] * times
 
 
+def test_a_count_of_many_digits(gandi: Gandi) -> None:
+    """A number longer than Python reads is a lie like any other."""
+    gandi.faults = [Fault(path="records", answer=Answer(200, [], {"Total-Count": "9" * 5000}))]
+    with pytest.raises(ProviderError, match=f"^{ZONE}: reading the zone: .* counts 999999999 record sets and shows 0"):
+        client(gandi).read(ZONE)
+
+
 @pytest.mark.parametrize("total", [-1, 1, 100])
 def test_a_count_that_lies(gandi: Gandi, total: int) -> None:
     """A zone that does not come to what Gandi counts is not taken for the zone, and the reading ends."""
@@ -338,7 +352,7 @@ WRITING = {
         "PATCH",
         answer=Answer(200, {"rrset_name": "@", "rrset_type": "TXT", "rrset_ttl": 1800, "rrset_values": ['"v=spf10"']}),
     ),
-    "no record set for an answer": Fault("PATCH", answer=Answer(200, {"message": "ok"}), commits=True),
+    "no record set for an answer, and nothing done": Fault("PATCH", answer=Answer(200, {"message": "ok"})),
 }
 
 

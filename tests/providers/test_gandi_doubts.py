@@ -155,21 +155,99 @@ class TestWriting:
             provider.write(ZONE, todo)
         assert gandi.requests[-1].method == method and gandi.values(ZONE) == before
 
+    @pytest.mark.parametrize("empties", [True, False])
     @pytest.mark.parametrize("name", ["gone", "Gone", "gone.deeper"])
-    def test_a_value_added_where_ours_shall_go(self, gandi: Gandi, name: str) -> None:
-        """A record set under a name that others may use is looked at in the moment before it is deleted."""
-        gandi.put(ZONE, name, "TXT", 300, ['"v=spf1 a -all"'])
+    def test_a_value_added_where_ours_shall_go(self, gandi: Gandi, name: str, empties: bool) -> None:
+        """Ours goes as a value, so that one which comes in that very moment stays; alone, it goes whichever way Gandi leaves."""
+        gandi.switches.patch_empties = empties
+        ours, theirs = ['"v=spf1 a -all"'], ['"v=spf1 a -all"', '"somebody\'s"']
+        gandi.put(ZONE, name, "TXT", 300, ours)
         provider = client(gandi)
         old = next(rrset for rrset in provider.read(ZONE) if rrset.name == name.lower())
-        gandi.put(ZONE, name, "TXT", 300, ['"v=spf1 a -all"', '"somebody\'s"'])
-        with pytest.raises(StaleZone):
-            provider.write(ZONE, [Change(Kind.DELETE, name.lower(), "TXT", old, None)])
-        assert b"somebody's" in gandi.values(ZONE)[name.lower(), "TXT"][1]
-        provider.write(ZONE, changes(provider.read(ZONE)))
-        gandi.put(ZONE, name, "TXT", 300, ['"v=spf1 a -all"'])
+        away = [Change(Kind.DELETE, name.lower(), "TXT", old, None)]
+        gandi.faults = [Fault("PATCH|DELETE", stranger=lambda: gandi.put(ZONE, name, "TXT", 300, theirs))]
+        provider.write(ZONE, away)
+        assert gandi.values(ZONE)[name.lower(), "TXT"][1] == {b"somebody's"}
+        gandi.put(ZONE, name, "TXT", 300, ours)
         provider.read(ZONE)
-        provider.write(ZONE, [Change(Kind.DELETE, name.lower(), "TXT", old, None)])
+        provider.write(ZONE, away)
         assert (name.lower(), "TXT") not in gandi.values(ZONE)
+        provider.write(ZONE, []), provider.read(ZONE)
+        gandi.put(ZONE, name, "TXT", 300, theirs[1:])
+        with pytest.raises(StaleZone):
+            provider.write(ZONE, away)
+        assert gandi.values(ZONE)[name.lower(), "TXT"][1] == {b"somebody's"}
+
+    def test_ours_that_is_put_back_while_it_goes(self, gandi: Gandi) -> None:
+        """What still stands after it was taken out is told, and so is a record that is not what it was when it cannot be."""
+        gandi.put(ZONE, "gone", "TXT", 300, ['"ours"'])
+        provider = client(gandi)
+        old = next(rrset for rrset in provider.read(ZONE) if rrset.name == "gone")
+        away = [Change(Kind.DELETE, "gone", "TXT", old, None)]
+        gandi.faults = [Fault("PATCH", answer=Answer(200, {"message": "done"}))]
+        with pytest.raises(ProviderError, match="shows something else than was asked for"):
+            provider.write(ZONE, away)
+        provider.read(ZONE)
+        gandi.faults = [Fault("PATCH", stranger=lambda: gandi.put(ZONE, "gone", "TXT", 300, ['"theirs"']))]
+        with pytest.raises(StaleZone):
+            provider.write(ZONE, away)
+        assert gandi.values(ZONE)["gone", "TXT"][1] == {b"theirs"}
+
+    @pytest.mark.parametrize("kind", [Kind.UPDATE, Kind.DELETE])
+    def test_a_batch_that_takes_its_time(self, gandi: Gandi, kind: Kind) -> None:
+        """What is replaced or deleted whole is looked at again, where the last look at it was long ago."""
+        gandi.put(ZONE, "k1._domainkey", "TXT", 300, ['"old"'])
+        time = [0.0]
+        provider = client(gandi, now=lambda: time[0])
+        found = {rrset.key: rrset for rrset in provider.read(ZONE)}
+        old, top = found["k1._domainkey", "TXT"], found["", "TXT"]
+        new = dataclasses.replace(old, values=(Value("new", ""),)) if kind is Kind.UPDATE else None
+        first = Change(Kind.UPDATE, *top.key, top, dataclasses.replace(top, values=(*top.values, Value("ours", ""))))
+
+        def long_after() -> None:
+            time[0] += 60
+            gandi.put(ZONE, "k1._domainkey", "TXT", 300, ['"somebody\'s"'])
+
+        gandi.faults = [Fault("PATCH", stranger=long_after)]
+        with pytest.raises(
+            ProviderError, match=r"is not what was read any more\. Before that, 1 of 2 changes were done"
+        ):
+            provider.write(ZONE, [first, Change(kind, *old.key, old, new)])
+        assert gandi.values(ZONE)["k1._domainkey", "TXT"][1] == {b"somebody's"}
+
+    def test_a_patch_answered_with_a_message(self, gandi: Gandi) -> None:
+        """What stands there then is read."""
+        gandi.switches.patch_shows = False
+        provider = client(gandi)
+        provider.write(ZONE, changes(provider.read(ZONE)))
+        assert done(gandi)
+
+    def test_somebody_takes_out_their_own(self, gandi: Gandi) -> None:
+        """That is theirs to do, and no reason to call our change undone."""
+        provider = client(gandi)
+        todo = [change for change in changes(provider.read(ZONE)) if change.name == ""]
+        gandi.put(ZONE, "@", "TXT", 1800, ['"v=spf1 mx -all"'])
+        provider.write(ZONE, todo)
+        assert gandi.values(ZONE)["@", "TXT"][1] == {b"v=spf1 mx a -all"}
+
+    @pytest.mark.parametrize("times", [0, 1, 3, 9])
+    def test_two_of_a_kind_taken_back(self, gandi: Gandi, times: int) -> None:
+        """Ours goes again where somebody wrote one of the same kind in that moment; that is tried again, and told where it fails."""
+        gandi.switches.patch_strict = False
+        theirs = ['"v=spf1 include:theirs.test -all"']
+        gandi.faults = [
+            Fault("PATCH", stranger=lambda: gandi.put(ZONE, "@", "TXT", 1800, theirs)),
+            Fault("PATCH", skip=0, times=times, answer=Answer(500, ERRED)),
+        ]
+        waited: list[float] = []
+        provider = client(gandi, sleep=waited.append)
+        todo = [change for change in changes(provider.read(ZONE)) if change.name == ""]
+        with pytest.raises(ProviderError) as caught:
+            provider.write(ZONE, todo)
+        lost = times > 4
+        assert isinstance(caught.value, StaleZone) is not lost
+        assert (len([v for v in gandi.values(ZONE)["@", "TXT"][1] if v.startswith(b"v=spf1")]) == 2) is lost
+        assert ("in the same moment" in str(caught.value) and f"Look at {ZONE} TXT" in str(caught.value)) is lost
 
     @pytest.mark.parametrize("name", ["alone", "Alone", "a.b"])
     def test_a_value_added_beside_ours_alone(self, gandi: Gandi, name: str) -> None:

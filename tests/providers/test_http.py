@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import logging
 import ssl
 import subprocess
@@ -9,7 +11,7 @@ import traceback
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -27,6 +29,8 @@ class Server:
     def __init__(self, context: ssl.SSLContext | None = None) -> None:
         self.planned: list[Planned] = []
         self.asked: list[tuple[str, str, dict[str, str]]] = []
+        self.drips = ""
+        self.ended = Event()
         server = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -42,7 +46,12 @@ class Server:
                 self.send_response(status)
                 for name, value in {"Content-Length": str(len(body)), **headers}.items():
                     self.send_header(name, value)
+                if server.drips == "headers":
+                    self.flush_headers()
+                    server.drip(self.wfile)
                 self.end_headers()
+                if server.drips == "body":
+                    server.drip(self.wfile)
                 self.wfile.write(body)
 
             do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer
@@ -53,11 +62,19 @@ class Server:
             self.http.socket = context.wrap_socket(self.http.socket, server_side=True)
         self.thread = Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.02})
 
+    def drip(self, wire: Any) -> None:
+        """An octet now and then, until nobody listens or the test ends."""
+        with contextlib.suppress(OSError):
+            while not self.ended.wait(0.05):
+                wire.write(b"x")
+                wire.flush()
+
     def __enter__(self) -> Server:
         self.thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.ended.set()
         self.http.shutdown()
         self.http.server_close()
         self.thread.join()
@@ -75,7 +92,7 @@ def server() -> Iterator[Server]:
         yield running
 
 
-def api(server: Server, waited: list[float] | None = None, scheme: str = "http") -> Api:
+def api(server: Server, waited: list[float] | None = None, scheme: str = "http", read: float = 2.0) -> Api:
     """An API that is spoken to there; time passes in `waited` alone."""
 
     def authorize(headers: dict[str, str]) -> None:
@@ -83,7 +100,18 @@ def api(server: Server, waited: list[float] | None = None, scheme: str = "http")
 
     pauses = waited if waited is not None else []
     return Api("one", "Vendor", f"{scheme}://{server.where}/v1/", authorize, explain=lambda data: str(data.get("why", "")),
-               timeout=(2.0, 2.0), sleep=pauses.append)  # fmt: skip
+               timeout=(2.0, read), sleep=pauses.append)  # fmt: skip
+
+
+def tls(folder: Path) -> ssl.SSLContext:
+    """A certificate for the loopback address, in `crt` there, that signs itself."""
+    run: Any = subprocess.run
+    run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+         "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", folder / "key", "-out", folder / "crt"],
+        check=True, capture_output=True)  # fmt: skip
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "crt", folder / "key")
+    return context
 
 
 def failed(one: Api, method: str = "GET") -> ProviderError:
@@ -101,6 +129,36 @@ def test_what_is_sent(server: Server) -> None:
     method, path, headers = server.asked[0]
     assert (method, path) == ("PUT", "/v1/x?p=q+r")
     assert headers["Authorization"] == f"Bearer {SECRET}" and headers["Content-Type"] == "application/json"
+
+
+class TestBounds:
+    @pytest.mark.parametrize("where", ["headers", "body"])
+    @pytest.mark.parametrize("scheme", ["http", "https"])
+    @pytest.mark.parametrize("method", ["GET", "PATCH"])
+    def test_an_answer_that_drips(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, scheme: str, method: str
+    ) -> None:
+        """An answer that always goes on and never ends is given up, which the time between two octets does not see."""
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "crt"))
+        with Server(tls(tmp_path) if scheme == "https" else None) as server:
+            server.drips, server.planned = where, [(200, {"Content-Length": "1000000"}, b"")] * 9
+            one = api(server, scheme=scheme, read=0.25)
+            error = failed(one, method)
+            assert "has not come to the end of its answer within 0.5 seconds" in str(error) and error.transient
+            assert ("Whether the change was made is not known" in str(error)) is (method == "PATCH")
+            server.drips, server.planned = "", []
+            assert one.call("GET", "/x", "doing").data == {}
+
+    @pytest.mark.parametrize("packed", [False, True])
+    def test_an_answer_without_end(self, server: Server, packed: bool) -> None:
+        """More than any API of such a kind says is not kept, neither as it comes nor when it is unpacked."""
+        body = b" " * (2**26 + 1)
+        server.planned = [
+            (200, {"Content-Encoding": "gzip"} if packed else {}, gzip.compress(body) if packed else body)
+        ]
+        error = failed(api(server))
+        assert "more than 64 MiB" in str(error) and not error.transient
+        assert api(server).call("GET", "/x", "doing").data == {}
 
 
 class TestPatience:
@@ -205,11 +263,16 @@ class TestWhomTheSecretGoesTo:
             "",
             "127.0.0.1",
             "http://127.0.0.1.evil.example",
+            "https://api.example:99999/v1",
+            "https://api.example:x/v1",
+            "https://api.example:0/v1",
+            "https://api.example/v1?a=b",
+            "https://api.example/v1#top",
         ],
     )
     def test_endpoints(self, endpoint: str) -> None:
         """What is not encrypted, but on this host, and what is no address is refused by the option's name."""
-        with pytest.raises(ProviderError, match=r"^endpoint: must be an https address"):
+        with pytest.raises(ProviderError, match=r"^endpoint: (must be an https address|ends with its path)"):
             Api("one", "Vendor", endpoint, lambda headers: None)
 
     def test_no_proxy_without_encryption(self, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,12 +285,6 @@ class TestWhomTheSecretGoesTo:
 
     def test_a_certificate_of_nobody(self, tmp_path: Path) -> None:
         """A server that does not prove who it is gets nothing; it is not asked again either."""
-        run: Any = subprocess.run
-        run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-             "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", tmp_path / "key", "-out", tmp_path / "crt"],
-            check=True, capture_output=True)  # fmt: skip
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(tmp_path / "crt", tmp_path / "key")
-        with Server(context) as server:
+        with Server(tls(tmp_path)) as server:
             error = failed(api(server, scheme="https"))
             assert "TLS certificate" in str(error) and not error.transient and server.asked == []
