@@ -3,16 +3,17 @@
 octodns compares what its sources want with what we read, and hands over the records that change; they are written as any
 change of ours is, value by value where the provider can, against what was read when the plan was made. A value that goes on
 standing goes back as it was read, strings, escapes and all. Whatever octodns did not see (a type or a text that it cannot
-read, a record that a processor hid) is never written over.
+read, a record that a processor hid) is never written over, and no CNAME is put beside it.
 """
 
 from __future__ import annotations
 
+import copy
 import importlib
 import inspect
 import re
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from logging import getLogger
 from typing import Any, ClassVar
 
@@ -24,7 +25,7 @@ from octodns.provider.base import BaseProvider
 from octodns.record import Record, Rrset
 from octodns.record.txt import TxtValue
 
-from dnssync.core.model import Change, Kind, ProviderError, RRset, Value, absolute
+from dnssync.core.model import Change, Kind, ProviderError, RRset, TypeRefused, Value, absolute
 
 from . import _text
 
@@ -32,7 +33,13 @@ TYPES = frozenset({
     "A", "AAAA", "CAA", "CNAME", "DNAME", "DS", "HTTPS", "LOC", "MX", "NAPTR", "NS", "OPENPGPKEY", "PTR", "SPF", "SRV", "SSHFP",
     "SVCB", "TLSA", "TXT", "URI",
 })  # fmt: skip
+BESIDE = frozenset(
+    {"KEY", "NSEC", "NXT", "RRSIG", "SIG"}
+)  # what may stand beside a CNAME (RFC 2181 §10.1, RFC 4034 §3, §4)
+# What dnssync's configuration has for a type that is not taken, and what octodns' has.
+REMEDIES = ("set `spf: {type99: never}` for the zone", "take the records of type SPF out of octodns' sources")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\udc80-\udcff]")
+_DONE = re.compile(r"(\d+) of \d+ changes were")
 _OWN = frozenset(inspect.signature(BaseProvider.__init__).parameters) - {"self", "id"}
 Found = dict[tuple[str, str], RRset]
 
@@ -46,6 +53,9 @@ class _Ours(BaseProvider):  # type: ignore[misc]
     SUPPORTS_MULTIVALUE_PTR = True
     module: ClassVar[str]
     types: ClassVar[frozenset[str]] = TYPES
+    swaps: ClassVar[bool] = (
+        False  # whether one write of the provider's may put a CNAME in others' place, or them in its
+    )
 
     def __init__(self, id: str, **options: Any) -> None:
         self.log = getLogger(f"{type(self).__name__}[{id}]")
@@ -62,11 +72,13 @@ class _Ours(BaseProvider):  # type: ignore[misc]
 
     @property
     def SUPPORTS(self) -> frozenset[str]:
-        """The types that octodns reads and writes here; type SPF only where the provider takes it."""
-        return self.types if self._provider.limits.type99 else self.types - {"SPF"}
+        """The types that octodns reads and writes here: of those that the provider says it has, once it was asked."""
+        listed = getattr(self._provider, "types", frozenset()) or self.types
+        return self.types & listed if self._provider.limits.type99 else self.types & listed - {"SPF"}
 
     def populate(self, zone: Any, target: bool = False, lenient: bool = False) -> bool:
-        """octodns' reading. Raises where the zone cannot be read whole; none is ever made."""
+        """octodns' reading. Raises `ProviderException` where the zone cannot be read whole; none is ever made. A record that
+        octodns cannot read is one, too, but for a target and where `lenient` is: then it is left out, and as it is."""
         name = zone.name[:-1]
         try:
             found = {rrset.key: rrset for rrset in self._provider.read(name)}
@@ -79,11 +91,12 @@ class _Ours(BaseProvider):  # type: ignore[misc]
                 record = _record(zone, rrset, self, lenient)
                 repr(record)  # what octodns cannot print ends its plan later
             except Exception as error:
-                if not target:
-                    raise
-                self.log.warning(
-                    "%s %s is left as it is: octodns cannot read it (%s)", absolute(rrset.name, name), rrset.type, error
-                )
+                where = f"{absolute(rrset.name, name)} {rrset.type}"
+                why = ": ".join(filter(None, (type(error).__name__, " ".join(str(error).split()))))
+                if not (target or lenient):
+                    raise ProviderException(f"{where} at {self.id} cannot be read by octodns ({why}). Mend the record there, or leave it "
+                                            "out by `lenient: true`.") from error  # fmt: skip
+                self.log.warning("%s is left as it is: octodns cannot read it (%s)", where, why)
                 continue
             zone.add_record(record, lenient=lenient)
         if target:
@@ -91,29 +104,55 @@ class _Ours(BaseProvider):  # type: ignore[misc]
         return True
 
     def _process_desired_zone(self, desired: Any) -> Any:
-        limits = self._provider.limits
         for record in desired.records:
-            ttl = min(max(record.ttl, limits.min_ttl), limits.max_ttl)
-            if ttl != record.ttl:
-                self.supports_warn_or_except(f"a TTL of {record.ttl} is not taken for {record.fqdn}", f"using {ttl}")
-                record = record.copy()
-                record.ttl = ttl
-                desired.add_record(record, replace=True)
+            held = self._within(record)
+            if held is not record:
+                self.supports_warn_or_except(
+                    f"a TTL of {record.ttl} is not taken for {record.fqdn}", f"using {held.ttl}"
+                )
+                desired.add_record(held, replace=True, lenient=True)
         return super()._process_desired_zone(desired)
 
+    def _include_change(self, change: Any) -> bool:
+        """A processor's record comes after `_process_desired_zone`, and nobody wrote its TTL into a file: it is held, too."""
+        if change.new is not None and (held := self._within(change.new)) is not change.new:
+            self.log.warning("a TTL of %d is not taken for %s; using %d", change.new.ttl, change.record.fqdn, held.ttl)
+            change.new = held
+            if change.existing is not None and change.existing.changes(held, self) is None:
+                return False
+        return bool(super()._include_change(change))
+
+    def _within(self, record: Any) -> Any:
+        """The record, or another with a TTL that the provider takes. octodns' own copy would take quotes out of texts."""
+        limits = self._provider.limits
+        ttl = min(max(record.ttl, limits.min_ttl), limits.max_ttl)
+        if ttl == record.ttl:
+            return record
+        held = copy.copy(record)
+        held.ttl = ttl
+        return held
+
+    def _extra_changes(self, existing: Any, desired: Any, changes: Sequence[Any]) -> list[Any]:
+        """There are none; what cannot be written is told with the plan already."""
+        _ours(changes, self._found[desired.name], desired)
+        return []
+
     def _apply(self, plan: Any) -> None:
-        """octodns' writing: one write of ours; two where a CNAME makes room for other records, or takes their place."""
+        """octodns' writing: one write of ours, or several where the provider cannot put a CNAME in others' place in one."""
         zone = plan.desired.name
-        found = self._found.pop(zone)
-        changes = [_change(change, found, plan.desired) for change in plan.changes]
-        turning = {c.name for c in changes if c.type == "CNAME"} & {c.name for c in changes if c.type != "CNAME"}
-        first = [c for c in changes if c.kind is Kind.DELETE and c.name in turning]
-        try:
-            for part in (first, [change for change in changes if change not in first]):
-                for told in self._provider.write(zone[:-1], part) if part else ():
+        changes = _ours(plan.changes, self._found.pop(zone), plan.desired)
+        done, refused = 0, list[str]()
+        for part in (changes,) if self.swaps else _parts(changes):
+            try:
+                for told in self._provider.write(zone[:-1], part):
                     self.log.warning("%s", told)
-        except ProviderError as error:
-            raise ProviderException(str(error)) from None
+            except TypeRefused as error:  # everything else of the part was done
+                refused.append(str(error))
+            except ProviderError as error:
+                raise ProviderException(_counted(str(error), done, len(changes))) from None
+            done += len(part)
+        if refused:
+            raise ProviderException(" ".join(refused).replace(*REMEDIES))
 
 
 class GandiProvider(_Ours):
@@ -127,6 +166,7 @@ class Rfc2136Provider(_Ours):
     """Dynamic update and zone transfer; options as for `class: rfc2136`."""
 
     module = "rfc2136"
+    swaps = True
 
 
 class ZoneFileProvider(_Ours):
@@ -166,15 +206,59 @@ def _told(value: Value) -> str:
 
 def _canonical(kind: str, values: Iterable[Value], zone: str) -> list[str]:
     """Values other than text with absolute names, as octodns wants them."""
-    origin, told = dns.name.from_text(zone), []
-    kind = "CNAME" if kind == "ALIAS" else kind  # no type of DNS; at Gandi its target may be relative, too
+    told = []
     for value in values:
-        try:
-            rdata = dns.rdata.from_text("IN", kind, value.raw or value.text, origin=origin, relativize=False)
-            told.append(rdata.to_text())
-        except dns.exception.DNSException:
-            told.append(value.raw or value.text)
+        rdata = _rdata(kind, value.raw or value.text, zone)
+        told.append(rdata.to_text() if rdata is not None else value.raw or value.text)
+        # dnspython leaves usual sizes out, octodns cannot
+        if kind == "LOC" and rdata is not None and told[-1].count(" ") < 11:
+            sizes = (rdata.size, rdata.horizontal_precision, rdata.vertical_precision)
+            told[-1] += "".join(f" {size / 100:.2f}m" for size in sizes)
     return told
+
+
+def _rdata(kind: str, text: str, zone: str) -> Any:
+    """A value as dnspython has it, None where it has none."""
+    kind = "CNAME" if kind == "ALIAS" else kind  # no type of DNS; at Gandi its target may be relative, too
+    try:
+        return dns.rdata.from_text("IN", kind, text, origin=dns.name.from_text(zone), relativize=False)
+    except dns.exception.DNSException:
+        return None
+
+
+def _ours(changes: Iterable[Any], found: Found, desired: Any) -> list[Change]:
+    """octodns' changes as ours. Raises `ProviderException` where one would put a CNAME beside other records, or one of those
+    beside a CNAME: a server leaves that out without a word (RFC 2136 §3.4.2.2), or refuses it with half of the plan done."""
+    ours = [_change(change, found, desired) for change in changes]
+    after: dict[str, set[str]] = {}
+    gone = {(change.name, change.type) for change in ours if change.new is None}
+    for name, kind in {*found, *((change.name, change.type) for change in ours)} - gone:
+        after.setdefault(name, set()).add(kind)
+    for name in sorted({change.name for change in ours if change.new is not None}):
+        others = sorted(after[name] - BESIDE - {"CNAME"})
+        if "CNAME" in after[name] and others:
+            raise ProviderException(f"{absolute(name, desired.name[:-1])} would have a CNAME and {', '.join(others)}, and nothing may stand "
+                                    "beside a CNAME. What octodns does not see there (a type or text that it cannot read, a record that a "
+                                    "processor hides) goes on standing: delete that at the provider first. Nothing was written.")  # fmt: skip
+    return ours
+
+
+def _parts(changes: Sequence[Change]) -> list[list[Change]]:
+    """The changes in the order of their writes: where a CNAME comes or goes, what goes and, directly after it, what comes."""
+    turning = {c.name for c in changes if c.type == "CNAME"} & {c.name for c in changes if c.type != "CNAME"}
+    parts = []
+    for name in sorted(turning):
+        here = [change for change in changes if change.name == name]
+        parts += [[c for c in here if c.new is None], [c for c in here if c.new is not None]]
+    return [part for part in (*parts, [c for c in changes if c.name not in turning]) if part]
+
+
+def _counted(sentence: str, done: int, total: int) -> str:
+    """A provider's sentence about one write of several, with what the writes before it did."""
+    counted, times = _DONE.subn(lambda match: f"{done + int(match[1])} of {total} changes were", sentence)
+    if done and not times:
+        counted = f"{sentence.replace('; nothing was written', '')} Before that, {done} of {total} changes were done."
+    return counted
 
 
 def _change(change: Any, found: Found, desired: Any) -> Change:
@@ -207,4 +291,6 @@ def _values(record: Any) -> list[str]:
 def _fresh(kind: str, told: str) -> Value:
     if kind in _text.TYPES:
         return Value(TxtValue(told).to_raw_text(), "")
-    return Value(told, told)
+    rdata = _rdata(kind, told, ".")
+    text = told if rdata is None else rdata.to_text()  # as it will be read
+    return Value(text, text)

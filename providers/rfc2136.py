@@ -4,6 +4,9 @@ A zone is read by AXFR, whole. All changes of a plan go in one UPDATE message, w
 Its prerequisites list every RRset that is touched as it was read, foreign values included (§2.4.2): a compare-and-swap.
 Values are added and deleted one by one, so that a stranger's value in the same RRset is neither taken out nor put in. The one
 exception is another TTL, which an RRset has as a whole: dnssync's guard never asks for it where a stranger's value is.
+
+A server leaves out, without a word, a CNAME where other records stand and a record beside a CNAME (§3.4.2.2). So prerequisites
+say that nothing stands there, and where a CNAME takes the place of others it is asked for afterwards.
 """
 
 from __future__ import annotations
@@ -45,6 +48,11 @@ ALGORITHMS = {
 }
 STATEMENT = re.compile(r'\bsecret\s+"?([^\s";]+)"?\s*;')  # in `key "name" { algorithm …; secret "…"; };`
 ROOM = 60000  # octets of changes in one message, which can hold 65535 with its own records
+# What people have where a CNAME is to come; of other types, the look afterwards tells. DNSSEC's own may stand beside one.
+COMPANY = frozenset({
+    "A", "AAAA", "AFSDB", "CAA", "CERT", "CNAME", "DNAME", "DS", "HINFO", "HTTPS", "LOC", "MX", "NAPTR", "NS", "OPENPGPKEY", "PTR", "RP",
+    "SMIMEA", "SPF", "SRV", "SSHFP", "SVCB", "TLSA", "TXT", "URI",
+})  # fmt: skip
 STALE = frozenset({dns.rcode.NXRRSET, dns.rcode.YXRRSET, dns.rcode.NXDOMAIN, dns.rcode.YXDOMAIN})
 PASSING = frozenset({dns.rcode.SERVFAIL})
 MAYBE = " (it may have done the update all the same; the next pass reads it)"
@@ -142,12 +150,12 @@ class Provider:
     def write(self, zone: str, changes: Sequence[Change]) -> tuple[str, ...]:
         """All changes in one UPDATE, or none of them: `StaleZone` where an RRset is not what was read. Changes that no message
         can hold together (hundreds of keys) go in several, each of them whole or not at all."""
-        done = 0
-        for update, count in self._messages(zone, changes):
+        done, turning = 0, _turning(changes)
+        for update, part in self._messages(zone, changes):
             ask = partial(dns.query.tcp, update, port=self._port, timeout=self._timeout)
             code = self._each_address(zone, "update", ask).rcode()
             if code == dns.rcode.YXRRSET:
-                self._no_alias(zone, changes[done : done + count])
+                self._no_alias(zone, [c for c in part if c.old is None and c.name not in turning])
             if code in STALE and not done:
                 raise StaleZone(
                     f"{zone}: a record was changed at {self._server} between our read and our write; nothing was written."
@@ -157,37 +165,56 @@ class Provider:
                 if done:
                     sentence += f" {done} of {len(changes)} changes were written before; the next pass does the others."
                 raise ProviderError(sentence, transient=code in PASSING | STALE)
-            done += count
+            done += len(part)
+            self._stands(zone, [change for change in part if change.name in turning])
         return ()
+
+    def _stands(self, zone: str, changes: Sequence[Change]) -> None:
+        """Raise `ProviderError` for what the server took and left out, asked by prerequisites alone."""
+        update = self._message(dns.name.from_text(zone))
+        for change in changes:
+            if change.new:
+                values = [_rdata(change.type, value) for value in change.new.values]
+                update.present(_owner(change.name), dns.rdataset.from_rdata_list(0, values))
+        ask = partial(dns.query.tcp, update, port=self._port, timeout=self._timeout)
+        code = self._each_address(zone, "update", ask).rcode() if update.prerequisite else dns.rcode.NOERROR
+        if code in STALE:
+            names = ", ".join(sorted({absolute(change.name, zone) for change in changes}))
+            raise ProviderError(f"{zone}: {self._server} took the update and left out records at one of {names}: something that no CNAME may "
+                                "stand beside is there. What was to go is gone. Look at these names there.")  # fmt: skip
+        if code:  # what is not known is not said to be done
+            raise ProviderError(self._refused(zone, "update", dns.rcode.to_text(code)), transient=code in PASSING)
 
     def _no_alias(self, zone: str, changes: Sequence[Change]) -> None:
         """Raise `ProviderError` for a new RRset where a CNAME stands: reading again would show nothing that can be planned.
         It is asked for as the server judged it, by updates that hold a prerequisite and no change."""
         for change in changes:
-            if change.old is None:
-                update = self._message(dns.name.from_text(zone))
-                update.absent(_owner(change.name), "CNAME")
-                ask = partial(dns.query.tcp, update, port=self._port, timeout=self._timeout)
-                if self._each_address(zone, "update", ask).rcode() == dns.rcode.YXRRSET:
-                    raise ProviderError(f"{zone}: {absolute(change.name, zone)} is a CNAME at {self._server}, and no {change.type} "
-                                        "record may stand beside one; it was not written. Delete the CNAME there, or leave "
-                                        "that domain out.")  # fmt: skip
+            update = self._message(dns.name.from_text(zone))
+            update.absent(_owner(change.name), "CNAME")
+            ask = partial(dns.query.tcp, update, port=self._port, timeout=self._timeout)
+            if self._each_address(zone, "update", ask).rcode() == dns.rcode.YXRRSET:
+                raise ProviderError(f"{zone}: {absolute(change.name, zone)} is a CNAME at {self._server}, and no {change.type} "
+                                    "record may stand beside one; it was not written. Delete the CNAME there, or leave "
+                                    "that domain out.")  # fmt: skip
 
-    def _messages(self, zone: str, changes: Sequence[Change]) -> Iterator[tuple[dns.update.UpdateMessage, int]]:
-        """The updates, and how many changes each holds."""
-        origin = dns.name.from_text(zone)
-        whole, count, size = self._message(origin), 0, 0
-        for change in changes:
+    def _messages(
+        self, zone: str, changes: Sequence[Change]
+    ) -> Iterator[tuple[dns.update.UpdateMessage, list[Change]]]:
+        """The updates, and the changes that each holds; where a CNAME comes or goes, what goes comes before what comes."""
+        origin, turning = dns.name.from_text(zone), _turning(changes)
+        whole, part, size = self._message(origin), list[Change](), 0
+        for change in sorted(changes, key=lambda c: 2 if c.name not in turning else int(c.new is not None)):
             alone = dns.update.UpdateMessage(origin)
-            _add(alone, change)
+            _add(alone, change, part)
             more = len(alone.to_wire())
-            if count and size + more > ROOM:
-                yield whole, count
-                whole, count, size = self._message(origin), 0, 0
-            _add(whole, change)
-            count, size = count + 1, size + more
-        if count:
-            yield whole, count
+            if part and size + more > ROOM:
+                yield whole, part
+                whole, part, size = self._message(origin), [], 0
+            _add(whole, change, part)
+            part.append(change)
+            size += more
+        if part:
+            yield whole, part
 
     def _message(self, origin: dns.name.Name) -> dns.update.UpdateMessage:
         return dns.update.UpdateMessage(origin, keyring=self._keyring, keyalgorithm=self._algorithm)
@@ -221,9 +248,8 @@ class Provider:
                 if what == "update":
                     unreached += MAYBE
             except dns.xfr.TransferError as error:
-                code = dns.rcode.to_text(error.rcode)
-                passing = error.rcode in PASSING
-                raise ProviderError(self._refused(zone, what, code), transient=passing) from None
+                sentence = self._refused(zone, what, dns.rcode.to_text(error.rcode))
+                raise ProviderError(sentence, transient=error.rcode in PASSING) from None
             except (dns.tsig.PeerBadTime, dns.tsig.BadTime):
                 raise ProviderError(f"{zone}: the clocks of {self._server} and of this host differ too much (TSIG BADTIME). Set "
                                     "both by NTP.", transient=True) from None  # fmt: skip
@@ -234,11 +260,7 @@ class Provider:
                 raise ProviderError(f"{zone}: {self._server} does not accept the TSIG key of provider {self.id} ({word}). Compare "
                                     "key_name, key_algorithm and key_secret with the server's key statement.") from None  # fmt: skip
             except EOFError:
-                so = (
-                    "nothing is taken from half a zone"
-                    if what == "transfer"
-                    else "whether it was done is read in the next pass"
-                )
+                so = {"transfer": "nothing is taken from half a zone"}.get(what, "whether it was done is read in the next pass")  # fmt: skip
                 raise ProviderError(f"{zone}: {self._server} ended the {what} before it was complete; {so}. If it happens again, look "
                                     "at the server's log.", transient=True) from None  # fmt: skip
             except dns.exception.DNSException as error:
@@ -250,34 +272,17 @@ class Provider:
     def _refused(self, zone: str, what: str, code: str) -> str:
         key = "key NAME" if self._keyring is None else f"key {next(iter(self._keyring)).to_text(omit_final_dot=True)}"
         hint = {
-            (
-                "transfer",
-                "REFUSED",
-            ): f"Allow it there: allow-transfer {{ {key}; }}; in the zone (BIND), or an acl with action transfer (Knot)",
-            (
-                "update",
-                "REFUSED",
-            ): f"Allow it there: update-policy {{ grant {key.removeprefix('key ')} zonesub ANY; }}; in the zone (BIND), or an acl with action update (Knot)",
-            (
-                "transfer",
-                "NOTAUTH",
-            ): "It is not the server of that zone, or the key may not transfer it. Look at `host:` and at the zone's name",
-            (
-                "update",
-                "NOTAUTH",
-            ): "It is not the primary of that zone, or the key may not update it. Look at `host:` and at the zone's name",
+            ("transfer", "REFUSED"): f"Allow it there: allow-transfer {{ {key}; }}; in the zone (BIND), or an acl with action transfer (Knot)",
+            ("update", "REFUSED"): f"Allow it there: update-policy {{ grant {key.removeprefix('key ')} zonesub ANY; }}; in the zone (BIND), or "
+                                   "an acl with action update (Knot)",
+            ("transfer", "NOTAUTH"): "It is not the server of that zone, or the key may not transfer it. Look at `host:` and at the zone's name",
+            ("update", "NOTAUTH"): "It is not the primary of that zone, or the key may not update it. Look at `host:` and at the zone's name",
             ("update", "NOTZONE"): "The zone's name in the configuration is not the zone's at that server",
-            (
-                "transfer",
-                "SERVFAIL",
-            ): "It has the zone but cannot serve it: look at its log (a zone file that does not load?)",
-            (
-                "update",
-                "SERVFAIL",
-            ): "It could not store the change: look at its log (may it write its journal?). Whether it was done is read again",
+            ("transfer", "SERVFAIL"): "It has the zone but cannot serve it: look at its log (a zone file that does not load?)",
+            ("update", "SERVFAIL"): "It could not store the change: look at its log (may it write its journal?). Whether it was done is read again",
             ("update", "NOTIMP"): "It does not take dynamic updates",
             ("update", "FORMERR"): "It does not understand the update; please report it with the server's version",
-        }.get((what, code), "Look at its log")
+        }.get((what, code), "Look at its log")  # fmt: skip
         without = " dnssync sent no TSIG key: set key_name and key_secret." if self._keyring is None else ""
         return f"{zone}: {self._server} (provider {self.id}) refused the {what} with {code}. {hint}.{without}"
 
@@ -308,16 +313,28 @@ def _rdata(kind: str, value: Value) -> dns.rdata.Rdata:
     )
 
 
-def _add(update: dns.update.UpdateMessage, change: Change) -> None:
-    """The prerequisites and the deletions and additions of one change."""
+def _turning(changes: Sequence[Change]) -> frozenset[str]:
+    """The names at which a CNAME and other records change places."""
+    return frozenset(c.name for c in changes if c.type == "CNAME") & {c.name for c in changes if c.type != "CNAME"}
+
+
+def _add(update: dns.update.UpdateMessage, change: Change, before: Sequence[Change]) -> None:
+    """The prerequisites and the deletions and additions of one change; `before` are those of the same message."""
     name, rdtype = _owner(change.name), change.type
     old = [_rdata(rdtype, value) for value in change.old.values] if change.old else []
     new = [_rdata(rdtype, value) for value in change.new.values] if change.new else []
+    going = {other.type for other in before if other.name == change.name and other.new is None}
     if old:
         update.present(name, dns.rdataset.from_rdata_list(0, old))
-    else:
+    elif rdtype != "CNAME":
         update.absent(name, rdtype)
-        update.absent(name, "CNAME")
+        if "CNAME" not in going:
+            update.absent(name, "CNAME")
+    elif going:
+        for kind in sorted(COMPANY - going):
+            update.absent(name, kind)
+    else:
+        update.absent(name)
     ttl = change.new.ttl if change.new else 0
     if change.old and change.new and change.old.ttl != ttl:
         # Every value goes and comes back with the new TTL, octet for octet, in the same transaction.

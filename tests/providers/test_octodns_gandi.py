@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import types
 from collections.abc import Iterator
@@ -9,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from octodns_gandi import GandiProvider
 
 from dnssync.core.model import Foreign, Provider, ProviderError
 from tests.gandi import Gandi
 from tests.gandi_faults import ERRED, Answer, Fault
+from tests.octodns_sync import Octodns
 from tests.providers import conformance
 from tests.providers.conformance import ZONE
 from tests.providers.test_octodns import made
@@ -38,6 +41,24 @@ def gandi() -> Iterator[Gandi]:
 
 
 # --- ours in octodns' hands -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def target(gandi: Gandi, tmp_path: Path) -> Octodns:
+    """octodns-sync with our provider, its files holding what stands there."""
+    gandi.put(ZONE, "both", "A", 300, ["192.0.2.4"])
+    gandi.put(ZONE, "both", "RP", 300, ["a b"])
+    octodns = octodns_at(tmp_path / "octodns", {"class": "dnssync_providers.octodns.GandiProvider", "token": gandi.token,
+                                                "endpoint": gandi.endpoint})  # fmt: skip
+    octodns.records(ZONE, dumped(octodns))
+    gandi.requests.clear()
+    return octodns
+
+
+def changed(octodns: Octodns, **records: Any) -> None:
+    """Other records at these names in octodns' files."""
+    file = octodns.folder / "zones" / f"{ZONE}.yaml"
+    octodns.records(ZONE, {**yaml.safe_load(file.read_text()), **records})
 
 
 def test_ours_by_octodns_sync(gandi: Gandi, tmp_path: Path) -> None:
@@ -90,6 +111,91 @@ def test_no_type_spf(gandi: Gandi, tmp_path: Path) -> None:
     octodns.records(ZONE, {"new": {"type": "SPF", "value": "v=spf1 -all"}})
     code, out = octodns.run("octodns-sync")
     assert code == 1 and f"SPF records not supported for new.{ZONE}" in out
+
+
+def test_types_that_gandi_has_not(gandi: Gandi, target: Octodns) -> None:
+    """What the API does not list is told with the plan, and is no 400 in the midst of the writing; where it lists nothing, type SPF is out alone."""
+    uri = {"type": "URI", "ttl": 300, "value": {"priority": 1, "weight": 1, "target": "https://a.test"}}
+    changed(target, new=uri)
+    code, out = target.run("octodns-sync")
+    assert code == 1 and f"URI records not supported for new.{ZONE}" in out
+    gandi.faults.append(Fault("GET", "/dns/rrtypes", Answer(404, {"object": "HTTPNotFound"}), times=2))
+    assert "Create <UriRecord URI" in target.sync()
+    changed(target, new={"type": "SPF", "value": "v=spf1 -all"})
+    code, out = target.run("octodns-sync")
+    assert code == 1 and f"SPF records not supported for new.{ZONE}" in out
+
+
+ALIAS = {"type": "CNAME", "ttl": 300, "value": "www.elsewhere.test."}
+ADDRESS = {"type": "A", "ttl": 300, "value": "192.0.2.3"}
+
+
+def written(gandi: Gandi) -> list[str]:
+    """The requests that changed something, without what they have in common."""
+    done = [request for request in gandi.requests if request.method != "GET" and request.status < 300]
+    return [f"{each.method} {each.path.removeprefix(f'/domains/{ZONE}/records/')}" for each in done]
+
+
+def test_a_cname_where_others_stand(gandi: Gandi, target: Octodns) -> None:
+    """A record that octodns knows nothing of stands beside the one that goes: nothing is written, in a dry run told too."""
+    before = gandi.values(ZONE)
+    changed(target, both=ALIAS)
+    for args in ((), ("--doit", "--force")):
+        code, out = target.run("octodns-sync", *args)
+        assert code == 1 and f"both.{ZONE} would have a CNAME and RP, and nothing may stand beside a CNAME" in out
+    assert gandi.values(ZONE) == before and written(gandi) == []
+
+
+def test_cnames_come_and_go(gandi: Gandi, target: Octodns) -> None:
+    """Each name that changes between a CNAME and others is seen to by itself, before everything else."""
+    changed(target, www=ADDRESS, mail=ALIAS, alone={"type": "TXT", "ttl": 600, "value": "new"}, a=ADDRESS)
+    target.sync("--doit", "--force")
+    assert written(gandi) == [
+        "DELETE mail/A",
+        "POST mail/CNAME",
+        "DELETE www/CNAME",
+        "POST www/A",
+        "PATCH alone/TXT",
+        "POST a/A",
+    ]
+    assert target.quiet()
+
+
+@pytest.mark.parametrize(("path", "done"), [("mail/A", 0), ("mail/CNAME", 1), ("www/A", 3), ("alone", 4), ("a/A", 5)])
+def test_how_many_were_done(gandi: Gandi, target: Octodns, path: str, done: int) -> None:
+    """Where a write fails, what was done before is counted over the whole plan, and the next run does the rest."""
+    changed(target, www=ADDRESS, mail=ALIAS, alone={"type": "TXT", "ttl": 600, "value": "new"}, a=ADDRESS)
+    gandi.faults.append(Fault("DELETE|POST|PATCH", f"records/{path}", Answer(500, ERRED)))
+    code, out = target.run("octodns-sync", "--doit", "--force")
+    assert code == 1 and len(written(gandi)) == done
+    assert re.findall(r"(\d+) of (\d+) changes were done", out) == ([(str(done), "6")] if done else [])
+    target.sync("--doit", "--force")
+    assert target.quiet()
+
+
+def test_a_stranger_between_two_writes(gandi: Gandi, target: Octodns) -> None:
+    """That nothing was written is not said where something was."""
+    changed(target, www=ADDRESS, alone={"type": "TXT", "ttl": 600, "value": "new"})
+    gandi.faults.append(Fault("POST", "www/A", stranger=lambda: gandi.put(ZONE, "alone", "TXT", 600, ['"theirs"'])))
+    code, out = target.run("octodns-sync", "--doit", "--force")
+    assert (
+        code == 1
+        and f"alone.{ZONE} TXT at ours is not what was read any more. Before that, 2 of 3 changes were done." in out
+    )
+    assert gandi.values(ZONE)["alone", "TXT"] == (600, frozenset({b"theirs"}))
+
+
+def test_a_refused_type_spf(gandi: Gandi, target: Octodns) -> None:
+    """Listed and refused all the same, at a name that a CNAME leaves: everything else is written, and octodns' remedy is told."""
+    gandi.switches.spf_taken = False
+    spf = {"type": "SPF", "ttl": 300, "value": "v=spf1 -all"}
+    changed(target, www=[ADDRESS, spf], a=[ADDRESS, spf])
+    code, out = target.run("octodns-sync", "--doit", "--force")
+    told = out.splitlines()[-1]
+    assert code == 1 and told.count("If it stays so, take the records of type SPF out of octodns' sources") == 2
+    assert f"www.{ZONE} SPF" in told and f" a.{ZONE} SPF" in told and "type99" not in told
+    after = gandi.values(ZONE)
+    assert {("www", "A"), ("a", "A")} <= set(after) and ("www", "CNAME") not in after
 
 
 # --- octodns-gandi as one of ours -----------------------------------------------------------------------------------

@@ -143,6 +143,22 @@ def test_no_zone_is_made(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+class Adder(BaseProcessor):  # type: ignore[misc]
+    """Somebody's processor: it puts in a record of its own, after octodns looked at those of the sources."""
+
+    def __init__(self, id: str, name: str, data: dict[str, object]) -> None:
+        super().__init__(id)
+        self.record = name, data
+
+    def process_source_and_target_zones(self, desired: Any, existing: Any, target: Any, lenient: bool = False) -> Any:
+        """octodns' hook."""
+        record = Record.new(desired, *self.record)
+        if record._type == "TXT":
+            record.values = ['"in" quotes']  # as they stand
+        desired.add_record(record, replace=True)
+        return desired, existing
+
+
 class Hider(BaseProcessor):  # type: ignore[misc]
     """Somebody's processor: octodns sees nothing of the target's records at one name."""
 
@@ -164,20 +180,86 @@ def test_nothing_unseen_is_written_over(file: Path) -> None:
 
 
 def test_what_octodns_cannot_read(file: Path) -> None:
-    """It is left as it is: neither deleted nor written over."""
-    text = file.read_text() + 'x IN LOC 60 9 0.000 N 24 39 0.000 E 10.00m\ny IN HTTPS 1 . dohpath="/q{?dns}"\n'
+    """It is left as it is, neither deleted nor written over; who reads without `lenient` is told its name."""
+    text = file.read_text() + 'y IN HTTPS 1 . dohpath="/q{?dns}"\n'
     file.write_text(text)
     provider = ours(file)
     plan = provider.plan(wanted())
-    assert not {change.record.name for change in plan.changes} & {"x", "y"}
+    assert "y" not in {change.record.name for change in plan.changes}
     provider.apply(plan)
-    assert file.read_text().endswith(text.splitlines()[-2] + "\n" + text.splitlines()[-1] + "\n")
-    wish = {"type": "CNAME", "ttl": 300, "value": "www.elsewhere.test."}
-    provider.apply(provider.plan(wanted(("z", wish))))
-    place = {"lat_degrees": 1, "lat_minutes": 2, "lat_seconds": 3, "lat_direction": "N", "long_degrees": 1, "long_minutes": 2,
-             "long_seconds": 3, "long_direction": "E", "altitude": 1, "size": 1, "precision_horz": 1, "precision_vert": 1}  # fmt: skip
-    with pytest.raises(ProviderException, match=r"x\S* LOC stands there"):
-        provider.apply(provider.plan(wanted(("x", {"type": "LOC", "ttl": 300, "value": place}))))
+    assert file.read_text().endswith(text.splitlines()[-1] + "\n")
+    wish = {"type": "HTTPS", "ttl": 300, "value": {"svcpriority": 1, "targetname": "."}}
+    with pytest.raises(ProviderException, match=r"y\S* HTTPS stands there"):
+        provider.apply(provider.plan(wanted(("y", wish))))
+
+    zone = Zone(f"{ZONE}.", [])
+    with pytest.raises(ProviderException, match=rf"y\.{ZONE} HTTPS at ours cannot be read by octodns \(.*dohpath"):
+        provider.populate(zone)
+    zone = Zone(f"{ZONE}.", [])
+    provider.populate(zone, lenient=True)
+    assert zone.get_type("", "TXT") is not None and zone.get_type("y", "HTTPS") is None
+
+
+@pytest.mark.parametrize("sizes", ["", " 20m", " 1m 10000m 10m", " 20m 2000m 20m"])
+def test_a_place_without_its_size(file: Path, sizes: str) -> None:
+    """A LOC record with the sizes that its form may leave out is read with them, and stays as it is where octodns agrees."""
+    file.write_text(file.read_text() + f"x IN LOC 60 9 0.000 N 24 39 0.000 E 10.00m{sizes}\n")
+    provider, zone = ours(file), Zone(f"{ZONE}.", [])
+    provider.populate(zone)
+    [value] = zone.get_type("x", "LOC").values
+    given = [float(word.rstrip("m")) for word in sizes.split()]
+    assert [value.size, value.precision_horz, value.precision_vert] == [*given, *[1.0, 10000.0, 10.0][len(given) :]]
+    same, moved = ({"type": "LOC", "ttl": 300, "value": {**value, "altitude": height}} for height in (10, 11))
+    assert "x" not in {change.record.name for change in provider.plan(wanted(("x", same))).changes}
+    provider.apply(provider.plan(wanted(("x", moved))))
+    zone = Zone(f"{ZONE}.", [])
+    provider.populate(zone)
+    assert [{**place} for place in zone.get_type("x", "LOC").values] == [{**value, "altitude": 11}]
+
+
+ALIAS = {"type": "CNAME", "ttl": 300, "value": "www.elsewhere.test."}
+ADDRESS = {"type": "A", "ttl": 300, "value": "192.0.2.9"}
+
+
+@pytest.mark.parametrize(
+    ("standing", "wish", "told"),
+    [
+        ("x IN A 192.0.2.2\nx IN RP a b\n", ALIAS, "CNAME and RP"),
+        ('x IN HTTPS 1 . dohpath="/q{?dns}"\n', ALIAS, "CNAME and HTTPS"),
+        ("x IN RP a b\n", ALIAS, "CNAME and RP"),
+        ("x IN CNAME www\nx IN RP a b\n", {**ALIAS, "ttl": 301}, "CNAME and RP"),
+    ],
+)
+def test_no_cname_beside_what_octodns_does_not_see(
+    file: Path, standing: str, wish: dict[str, object], told: str
+) -> None:
+    """What stands on at the name is told with the plan, and nothing is written: the record that was to go is not lost."""
+    text = file.read_text() + standing
+    file.write_text(text)
+    with pytest.raises(ProviderException, match=rf"^x\.{ZONE} would have a {told}, and nothing may stand beside"):
+        ours(file).plan(wanted(("x", wish)))
+    assert file.read_text() == text
+
+
+@pytest.mark.parametrize(("standing", "wish"), [("x IN CNAME www", ADDRESS), ('x IN TXT "theirs"', ALIAS)])
+def test_hidden_beside_a_cname(file: Path, standing: str, wish: dict[str, object]) -> None:
+    """A CNAME that a processor hides stays alone, and so does what it hides where a CNAME is to come."""
+    text = f"{file.read_text()}{standing}\n"
+    file.write_text(text)
+    with pytest.raises(ProviderException, match="nothing may stand beside a CNAME"):
+        ours(file).plan(wanted(("x", wish)), [Hider("hider")])
+    assert file.read_text() == text
+
+
+def test_signed_names(file: Path) -> None:
+    """DNSSEC's own records may stand beside a CNAME (RFC 4034)."""
+    nsec, rrsig = "x IN NSEC y A RRSIG NSEC\n", "x IN RRSIG A 13 3 300 20300101000000 20200101000000 1 @ AAAA\n"
+    file.write_text(file.read_text() + "x IN A 192.0.2.2\n" + nsec + rrsig)
+    provider = ours(file)
+    provider.apply(provider.plan(wanted(("x", ALIAS))))
+    assert (
+        f"x.{ZONE}. 300 IN CNAME www.elsewhere.test.\n" in file.read_text() and "IN A 192.0.2.2" not in file.read_text()
+    )
 
 
 def test_quotes_are_text(file: Path) -> None:
@@ -196,6 +278,20 @@ def test_ttl_bounds(file: Path) -> None:
     assert change.new.ttl == 2**31 - 1
     with pytest.raises(Exception, match="a TTL of 2147483653 is not taken for y"):
         ours(file).plan(zone)
+
+
+def test_ttl_bounds_of_processors(file: Path) -> None:
+    """What a processor adds has a TTL that the provider takes, too, and its texts stay; the same again is no change."""
+    provider, long = ours(file), {"type": "TXT", "ttl": 2**31 + 5, "value": "x"}
+    processors = [Adder("adder", "y", long), Adder("adder", "z", {**ADDRESS, "ttl": 2**31 + 5})]
+    plan = provider.plan(wanted(), processors)
+    new = {change.record.name: change.new for change in plan.changes if change.new}
+    assert new["y"].ttl == new["z"].ttl == 2**31 - 1 and new["y"].values == ['"in" quotes']
+    provider.apply(plan)
+    assert "2147483647 IN A 192.0.2.9" in file.read_text() and '"\\"in\\" quotes"' in file.read_text()
+    assert provider.plan(wanted(), processors) is None
+    processors = [Adder("adder", "z", {**ADDRESS, "ttl": 2**31 + 5, "value": "192.0.2.10"})]
+    assert "z" in {change.record.name for change in provider.plan(wanted(), processors).changes if change.new}
 
 
 @pytest.mark.parametrize(

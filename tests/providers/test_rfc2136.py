@@ -36,6 +36,16 @@ def create(name: str, text: str = "ours") -> Change:
     return Change(Kind.CREATE, name, "TXT", None, RRset(name, "TXT", 300, (Value(text, ""),)))
 
 
+def swapped(bind: Bind, name: str, kind: str, value: str, but: str = "") -> list[Change]:
+    """All that stands at a name goes, but for one type, and this comes."""
+    goes = [
+        Change(Kind.DELETE, name, r.type, r, None)
+        for r in provider(bind).read(ZONE)
+        if r.name == name and r.type != but
+    ]
+    return [*goes, Change(Kind.CREATE, name, kind, None, RRset(name, kind, 300, (Value(value, value),)))]
+
+
 def provider(bind: Bind, **options: object) -> Provider:
     """The provider of that named, with other options where the test says so."""
     return Provider("bind", **{**bind.options(), **options})
@@ -220,6 +230,42 @@ class TestNamed:
                 assert not isinstance(caught.value, StaleZone)
             assert bind.ask("new.example.org", "TXT") == []
 
+    def test_cname_in_others_place(self, tmp_path: Path) -> None:
+        """A CNAME and other records change places in one update, so that the name is never without both."""
+        with Bind(tmp_path / "bind", {ZONE: "a A 192.0.2.1\na TXT x\nc CNAME w\n"}) as bind:
+            todo = [
+                create("new"),
+                *swapped(bind, "c", "A", "192.0.2.2"),
+                *swapped(bind, "a", "CNAME", "w.example.org."),
+            ]
+            provider(bind).write(ZONE, todo[::-1])
+            assert bind.ask("c.example.org", "A") == ["192.0.2.2"] and bind.ask("a.example.org", "CNAME") == [
+                "w.example.org."
+            ]
+            assert bind.texts("new.example.org") == ["ours"] and " 2 3600 " in bind.ask(ZONE, "SOA")[0]
+
+    def test_cname_beside_others(self, tmp_path: Path) -> None:
+        """What a server leaves out without a word is never told as written; known types stop the whole update."""
+        hidden = "r A 192.0.2.1\nr RP a b\nt TXT x\nu A 192.0.2.1\nu TYPE65280 \\# 1 00\n"
+        with Bind(tmp_path / "bind", {ZONE: hidden}) as bind:
+            one, before = provider(bind), bind.transfer(ZONE)
+            goes, comes = swapped(bind, "r", "CNAME", "w.example.org.", but="RP")
+            for changes in ([goes, comes], [comes], [create("new"), swapped(bind, "t", "CNAME", "w.example.org.")[-1]]):
+                with pytest.raises(StaleZone, match="nothing was written"):
+                    one.write(ZONE, changes)
+            assert bind.transfer(ZONE) == before
+            with pytest.raises(
+                ProviderError, match=rf"left out records at one of u\.{ZONE}: .* What was to go is gone"
+            ):
+                one.write(ZONE, swapped(bind, "u", "CNAME", "w.example.org.", but="TYPE65280"))
+
+    def test_a_swap_is_no_alias_in_the_way(self, tmp_path: Path) -> None:
+        """Where something else of the plan is stale, the CNAME that the plan itself takes out is not blamed."""
+        with Bind(tmp_path / "bind", {ZONE: 'c CNAME w\nnew TXT "a stranger\'s"\n'}) as bind:
+            with pytest.raises(StaleZone):
+                provider(bind).write(ZONE, [*swapped(bind, "c", "A", "192.0.2.2"), create("new")])
+            assert bind.ask("c.example.org", "CNAME") == ["w.example.org."]
+
     def test_capitals(self, tmp_path: Path) -> None:
         """A name that a stranger wrote in capitals is the name that we mean, and ours goes beside theirs."""
         with Bind(tmp_path / "bind", {ZONE: '_DMARC TXT "theirs"\n'}) as bind:
@@ -321,6 +367,23 @@ class TestBadServers:
         [update] = sent
         assert {rdata.to_text() for rrset in update.prerequisite for rdata in rrset} == {'"theirs"', '"old"'}
         assert [rdata.to_text() for rrset in update.update for rdata in rrset] == ['"old"', '"new"']
+
+    def test_no_word_about_a_cname(self) -> None:
+        """Where a server that took the update cannot say whether the CNAME stands, that is not known, and no success."""
+        codes = [dns.rcode.NOERROR, dns.rcode.SERVFAIL]
+
+        def answer(query: bytes) -> list[bytes]:
+            response = dns.message.make_response(dns.message.from_wire(query))
+            response.set_rcode(codes.pop(0))
+            return [framed(response.to_wire())]
+
+        old, new = (
+            RRset("a", kind, 300, (Value(text, text),)) for kind, text in (("A", "192.0.2.1"), ("CNAME", "w.test."))
+        )
+        swap = [Change(Kind.DELETE, "a", "A", old, None), Change(Kind.CREATE, "a", "CNAME", None, new)]
+        with server(answer) as port, pytest.raises(ProviderError, match="refused the update with SERVFAIL") as caught:
+            Provider("bind", "127.0.0.1", port).write(ZONE, swap)
+        assert caught.value.transient
 
     def test_update_cut_short(self) -> None:
         """A connection that ends before the answer to an update: it may have been done."""
