@@ -509,7 +509,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
             '        self._ask(zone, "read", lambda: plugin.populate(existing, target=True, lenient=True))',
         ),
         ("        if plan is not None and not plan.exists:\n            raise self._missing(zone)\n", ""),
-        ("if planned != wanted:", "if False:"),
+        ("if planned != wanted:", "if planned.keys() != wanted.keys():"),
         ("if not _alike(now, change.old):", "if False:"),
         ('if change.old is None and (change.name, "CNAME") in found:', "if False:"),
         ("if key not in self._changes:", "if False:"),
@@ -556,6 +556,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("        if not written:", "        if False:"),
         ("if provider not in zone.providers:", "if False:"),
         ("return [entry for entry in given if entry.applied_at == last]", "return []"),
+        ("if entry.applied_at == last]", "]"),
         (
             "theirs.values if theirs is not None else _others(found, entries)",
             "theirs.values if theirs is not None else ()",

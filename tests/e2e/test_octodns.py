@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -243,6 +244,22 @@ def test_where_the_files_say_something(told: Told) -> None:
     assert told.texts() == ["mine", "v=spf1 ip4:192.0.2.1 mx a ~all"]
     assert told.texts("_dmarc") == ["v=DMARC1; p=quarantine; rua=mailto:p@x.example"]
     assert told.pdns.transfer(DOMAIN)[f"{DOMAIN}.", "TXT"][0] == 444 and told.octodns.quiet()
+
+
+@pytest.mark.powerdns
+def test_the_last_note_counts(told: Told) -> None:
+    """A selector that was given once and is not any more goes, though DNS never showed that note."""
+    for when, selectors in ((7, ("old", "new")), (8, ("new",))):
+        given = [
+            replace(told.entry(f"{each}._domainkey", Owner.DKIM, f"v=DKIM1; p={each}"), applied_at=when)
+            for each in selectors
+        ]
+        told.state.hand_over(told.state.begin(DOMAIN, "form", given, when), DOMAIN, "form")
+        told.sync()
+        told.octodns.sync("--doit", "--force")
+        shown = {each for each in ("old", "new") if told.texts(f"{each}._domainkey")}
+        assert shown == set(selectors)
+    assert told.octodns.quiet()
 
 
 @pytest.mark.powerdns

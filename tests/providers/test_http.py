@@ -288,3 +288,12 @@ class TestWhomTheSecretGoesTo:
         with Server(tls(tmp_path)) as server:
             error = failed(api(server, scheme="https"))
             assert "TLS certificate" in str(error) and not error.transient and server.asked == []
+
+    def test_a_netrc_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Where proxies of the environment are used, a netrc file with a login for that host is not."""
+        (tmp_path / "netrc").write_text("machine 127.0.0.1 login somebody password else\n")
+        monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+        with Server(tls(tmp_path)) as server:
+            monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "crt"))
+            api(server, scheme="https").call("GET", "/x", "doing")
+            assert server.asked[0][2]["Authorization"] == f"Bearer {SECRET}"

@@ -8,7 +8,7 @@ import re
 import sys
 import textwrap
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -220,6 +220,7 @@ class Odd:
         self.made = self.applied = 0
         self.exists: bool | None = True
         self.extra: list[Any] = []
+        self.alter: Callable[[Any], object] = bool
         self.error: Exception | None = None
         odd = self
 
@@ -245,6 +246,10 @@ class Odd:
                     data = {"type": "TXT", "ttl": 300, "values": ["x", "y"]}
                     zone.add_record(Record.new(zone, name, data, lenient=lenient), lenient=lenient)
                 return odd.exists
+
+            def _include_change(self, change: Any) -> bool:
+                odd.alter(change.new)
+                return True
 
             def _extra_changes(self, existing: Any, desired: Any, changes: Any) -> list[Any]:
                 return odd.extra
@@ -322,6 +327,24 @@ def test_no_change_but_ours(odd: Odd) -> None:
     zone = Zone(f"{ZONE}.", [])
     odd.extra = [Delete(Record.new(zone, "b", {"type": "TXT", "ttl": 300, "value": "x"}))]
     with pytest.raises(ProviderError, match=rf"would do something else than dnssync planned for b\.{ZONE} TXT"):
+        made(ODD, {"token": "t"}).write(ZONE, [NEW])
+    assert odd.applied == 0
+
+
+@pytest.mark.parametrize(
+    "alter",
+    [
+        lambda new: vars(new).update(ttl=60),
+        lambda new: new.values.append("more"),
+        lambda new: new.values.pop(),
+        lambda new: vars(new).update(values=["OURS"]),
+    ],
+    ids=["another TTL", "a value more", "no value", "another value"],
+)
+def test_no_values_but_ours(odd: Odd, alter: Callable[[Any], object]) -> None:
+    """A plug-in that would give a record another TTL or other values than was planned does nothing."""
+    odd.alter = alter
+    with pytest.raises(ProviderError, match=rf"would do something else than dnssync planned for new\.{ZONE} TXT"):
         made(ODD, {"token": "t"}).write(ZONE, [NEW])
     assert odd.applied == 0
 
