@@ -16,45 +16,15 @@ import pytest
 import yaml
 
 from dnssync.config import ProviderConfig
-from dnssync.core.model import Change, Foreign, Kind, Provider, ProviderError, RRset, StaleZone, Value
+from dnssync.core.model import Change, Foreign, Kind, ProviderError, RRset, StaleZone, Value
 from dnssync.plugins import build
 from tests.bind import Bind
 from tests.powerdns import PowerDns
 from tests.providers import conformance
-from tests.providers.conformance import TABLE, ZONE, Everything, Row
-from tests.providers.test_conformance import InNamed
-from tests.zone_of_everything import master
+from tests.providers.conformance import ZONE
+from tests.providers.sites import Site, alone, behind, made, marked, servers
 
-HARD = """hard IN TXT "a\\"b" "c"
-hard IN TXT "x\\\\y"
-hard IN TXT "\\255"
-hard IN TXT "one" "two"
-hard IN TXT "a; b"
-hard IN TXT "q\\\\;r"
-lengthy IN TXT "{0}" "{0}"
-""".format("z" * 200)
-ZONE_TEXT = f"""@ 300 IN TXT "site-verification=abc"
-@ 300 IN TXT "v=spf10 is not SPF; really"
-@ 300 IN MX 10 mail
-t-cname IN CNAME www.elsewhere.test.
-* IN TXT "a wildcard"
-_x._tcp IN SRV 0 0 5060 sip
-_443._tcp IN TLSA 3 1 1 92003ba34942dc74152e2f2c408d29eca5a520e7f2e06bb944f4dca346baf63c
-under IN NS ns1.under
-ns1.under IN A 192.0.2.53
-caa IN CAA 0 issue "ca.example.net; policy=ev"
-{HARD}"""
-# Texts that octodns can carry; the rest of the table's rows have quotes, backslashes or octets beyond ASCII in them.
-ROWS = [row for row in TABLE if not re.search("quotes|blanks|octets|octet|escape|hard in it", row.title)]
-POWERDNS = "octodns_powerdns.PowerDnsProvider"
-BIND = "octodns_bind.Rfc2136Provider"
-
-
-def made(kind: str, options: dict[str, Any]) -> Provider:
-    """A provider as a configuration makes it."""
-    providers, mistakes = build({"theirs": ProviderConfig("theirs", kind, options)}, lambda text: text)
-    assert mistakes == []
-    return providers["theirs"]
+Servers = Callable[[str], Bind | PowerDns]
 
 
 def mistakes(kind: str, options: dict[str, Any]) -> list[str]:
@@ -62,83 +32,27 @@ def mistakes(kind: str, options: dict[str, Any]) -> list[str]:
     return build({"theirs": ProviderConfig("theirs", kind, options)}, lambda text: text)[1]
 
 
-class InPowerDns:
-    """PowerDNS; past the provider it is read by a transfer, and written through its API."""
-
-    def __init__(self, pdns: PowerDns) -> None:
-        self.pdns = pdns
-        self.provider = made(POWERDNS, pdns.options())
-
-    def everything(self) -> Everything:
-        """The zone by AXFR."""
-        found = self.pdns.transfer(ZONE)
-        return {
-            (n.lower().removesuffix(".").removesuffix(ZONE).removesuffix("."), k): both
-            for (n, k), both in found.items()
-        }
-
-    def stranger(self, line: str) -> None:
-        """Somebody else uses the API."""
-        sign, name, *rest = line.split(maxsplit=4 if line[0] == "+" else 2)
-        self.pdns.patch(ZONE, name, rest[1] if sign == "+" else rest[0], 300, [(rest[2], False)] if sign == "+" else [])
-
-
 @pytest.fixture(scope="module")
-def pdns(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PowerDns]:
-    """One PowerDNS for the rows of the table: each of them leaves its zone as it was."""
-    with PowerDns(tmp_path_factory.mktemp("pdns") / "pdns", {ZONE: ZONE_TEXT}) as running:
-        yield running
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """The servers that the rows share."""
+    with servers(tmp_path_factory.mktemp("servers")) as made:
+        yield made
 
 
-@pytest.fixture(scope="module")
-def named(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bind]:
-    """The same with named, and everything that strangers may own; at the apex their texts are plain."""
-    text = re.sub(r'(?m)^@ 300 IN TXT ("site.*" "def"|"semi.*)\n', "", master(ZONE)) + HARD
-    text = text.replace('-all" "second"', '-all"')
-    with Bind(tmp_path_factory.mktemp("named") / "bind", {ZONE: text}) as running:
-        yield running
+@pytest.fixture(params=marked("octodns_powerdns", "octodns_bind"))
+def site(request: pytest.FixtureRequest, running: Servers) -> Iterator[Site]:
+    """Either of them."""
+    with behind(request.param, running(request.param)) as made:
+        yield made
 
 
-def at_named(bind: Bind) -> InNamed:
-    """A site whose provider is octodns' plug-in."""
-    site = InNamed(bind)
-    site.provider = made(BIND, bind.options())
-    return site
-
-
-@pytest.mark.powerdns
-@pytest.mark.parametrize(
-    "row", [row for row in ROWS if not re.search("SPF|of a domain", row.title)], ids=lambda row: row.title
-)
-def test_table_powerdns(pdns: PowerDns, row: Row) -> None:
-    """After each step a read shows what was wanted, strangers' records are the same octets, and nothing is left to do."""
-    conformance.run(InPowerDns(pdns), row)
-
-
-@pytest.mark.bind
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.title)
-def test_table_bind(named: Bind, row: Row) -> None:
-    """The same through octodns-bind, type SPF included."""
-    conformance.run(at_named(named), row)
-
-
-@pytest.fixture(
-    params=[pytest.param("powerdns", marks=pytest.mark.powerdns), pytest.param("bind", marks=pytest.mark.bind)]
-)
-def site(request: pytest.FixtureRequest) -> InPowerDns | InNamed:
-    """Either of them, for what leaves the zone as it was."""
-    if request.param == "powerdns":
-        return InPowerDns(request.getfixturevalue("pdns"))
-    return at_named(request.getfixturevalue("named"))
-
-
-def test_what_is_seen(site: InPowerDns | InNamed) -> None:
+def test_what_is_seen(site: Site) -> None:
     """Text is read whatever is in it, several strings are told from one, and other types are not looked at."""
     found = {rrset.key: rrset for rrset in site.provider.read(ZONE)}
     assert {kind for _, kind in found} <= {"TXT", "SPF", "CNAME", "NS"}
     hard = {value.text: value for value in found["hard", "TXT"].values}
     assert {'a"bc', "onetwo", "a; b"} <= set(hard) and len(hard) == 6
-    assert isinstance(site, InPowerDns) or {"q\\;r", "x\\y", "\udcff"} <= set(
+    assert site.kind == "octodns_powerdns" or {"q\\;r", "x\\y", "\udcff"} <= set(
         hard
     )  # master-file text is known for what it is
     assert [text for text, value in hard.items() if value.plain] == ["a; b"]
@@ -151,7 +65,7 @@ def test_what_is_seen(site: InPowerDns | InNamed) -> None:
 @pytest.mark.parametrize(
     ("name", "new"), [("hard", "ours"), ("new", 'o"urs'), ("new", "o\\urs"), ("new", "grün"), ("new", "k" * 300 + '"')]
 )
-def test_what_cannot_be_carried_is_refused(site: InPowerDns | InNamed, name: str, new: str) -> None:
+def test_what_cannot_be_carried_is_refused(site: Site, name: str, new: str) -> None:
     """Neither a stranger's hard text is sent back, nor one of ours that would not arrive as it is."""
     before = site.everything()
     todo = conformance.changes(site.provider, {f"{name} TXT": [new]}, {}, 300)
@@ -163,48 +77,21 @@ def test_what_cannot_be_carried_is_refused(site: InPowerDns | InNamed, name: str
 @pytest.mark.powerdns
 def test_disabled_values(tmp_path: Path) -> None:
     """What the notice speaks of: a disabled value of others is published when the record is written."""
-    with PowerDns(tmp_path / "pdns", {ZONE: ZONE_TEXT}) as running:
-        site = InPowerDns(running)
-        running.patch(ZONE, "@", "TXT", 300, [('"live"', False), ('"disabled"', True)])
+    with alone("octodns_powerdns", tmp_path) as site:
+        site.pdns.patch(ZONE, "@", "TXT", 300, [('"live"', False), ('"disabled"', True)])
         assert [notice.reason for notice in site.provider.limits.notices] == ["octodns_no_swap", "octodns_disabled"]
         site.provider.write(ZONE, conformance.changes(site.provider, {"@ TXT": ["ours"]}, {}, 300))
         assert site.everything()["", "TXT"][1] == {b"\x04live", b"\x08disabled", b"\x04ours"}
 
 
-def test_cname_and_unknown_zone(site: InPowerDns | InNamed) -> None:
-    """Nothing is put beside a CNAME, and no zone is made."""
-    before = site.everything()
-    todo = conformance.changes(site.provider, {"new TXT": ["ours"], "t-cname TXT": ["ours"]}, {}, 300)
-    with pytest.raises(ProviderError, match=r"t-cname\S* is a CNAME"):
-        site.provider.write(ZONE, todo)
-    assert site.everything() == before
-    conformance.refuses_an_unknown_zone(site)
-    conformance.refuses_an_unknown_zone(site)  # nor by then
-
-
 @pytest.mark.powerdns
-@pytest.mark.parametrize(
-    ("stranger", "step"),
-    [
-        (['+ @ 300 TXT "a stranger\'s"'], {"@ TXT": ["ours"]}),
-        (['+ new 300 TXT "first"'], {"new TXT": ["ours"]}),
-        (["- lengthy TXT"], {"lengthy TXT": []}),
-    ],
-)
-def test_stale(tmp_path: Path, stranger: list[str], step: conformance.Step) -> None:
-    """What somebody changes between our read and our write stops the write, seen on a fresh look of a fresh instance."""
-    with PowerDns(tmp_path / "pdns", {ZONE: ZONE_TEXT}) as running:
-        site = InPowerDns(running)
-        todo = conformance.changes(site.provider, step, {}, 300)
-        if step == {"lengthy TXT": []}:
-            [old] = [rrset for rrset in site.provider.read(ZONE) if rrset.key == ("lengthy", "TXT")]
-            todo = [Change(Kind.DELETE, "lengthy", "TXT", old, None)]
-        for line in stranger:
-            site.stranger(line)
-        moved = site.everything()
+def test_deletion_of_what_moved(tmp_path: Path) -> None:
+    """A whole record that is to go and went already is seen on a fresh look of a fresh instance."""
+    with alone("octodns_powerdns", tmp_path) as site:
+        [old] = [rrset for rrset in site.provider.read(ZONE) if rrset.key == ("lengthy", "TXT")]
+        site.stranger("- lengthy TXT")
         with pytest.raises(StaleZone, match=ZONE):
-            site.provider.write(ZONE, todo)
-        assert site.everything() == moved
+            site.provider.write(ZONE, [Change(Kind.DELETE, "lengthy", "TXT", old, None)])
 
 
 # --- plug-ins that do what they should not --------------------------------------------------------------------------

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-import sys
-import types
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from octodns_gandi import GandiProvider
 
 from dnssync.core.model import Foreign, Provider, ProviderError
 from tests.gandi import Gandi
@@ -19,7 +16,7 @@ from tests.gandi_faults import ERRED, Answer, Fault
 from tests.octodns_sync import Octodns
 from tests.providers import conformance
 from tests.providers.conformance import ZONE
-from tests.providers.test_octodns import made
+from tests.providers.sites import made
 from tests.providers.test_octodns_ours import dumped, octodns_at
 
 ROWS = [
@@ -201,27 +198,9 @@ def test_a_refused_type_spf(gandi: Gandi, target: Octodns) -> None:
 # --- octodns-gandi as one of ours -----------------------------------------------------------------------------------
 
 
-class Here(GandiProvider):  # type: ignore[misc]
-    """octodns-gandi, sent to the stand-in: it has no option for that."""
-
-    def __init__(self, id: str, endpoint: str, *args: Any, **kwargs: Any) -> None:
-        super().__init__(id, *args, **kwargs)
-        self._client.endpoint = endpoint
-
-
-@pytest.fixture(autouse=True)
-def here() -> Iterator[None]:
-    """A package that has it."""
-    module = types.ModuleType("octodns_here")
-    vars(module).update(Here=Here)
-    sys.modules["octodns_here"] = module
-    yield
-    del sys.modules["octodns_here"]
-
-
 def theirs(gandi: Gandi, **options: Any) -> Provider:
     """The plug-in, as a configuration names it."""
-    return made("octodns_here.Here", {"token": gandi.token, "endpoint": gandi.endpoint, **options})
+    return made("tests.providers.sites.Here", {"token": gandi.token, "endpoint": gandi.endpoint, **options})
 
 
 def step(provider: Provider, name: str, *texts: str, ours: list[str] | None = None) -> None:
