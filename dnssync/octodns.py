@@ -8,6 +8,7 @@ since octodns deletes what nobody wants.
 
 from __future__ import annotations
 
+import functools
 import platform
 from collections.abc import Iterable, Mapping, Sequence
 from logging import getLogger
@@ -35,10 +36,15 @@ class _Asked:
     def __init__(self, config: str, provider: str | None) -> None:
         self._file, self._provider = find(config), provider
 
+    @functools.cached_property
+    def _config(self) -> Config:
+        """The same for every zone of a run, as octodns' own is: with thousands of zones, reading it for each takes minutes."""
+        return load(self._file)
+
     def zone(self, name: str) -> tuple[ZoneConfig | None, Wanted]:
         """The zone as configured, None where dnssync has nothing to do with it, and what it wants by (name, type)."""
         try:
-            config = load(self._file)
+            config = self._config
             zone = config.zones.get(name)
             entries = () if zone is None else self._entries(config, zone)
         except DnssyncError as error:

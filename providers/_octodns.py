@@ -275,7 +275,7 @@ def _alike(now: RRset | None, before: RRset | None) -> bool:
 def _nothing(change: Change) -> bool:
     """Whether a change changes nothing: octodns would leave it out of its plan."""
     if change.old is None or change.new is None:
-        return change.old is change.new
+        return False
     texts = [sorted(value.text for value in rrset.values) for rrset in (change.old, change.new)]
     return change.old.ttl == change.new.ttl and texts[0] == texts[1]
 

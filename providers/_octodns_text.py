@@ -36,8 +36,10 @@ class Seen(TxtValue):  # type: ignore[misc]
         """What octodns makes of the values of a record."""
         made = []
         for value in values:
-            [text] = [value] if isinstance(value, cls) else super().process([value])
-            made.append(value if isinstance(value, cls) else cls._made(text, value, False))
+            if not isinstance(value, cls):
+                [text] = super().process([value])
+                value = cls._made(text, value, False)
+            made.append(value)
         return made
 
     @classmethod

@@ -26,6 +26,9 @@ DEEPEST = 10  # $INCLUDE in an $INCLUDE …
 # Types that named has names for and dnspython only numbers.
 OTHERS = {"EID": 31, "NIMLOC": 32, "ATMA": 34, "SINK": 40, "RKEY": 57, "TALINK": 58, "UINFO": 100, "UID": 101, "GID": 102,
           "DOA": 259, "KEYDATA": 65533}  # fmt: skip
+BESIDE = frozenset(
+    {"KEY", "NSEC", "NXT", "RRSIG", "SIG"}
+)  # what may stand beside a CNAME (RFC 2181 §10.1, RFC 4034 §3, §4)
 # Types whose values dnssync reads: what cannot be read there is an error.
 UNDERSTOOD = frozenset(
     map(dns.rdatatype.from_text, ["A", "AAAA", "CNAME", "DNAME", "MX", "NS", "PTR", "SOA", "SPF", "TXT"])

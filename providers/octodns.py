@@ -28,16 +28,18 @@ from octodns.record.txt import TxtValue
 from dnssync.core.model import Change, Kind, ProviderError, RRset, TypeRefused, Value, absolute
 
 from . import _text
+from ._records import BESIDE
 
 TYPES = frozenset({
     "A", "AAAA", "CAA", "CNAME", "DNAME", "DS", "HTTPS", "LOC", "MX", "NAPTR", "NS", "OPENPGPKEY", "PTR", "SPF", "SRV", "SSHFP",
     "SVCB", "TLSA", "TXT", "URI",
 })  # fmt: skip
-BESIDE = frozenset(
-    {"KEY", "NSEC", "NXT", "RRSIG", "SIG"}
-)  # what may stand beside a CNAME (RFC 2181 §10.1, RFC 4034 §3, §4)
-# What dnssync's configuration has for a type that is not taken, and what octodns' has.
-REMEDIES = ("set `spf: {type99: never}` for the zone", "take the records of type SPF out of octodns' sources")
+# Where a provider names a remedy of dnssync's, and what it is in octodns-sync's hands.
+REMEDIES = (
+    ("set `spf: {type99: never}` for the zone", "take the records of type SPF out of octodns' sources"),
+    ("The next `dnssync apply` runs it again, whatever else there is to do.",
+     "Run it yourself: octodns-sync runs it with its next change of the zone, and not before."),
+)  # fmt: skip
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\udc80-\udcff]")
 _DONE = re.compile(r"(\d+) of \d+ changes were")
 _OWN = frozenset(inspect.signature(BaseProvider.__init__).parameters) - {"self", "id"}
@@ -149,10 +151,10 @@ class _Ours(BaseProvider):  # type: ignore[misc]
             except TypeRefused as error:  # everything else of the part was done
                 refused.append(str(error))
             except ProviderError as error:
-                raise ProviderException(_counted(str(error), done, len(changes))) from None
+                raise ProviderException(_for_octodns(_counted(str(error), done, len(changes)))) from None
             done += len(part)
         if refused:
-            raise ProviderException(" ".join(refused).replace(*REMEDIES))
+            raise ProviderException(_for_octodns(" ".join(refused)))
 
 
 class GandiProvider(_Ours):
@@ -173,6 +175,7 @@ class ZoneFileProvider(_Ours):
     """A master file, edited in place; options as for `class: zonefile`."""
 
     module = "zonefile"
+    swaps = True
 
 
 def _as_text(id: str, provider: type[Any], options: Mapping[str, Any]) -> None:
@@ -208,8 +211,8 @@ def _canonical(kind: str, values: Iterable[Value], zone: str) -> list[str]:
     """Values other than text with absolute names, as octodns wants them."""
     told = []
     for value in values:
-        rdata = _rdata(kind, value.raw or value.text, zone)
-        told.append(rdata.to_text() if rdata is not None else value.raw or value.text)
+        rdata = _rdata(kind, value.text, zone)
+        told.append(value.text if rdata is None else rdata.to_text())
         # dnspython leaves usual sizes out, octodns cannot
         if kind == "LOC" and rdata is not None and told[-1].count(" ") < 11:
             sizes = (rdata.size, rdata.horizontal_precision, rdata.vertical_precision)
@@ -218,8 +221,7 @@ def _canonical(kind: str, values: Iterable[Value], zone: str) -> list[str]:
 
 
 def _rdata(kind: str, text: str, zone: str) -> Any:
-    """A value as dnspython has it, None where it has none."""
-    kind = "CNAME" if kind == "ALIAS" else kind  # no type of DNS; at Gandi its target may be relative, too
+    """A value as dnspython has it, None where it has none (ALIAS is no type of DNS)."""
     try:
         return dns.rdata.from_text("IN", kind, text, origin=dns.name.from_text(zone), relativize=False)
     except dns.exception.DNSException:
@@ -253,11 +255,17 @@ def _parts(changes: Sequence[Change]) -> list[list[Change]]:
     return [part for part in (*parts, [c for c in changes if c.name not in turning]) if part]
 
 
+def _for_octodns(sentence: str) -> str:
+    for ours, theirs in REMEDIES:
+        sentence = sentence.replace(ours, theirs)
+    return sentence
+
+
 def _counted(sentence: str, done: int, total: int) -> str:
     """A provider's sentence about one write of several, with what the writes before it did."""
     counted, times = _DONE.subn(lambda match: f"{done + int(match[1])} of {total} changes were", sentence)
     if done and not times:
-        counted = f"{sentence.replace('; nothing was written', '')} Before that, {done} of {total} changes were done."
+        counted = f"{sentence} Before that, {done} of {total} changes were done."
     return counted
 
 

@@ -11,12 +11,12 @@ import contextlib
 import datetime
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from dnssync.core.model import Change, Limits, ProviderError, RRset, StaleZone, absolute
 
-from ._records import Record, Unreadable, read, rrsets
+from ._records import BESIDE, Record, Unreadable, read, rrsets
 from ._zone_file import ZoneFile, owed, same
 
 RELOAD_SECONDS = 60
@@ -70,9 +70,7 @@ class Provider:
             if not same(found.get((change.name, change.type)), change.old):
                 raise StaleZone(f"{zone}: {absolute(change.name, zone)} {change.type} in {zone_file.path} was changed "
                                 "between our read and our write; nothing was written.")  # fmt: skip
-            if change.old is None and (change.name, "CNAME") in found:
-                raise ProviderError(f"{zone}: {absolute(change.name, zone)} is a CNAME in {zone_file.path}, and no other record "
-                                    "may stand beside one; nothing was written.")  # fmt: skip
+        _no_company(zone, zone_file.path, found, changes)
         text, serial = zone_file.changed(changes, datetime.datetime.fromtimestamp(self._now(), datetime.UTC).date())
         zone_file.verify(self._records(zone, zone_file.path, text), changes, serial)
         zone_file.replace(text, reload=bool(self._reload))
@@ -146,6 +144,22 @@ class Provider:
                                 "to do.")  # fmt: skip
         with contextlib.suppress(OSError):  # a reload too many does no harm
             owed(path).unlink()
+
+
+def _no_company(zone: str, path: Path, found: Mapping[tuple[str, str], RRset], changes: Sequence[Change]) -> None:
+    """Raise `ProviderError` where a CNAME would stand beside other records: a server would not load the file."""
+    after = set(found) - {(change.name, change.type) for change in changes if change.new is None}
+    kinds: dict[str, set[str]] = {}
+    for name, kind in after:
+        kinds.setdefault(name, set()).update({kind} - BESIDE)
+    for change in changes:
+        standing = kinds.get(change.name, set()) if change.old is None else set()
+        if "CNAME" in standing:
+            raise ProviderError(f"{zone}: {absolute(change.name, zone)} is a CNAME in {path}, and no other record may stand beside "
+                                "one; nothing was written.")  # fmt: skip
+        if change.type == "CNAME" and standing:
+            raise ProviderError(f"{zone}: {absolute(change.name, zone)} has {', '.join(sorted(standing))} in {path}, and no CNAME may "
+                                "stand beside that; nothing was written.")  # fmt: skip
 
 
 def _last_line(text: str) -> str:

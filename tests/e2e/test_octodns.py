@@ -13,8 +13,10 @@ import dns.query
 import dns.tsigkeyring
 import dns.update
 import pytest
+from octodns.zone import Zone
 
 from dnssync.core.model import Owner
+from dnssync.octodns import DnssyncSource
 from dnssync.state import LedgerEntry, State
 from tests.bind import Bind
 from tests.exim_host import EximHost
@@ -244,6 +246,20 @@ def test_where_the_files_say_something(told: Told) -> None:
     assert told.texts() == ["mine", "v=spf1 ip4:192.0.2.1 mx a ~all"]
     assert told.texts("_dmarc") == ["v=DMARC1; p=quarantine; rua=mailto:p@x.example"]
     assert told.pdns.transfer(DOMAIN)[f"{DOMAIN}.", "TXT"][0] == 444 and told.octodns.quiet()
+
+
+@pytest.mark.powerdns
+def test_one_configuration_in_a_run(told: Told) -> None:
+    """It is read once for all zones, as octodns' own is: with thousands of them that is what takes long."""
+    told.state.record_applied([told.entry("", Owner.SPF, "v=spf1 mx -all")])
+    source, zones = (
+        DnssyncSource("told", config=str(told.config)),
+        [Zone(f"{name}.", []) for name in (DOMAIN, "x.test", DOMAIN)],
+    )
+    for zone in zones:
+        source.populate(zone)
+        told.config.write_text("zones: [")
+    assert [len(zone.records) for zone in zones] == [1, 0, 1]
 
 
 @pytest.mark.powerdns

@@ -9,6 +9,7 @@ import sys
 import textwrap
 import types
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,9 @@ class Odd:
         self.extra: list[Any] = []
         self.alter: Callable[[Any], object] = bool
         self.error: Exception | None = None
+        self.at_birth: Exception | None = None
+        self.meta: dict[str, str] | None = None
+        self.applied_meta: object = None
         odd = self
 
         class OddProvider(BaseProvider):  # type: ignore[misc]
@@ -121,10 +125,13 @@ class Odd:
 
                 self.log = logging.getLogger(id)
                 odd.made += 1
+                if odd.at_birth:
+                    raise odd.at_birth
                 self.token = token
                 super().__init__(id, *args, **kwargs)
 
             def populate(self, zone: Any, target: bool = False, lenient: bool = False) -> bool | None:
+                self.log.warning("about a record of others")
                 if odd.error:
                     raise odd.error
                 if "SSHFP" in self.SUPPORTS:
@@ -141,9 +148,12 @@ class Odd:
             def _extra_changes(self, existing: Any, desired: Any, changes: Any) -> list[Any]:
                 return odd.extra
 
+            def _plan_meta(self, existing: Any, desired: Any, changes: Any) -> dict[str, str] | None:
+                return odd.meta
+
             def _apply(self, plan: Any) -> None:
                 odd.applied += 1
-                self.plan = plan
+                odd.applied_meta = plan.meta
 
         OddProvider.__module__, OddProvider.__qualname__ = "octodns_odd", "OddProvider"
         self.kind = OddProvider
@@ -252,6 +262,41 @@ def test_updates_in_two_steps(odd: Odd) -> None:
     assert told.endswith("are refused.") and bravely.endswith("since `unsafe_updates` says so.")
 
 
+def test_nothing_but_records(odd: Odd, caplog: pytest.LogCaptureFixture) -> None:
+    """What a plug-in would change beside the records of a zone is left alone, and what it says of others' is not told."""
+    provider = made(ODD, {"token": "t"})
+    assert provider.limits.types == {"TXT"} and provider.limits.type99 is False
+    odd.meta = {"plan": "business"}
+    provider.write(ZONE, [NEW])
+    assert odd.applied == 1 and odd.applied_meta is None
+    assert "record of others" not in caplog.text and "root NS" not in caplog.text
+
+
+def test_only_another_ttl(odd: Odd) -> None:
+    """A change of the TTL alone is one; a TTL that moved since the reading is a zone that moved."""
+    provider = made(ODD, {"token": "t"})
+    [old, _] = provider.read(ZONE)
+    ours = replace(old, values=tuple(replace(value, raw="") for value in old.values), ttl=600)
+    provider.write(ZONE, [Change(Kind.UPDATE, "a", "TXT", old, ours)])
+    assert odd.applied == 1
+    with pytest.raises(StaleZone, match=rf"a\.{ZONE} TXT at theirs is not what was read"):
+        provider.write(ZONE, [Change(Kind.UPDATE, "a", "TXT", replace(old, ttl=301), ours)])
+    provider.write(ZONE, [Change(Kind.UPDATE, "a", "TXT", old, old)])
+    assert odd.applied == 1
+
+
+def test_a_plugin_that_cannot_be_made(odd: Odd) -> None:
+    """Options that do not fit are told with the configuration; a network that is down is no mistake in it."""
+    odd.at_birth = ValueError("retries")
+    assert mistakes(ODD, {"token": "t"}) == [f"providers.theirs: {ODD} cannot be made of these options (ValueError)"]
+    odd.at_birth = ConnectionError("no route")
+    provider = made(ODD, {"token": "s3cret"})
+    assert provider.limits.types == {"TXT"}
+    with pytest.raises(ProviderError, match="failed to read the zone with ConnectionError: no route") as caught:
+        provider.read(ZONE)
+    assert caught.value.transient
+
+
 def test_apply_disabled(odd: Odd) -> None:
     """An octodns provider that is told to write nothing is no success."""
     with pytest.raises(ProviderError, match="apply_disabled"):
@@ -289,6 +334,12 @@ def test_its_words(odd: Odd) -> None:
     with pytest.raises(ProviderError, match=r"HTTPError \(HTTP 503\): busy") as caught:
         provider.read(ZONE)
     assert caught.value.transient
+    wrapped = RuntimeError("x" * 5000)
+    wrapped.__cause__ = odd.error
+    odd.error = wrapped
+    with pytest.raises(ProviderError, match=r"RuntimeError \(HTTP 503\): xxx") as caught:
+        provider.read(ZONE)
+    assert caught.value.transient and len(str(caught.value)) < 500
     odd.error = requests.ConnectionError("refused")
     with pytest.raises(ProviderError) as caught:
         provider.read(ZONE)

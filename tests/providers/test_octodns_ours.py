@@ -251,6 +251,38 @@ def test_hidden_beside_a_cname(file: Path, standing: str, wish: dict[str, object
     assert file.read_text() == text
 
 
+@pytest.mark.parametrize(("standing", "wish"), [("x IN CNAME www", ADDRESS), ("x IN A 192.0.2.2", ALIAS)])
+def test_a_swap_of_lines(file: Path, standing: str, wish: dict[str, object]) -> None:
+    """A CNAME and others change places in one rename: the serial is raised once."""
+    file.write_text(f"{file.read_text()}{standing}\n")
+    provider = ours(file)
+    provider.apply(provider.plan(wanted(("x", wish))))
+    assert " SOA ns me 2 2 3 4 5" in file.read_text() and standing not in file.read_text()
+    assert f"x.{ZONE}. 300 IN {wish['type']} {wish['value']}\n" in file.read_text()
+
+
+@pytest.mark.parametrize(
+    ("wish", "stranger", "told"),
+    [
+        (ALIAS, 'TXT "theirs"', "has TXT in .*no CNAME may stand beside that"),
+        (ADDRESS, "CNAME www", "is a CNAME in .*no other record may stand beside one"),
+        (ALIAS, "RRSIG A 13 3 300 20300101000000 20200101000000 1 @ AAAA", ""),
+    ],
+)
+def test_a_stranger_beside_a_cname(file: Path, wish: dict[str, object], stranger: str, told: str) -> None:
+    """What comes between plan and apply is seen: a server would not load a file with a CNAME beside others."""
+    provider = ours(file)
+    plan = provider.plan(wanted(("x", wish)))
+    text = f"{file.read_text()}x IN {stranger}\n"
+    file.write_text(text)
+    if told:
+        with pytest.raises(ProviderException, match=rf"x\.{ZONE} {told}"):
+            provider.apply(plan)
+        assert file.read_text() == text
+    else:
+        provider.apply(plan)
+
+
 def test_signed_names(file: Path) -> None:
     """DNSSEC's own records may stand beside a CNAME (RFC 4034)."""
     nsec, rrsig = "x IN NSEC y A RRSIG NSEC\n", "x IN RRSIG A 13 3 300 20300101000000 20200101000000 1 @ AAAA\n"
@@ -268,6 +300,35 @@ def test_quotes_are_text(file: Path) -> None:
     zone = Zone(f"{ZONE}.", [])
     ours(file).populate(zone)
     assert zone.get_type("q", "TXT").values == ['"in" quotes" "']
+
+
+def test_octets_that_are_no_text(file: Path) -> None:
+    """They are shown as `\\DDD`, so that a plan can be printed, and stay in the file as they are."""
+    line = 'o IN TXT "\\255\\007x"'
+    file.write_text(f"{file.read_text()}{line}\n")
+    provider, zone = ours(file), Zone(f"{ZONE}.", [])
+    provider.populate(zone)
+    record = zone.get_type("o", "TXT")
+    assert record.values == ["\\255\\007x"] and repr(record).encode()
+    provider.apply(provider.plan(wanted(("o", {**record.data, "type": "TXT", "values": [*record.values, "more"]}))))
+    assert line in file.read_text() and '"more"' in file.read_text()
+
+
+def test_several_pointers(file: Path) -> None:
+    """A PTR record may have several values."""
+    provider, names = ours(file), ["a.elsewhere.test.", "b.elsewhere.test."]
+    provider.apply(provider.plan(wanted(("p", {"type": "PTR", "ttl": 300, "values": names}))))
+    assert [line.split()[-1] for line in file.read_text().splitlines() if " PTR " in line] == names
+
+
+def test_a_reload_that_fails(file: Path) -> None:
+    """The remedy is one that octodns-sync has: it asks no provider for what an earlier run left undone."""
+    provider = ours(file, reload=["false"])
+    with pytest.raises(
+        ProviderException, match=r"name server was not told: .* Run it yourself: octodns-sync"
+    ) as caught:
+        provider.apply(provider.plan(wanted()))
+    assert "dnssync apply" not in str(caught.value)
 
 
 def test_ttl_bounds(file: Path) -> None:
@@ -301,6 +362,8 @@ def test_ttl_bounds_of_processors(file: Path) -> None:
             {"host": "127.0.0.1", "key_name": "k", "key_secret": 123},
             "key_secret must be text, and octodns made a number",
         ),
+        ({"host": "127.0.0.1", "key_name": "k", "key_secret": 123.5}, "key_secret must be text"),
+        ({"host": "127.0.0.1", "key_name": True, "key_secret": "YWJj"}, "key_name must be text"),
         ({"host": "127.0.0.1", "key_name": "k", "key_secret": "abc"}, "key_secret: is neither base64"),
     ],
 )
