@@ -21,7 +21,7 @@ class Spoil(Enum):
     REFUSED = "nobody takes the connection"
     LOST = "the connection ends, and the request never arrives"
     LOST_AFTER = "the request arrives, and the connection ends before the answer"
-    CUT = "half of the answer's first octets come, and then the connection ends"
+    CUT = "half of the answer's first octets come, or a write's first eight, and then the connection ends"
     SILENT = "the request never arrives, and no answer comes"
     SILENT_AFTER = "the request arrives, and no answer comes"
 
@@ -157,7 +157,7 @@ class Between:
         if spoil in (Spoil.LOST_AFTER, Spoil.SILENT_AFTER):
             return False
         if spoil is Spoil.CUT:
-            client.sendall(octets[: len(octets) // 2])
+            client.sendall(octets[: 8 if writes else len(octets) // 2])
             return False
         closing = threading.Thread(target=self._until_closed, args=(client, server), daemon=True)
         closing.start()

@@ -150,7 +150,7 @@ def refuses(site: Site, todo: Sequence[Change]) -> None:
 
 
 def doable(
-    site: Site, step: Step, ours: dict[Key, list[str]], ttl: int, forced: int | None = None
+    site: Site, step: Step, ours: dict[Key, list[str]], ttl: int = 300, forced: int | None = None
 ) -> tuple[Step, list[Change]]:
     """The part of a step that the provider can do, after it has refused the whole of it, and the changes for that part."""
     limits = site.provider.limits

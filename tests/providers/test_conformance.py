@@ -3,17 +3,15 @@ octodns' before PowerDNS, named and the stand-in. What `manual` cannot be asked 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
 
-from tests.bind import Bind
-from tests.powerdns import PowerDns
 from tests.providers import conformance
 from tests.providers.conformance import STRANGERS, TABLE, ZONE, Row, Site
-from tests.providers.sites import KINDS, SERVERS, alone, behind, marked, servers
+from tests.providers.sites import KINDS, SERVERS, Servers, alone, behind, fresh_after_a_failure, marked, servers
 
 # What the server behind a plug-in refuses, and the plug-in does not know.
 AGROUND = {
@@ -21,7 +19,6 @@ AGROUND = {
     ("octodns_gandi", "a name that a stranger wrote in capitals"),  # the plug-in writes it in lower case
     ("octodns_powerdns", "names with escapes"),
 }
-Servers = Callable[[str], Bind | PowerDns]
 
 
 def test_nobody_is_left_out() -> None:
@@ -45,10 +42,11 @@ def site(request: pytest.FixtureRequest, running: Servers, tmp_path: Path) -> It
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.title)
-def test_table(site: Site, row: Row) -> None:
+def test_table(site: Site, row: Row, running: Servers) -> None:
     """After each step a read shows what was wanted, strangers' records are the same octets, and nothing is left to do."""
     aground = (site.kind, row.title) in AGROUND
-    (conformance.runs_aground if aground else conformance.run)(site, row)
+    with fresh_after_a_failure(running):
+        (conformance.runs_aground if aground else conformance.run)(site, row)
 
 
 @pytest.mark.parametrize(("stranger", "step"), STRANGERS)

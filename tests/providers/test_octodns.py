@@ -19,13 +19,9 @@ import yaml
 from dnssync.config import ProviderConfig
 from dnssync.core.model import Change, Foreign, Kind, ProviderError, RRset, StaleZone, Value
 from dnssync.plugins import build
-from tests.bind import Bind
-from tests.powerdns import PowerDns
 from tests.providers import conformance
 from tests.providers.conformance import ZONE
-from tests.providers.sites import Site, alone, behind, made, marked, servers
-
-Servers = Callable[[str], Bind | PowerDns]
+from tests.providers.sites import Servers, Site, alone, behind, made, marked, servers
 
 
 def mistakes(kind: str, options: dict[str, Any]) -> list[str]:

@@ -1,0 +1,373 @@
+"""How each fault of the table is made for each provider, and which cannot be there, with the reason."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from dnssync.core.model import Provider
+from tests.between import Spoil
+from tests.bind import Bind, free_port
+from tests.faults import full_disk, unprivileged
+from tests.gandi_faults import ERRED, HTML, NOT_FOUND, UNAUTHORIZED, Answer
+from tests.gandi_faults import Fault as AtStandIn
+from tests.providers.conformance import ZONE
+from tests.providers.conformance_faults import Strike
+from tests.providers.sites import PARTLY, READER, Site
+
+SOON = 0.5  # seconds after which a provider that is kept waiting gives up; longer where a whole reading is within them
+OTHER_KEY = "c29tZSBvdGhlciBzZWNyZXQgdGhhdCBubyBzZXJ2ZXIga25vd3M="
+WRITES, READS = "POST|PUT|PATCH|DELETE", "GET"
+
+
+def strike(made: Callable[..., Iterator[Provider]]) -> Callable[..., Strike]:
+    """A way to make a fault, and then with which options."""
+
+    def given(*args: Any, **options: Any) -> Strike:
+        return lambda site: contextlib.contextmanager(made)(site, *args, **options)
+
+    return given
+
+
+# --- somebody else, wherever --------------------------------------------------------------------------------------------
+
+
+@strike
+def taken_away(site: Site) -> Iterator[Provider]:
+    """A stranger takes a record of ours away between reading and write."""
+    site.stranger("- _dmarc TXT")
+    yield site.provider
+
+
+@strike
+def written_beside(site: Site) -> Iterator[Provider]:
+    """A stranger writes a record of another name meanwhile, and it is there afterwards."""
+    site.stranger('+ stranger 300 TXT "meanwhile"')
+    yield site.provider
+    assert ("stranger", "TXT") in site.everything()
+    site.stranger("- stranger TXT")
+
+
+EVERYWHERE = {
+    "writing: somebody took away a record of ours": taken_away(),
+    "writing: somebody wrote another record": written_beside(),
+}
+
+
+# --- between a provider and its server ----------------------------------------------------------------------------------
+
+
+@strike
+def spoiled(site: Site, spoil: Spoil | bytes, writes: bool, **options: Any) -> Iterator[Provider]:
+    """What goes through is spoiled; `options` are the provider's."""
+    provider = site.make(**options) if options else site.provider
+    with site.between.spoiling(spoil, writes):
+        yield provider
+
+
+@strike
+def other(site: Site, **options: Any) -> Iterator[Provider]:
+    """The provider has other options."""
+    yield site.make(**options)
+
+
+@strike
+def another_named(site: Site, zones: dict[str, str], writes: bool) -> Iterator[Provider]:
+    """Another named is asked instead of the right one."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Bind(Path(folder) / "bind", zones) as bind,
+        site.between.spoiling(bind.port, writes),
+    ):
+        yield site.provider
+
+
+def lines(nonsense: bytes, patience: float) -> dict[str, Strike]:
+    """What can befall any connection, of a provider that waits so many seconds for an answer."""
+    return {
+        "reading: the server is gone": spoiled(Spoil.REFUSED, False),
+        "reading: the connection is lost": spoiled(Spoil.LOST, False),
+        "reading: the answer is cut short": spoiled(Spoil.CUT, False),
+        "reading: no answer comes": spoiled(Spoil.SILENT, False, timeout=patience),
+        "reading: the answer is nonsense": spoiled(nonsense, False),
+        "writing: the server is gone": spoiled(Spoil.REFUSED, True),
+        "writing: the connection is lost before": spoiled(Spoil.LOST, True),
+        "writing: the connection is lost afterwards": spoiled(Spoil.LOST_AFTER, True),
+        "writing: the answer is cut short": spoiled(Spoil.CUT, True),
+        "writing: no answer comes, and nothing is done": spoiled(Spoil.SILENT, True, timeout=patience),
+        "writing: no answer comes, and all is done": spoiled(Spoil.SILENT_AFTER, True, timeout=patience),
+    }
+
+
+def by_update(patience: float) -> dict[str, Strike]:
+    """What can befall dynamic update."""
+    return {
+        **EVERYWHERE,
+        **lines(b"\x00\x05hello", patience),
+        "writing: the answer is nonsense": spoiled(b"\x00\x05hello", True),
+        "reading: the credentials are refused": other(key_secret=OTHER_KEY),
+        "writing: the credentials are refused": other(key_name=READER),
+        "reading: the server has an error of its own": another_named({ZONE: "@ IN SOA this is not one"}, False),
+        "writing: the server has an error of its own": another_named({ZONE: "@ IN SOA this is not one"}, True),
+        "reading: the zone is not there": another_named({"example.net": ""}, False),
+        "writing: the zone is not there any more": another_named({"example.net": ""}, True),
+        "writing: one of several changes is refused": other(key_name=PARTLY),
+    }
+
+
+def http(status: str, body: str) -> bytes:
+    """An answer of HTTP."""
+    return f"HTTP/1.1 {status}\r\nContent-Type: text/html\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+
+
+@strike
+def no_zone_in_powerdns(site: Site) -> Iterator[Provider]:
+    """The zone is deleted, and afterwards made again as it was."""
+    where, key = f"{site.pdns.api}/zones/{ZONE}.", {"X-API-Key": site.pdns.api_key}
+    zone = requests.get(where, headers=key, timeout=5).json()
+    assert requests.delete(where, headers=key, timeout=5).status_code == 204
+    try:
+        yield site.provider
+    finally:
+        again = {"name": zone["name"], "kind": zone["kind"], "rrsets": zone["rrsets"], "nameservers": []}
+        assert requests.post(f"{site.pdns.api}/zones", json=again, headers=key, timeout=5).status_code == 201
+
+
+BY_POWERDNS: dict[str, Strike] = {
+    **EVERYWHERE,
+    **lines(http("200 OK", HTML), SOON),
+    "writing: the answer is nonsense": spoiled(b"\x00\x01hello\r\n\r\n", True),
+    "reading: the credentials are refused": other(api_key="another key"),
+    "writing: the credentials are refused": spoiled(http("401 Unauthorized", "Unauthorized"), True),
+    "reading: the server has an error of its own": spoiled(http("500 Internal Server Error", HTML), False),
+    "writing: the server has an error of its own": spoiled(http("500 Internal Server Error", HTML), True),
+    "reading: the zone is not there": no_zone_in_powerdns(),
+    "writing: the zone is not there any more": no_zone_in_powerdns(),
+}
+
+
+# --- Gandi's stand-in ---------------------------------------------------------------------------------------------------
+
+
+@strike
+def at_stand_in(site: Site, method: str, skip: int = 0, patience: float = 0.0, **fault: Any) -> Iterator[Provider]:
+    """The stand-in goes wrong at every request of a method."""
+    struck = AtStandIn(method, "domains/", skip=skip, times=10**6, **fault)
+    provider = site.make(timeout=(patience, patience)) if patience else site.provider
+    site.gandi.faults = [struck]
+    yield provider
+    struck.release.set()
+    site.gandi.faults = []
+    assert struck.struck
+
+
+@strike
+def nobody_there(site: Site) -> Iterator[Provider]:
+    """Nobody takes the connection."""
+    yield site.make(endpoint=f"http://127.0.0.1:{free_port()}/v5")
+
+
+@strike
+def expired(site: Site) -> Iterator[Provider]:
+    """The token has expired."""
+    site.gandi.expired = True
+    yield site.provider
+    site.gandi.expired = False
+
+
+@strike
+def domain_gone(site: Site) -> Iterator[Provider]:
+    """The domain has left LiveDNS."""
+    zone = site.gandi.zones.pop(ZONE)
+    yield site.provider
+    site.gandi.zones[ZONE] = zone
+
+
+@strike
+def no_type_spf(site: Site) -> Iterator[Provider]:
+    """What is listed is not taken."""
+    site.gandi.switches.spf_taken = False
+    yield site.provider
+    site.gandi.switches.spf_taken = True
+
+
+BY_STAND_IN: dict[str, Strike] = {
+    **EVERYWHERE,
+    "reading: the server is gone": nobody_there(),
+    "reading: the connection is lost": at_stand_in(READS, drop=True),
+    "reading: the answer is cut short": at_stand_in(READS, torn=True, commits=True),
+    "reading: the answer is nonsense": at_stand_in(READS, answer=Answer(200, HTML)),
+    "reading: the credentials are refused": expired(),
+    "reading: the server has an error of its own": at_stand_in(READS, answer=Answer(500, ERRED)),
+    "reading: the zone is not there": domain_gone(),
+    "writing: the server is gone": nobody_there(),
+    "writing: the connection is lost before": at_stand_in(WRITES, drop=True),
+    "writing: the connection is lost afterwards": at_stand_in(WRITES, drop=True, commits=True),
+    "writing: the answer is cut short": at_stand_in(WRITES, torn=True, commits=True),
+    "writing: the credentials are refused": at_stand_in(WRITES, answer=Answer(401, UNAUTHORIZED)),
+    "writing: the server has an error of its own": at_stand_in(WRITES, answer=Answer(500, ERRED)),
+    "writing: the zone is not there any more": at_stand_in(WRITES, answer=Answer(404, NOT_FOUND)),
+    "writing: one of several changes is refused": at_stand_in(WRITES, skip=1, answer=Answer(500, ERRED)),
+}
+BY_GANDI: dict[str, Strike] = {
+    **BY_STAND_IN,
+    "reading: no answer comes": at_stand_in(READS, hang=True, patience=0.1),
+    "writing: no answer comes, and nothing is done": at_stand_in(WRITES, hang=True, patience=SOON),
+    "writing: no answer comes, and all is done": at_stand_in(WRITES, hang=True, commits=True, patience=SOON),
+    "writing: the answer is nonsense": at_stand_in(WRITES, answer=Answer(200, HTML)),
+    "writing: type SPF is refused": no_type_spf(),
+}
+
+
+# --- a file -------------------------------------------------------------------------------------------------------------
+
+
+@strike
+def file_is(site: Site, change: Callable[[bytes], bytes | None]) -> Iterator[Provider]:
+    """The file is another one (or gone), and afterwards what it was; whatever was written over it is seen."""
+    right = site.file.read_bytes()
+    wrong = change(right)
+    site.file.unlink()
+    if wrong is not None:
+        site.file.write_bytes(wrong)
+    yield site.provider
+    assert (site.file.read_bytes() if site.file.exists() else None) == wrong
+    site.file.write_bytes(right)
+
+
+@strike
+def not_root(site: Site) -> Iterator[Provider]:
+    """The service's user may not look into the folder, let alone write there."""
+    folder, provider = site.file.parent, site.provider
+    mode = folder.stat().st_mode
+    folder.chmod(0o700 if os.geteuid() == 0 else 0)
+    try:
+        with unprivileged():
+            yield provider
+    finally:
+        folder.chmod(mode)
+
+
+@strike
+def may_only_read(site: Site) -> Iterator[Provider]:
+    """The service's user may read the file and not write beside it."""
+    opened = [folder for folder in (site.file.parent, *site.file.parents) if not folder.stat().st_mode & 0o005]
+    modes = [folder.stat().st_mode for folder in opened]
+    site.watched = False
+    for folder in opened:
+        folder.chmod(folder.stat().st_mode | 0o055)
+    site.file.parent.chmod(0o555)
+    try:
+        with unprivileged():
+            yield site.provider
+    finally:
+        for folder, mode in zip(opened, modes, strict=True):
+            folder.chmod(mode)
+        site.file.parent.chmod(0o755)
+
+
+@strike
+def no_room(site: Site) -> Iterator[Provider]:
+    """The disk is full."""
+    text = site.file.read_bytes()
+    with full_disk(site.file.parent) as fill:
+        site.file.write_bytes(text)
+        fill()
+        yield site.provider
+        text = site.file.read_bytes()
+    site.file.write_bytes(text)
+
+
+@strike
+def reload(site: Site, words: list[str], **how: Any) -> Iterator[Provider]:
+    """The command that tells the server goes wrong."""
+    yield site.make(reload=words, run=lambda argv, **options: subprocess.run(argv, **{**options, **how}))
+
+
+BY_FILE: dict[str, Strike] = {
+    **EVERYWHERE,
+    "reading: the server is gone": file_is(lambda right: None),
+    "reading: the answer is cut short": file_is(lambda right: right[: right.rindex(b'"')]),
+    "reading: the answer is nonsense": file_is(lambda right: b"\x7fELF\x02\x01\x01\x00" + b"\x00" * 99),
+    "reading: the credentials are refused": not_root(),
+    "reading: the zone is not there": file_is(lambda right: right.replace(b"SOA", b"TYPE6 ;", 1)),
+    "writing: the server is gone": file_is(lambda right: None),
+    "writing: the connection is lost afterwards": reload(["sh", "-c", "echo connection refused >&2; exit 1"]),
+    "writing: no answer comes, and all is done": reload(["sleep", "60"], timeout=0.1),
+    "writing: the answer is nonsense": file_is(lambda right: b"\x7fELF\x02\x01\x01\x00" + b"\x00" * 99),
+    "writing: the credentials are refused": may_only_read(),
+    "writing: the server has an error of its own": no_room(),
+    "writing: the zone is not there any more": file_is(lambda right: b"$TTL 5\n@ NS elsewhere.test.\n"),
+}
+
+
+# --- memory -------------------------------------------------------------------------------------------------------------
+
+
+@strike
+def forgotten(site: Site) -> Iterator[Provider]:
+    """The zone is none of the dictionary's."""
+    zone = site.provider.zones.pop(ZONE)
+    yield site.provider
+    assert ZONE not in site.provider.zones
+    site.provider.zones[ZONE] = zone
+
+
+BY_MEMORY: dict[str, Strike] = {
+    **EVERYWHERE,
+    "reading: the zone is not there": forgotten(),
+    "writing: the zone is not there any more": forgotten(),
+}
+
+STRIKES: dict[str, dict[str, Strike]] = {
+    "memory": BY_MEMORY,
+    "zonefile": BY_FILE,
+    "gandi": BY_GANDI,
+    "octodns_gandi": BY_STAND_IN,
+    "rfc2136": by_update(SOON),
+    "octodns_bind": by_update(4 * SOON),
+    "octodns_powerdns": BY_POWERDNS,
+}
+NO_SPF = {"writing: type SPF is refused": "the plug-in says that it has no type SPF, so that it is never asked for one"}
+LIKE_ANY = {"writing: type SPF is refused": "type SPF is a type like any other there"}
+NO_WIRE = (
+    "the server is gone", "the connection is lost", "the connection is lost before", "the connection is lost afterwards",
+    "the answer is cut short", "no answer comes", "no answer comes, and nothing is done", "no answer comes, and all is done",
+    "the answer is nonsense", "the credentials are refused", "the server has an error of its own",
+    "one of several changes is refused",
+)  # fmt: skip
+# Faults that cannot be there: each with its reason.
+CANNOT: dict[str, dict[str, str]] = {
+    "memory": {
+        f"{when}: {what}": "a dictionary of this process: nothing lies between it and us, and all changes are one assignment"
+        for what in NO_WIRE for when in ("reading", "writing")
+    } | LIKE_ANY,
+    "zonefile": LIKE_ANY | {
+        "reading: the connection is lost": "a file is read whole or not at all; an error of the disk is told as one of rights is",
+        "reading: no answer comes": "a file keeps nobody waiting",
+        "reading: the server has an error of its own": "an error of the disk is told as one of rights is",
+        "writing: the connection is lost before": "there is none; being killed at every step is in test_zonefile_half_written",
+        "writing: the answer is cut short": "a command's end is its status; its words are only told",
+        "writing: no answer comes, and nothing is done": "the file is written before the command is run",
+        "writing: one of several changes is refused": "all changes are one rename",
+    },
+    "gandi": {},
+    "octodns_gandi": NO_SPF | {
+        "reading: no answer comes": "it waits a minute and has no option for it; that it does wait no longer is in test_octodns_gandi",
+        "writing: no answer comes, and nothing is done": "the same",
+        "writing: no answer comes, and all is done": "the same",
+        "writing: the answer is nonsense": "it takes every answer of status 2xx for done; the next pass reads what is",
+    },
+    "rfc2136": LIKE_ANY,
+    "octodns_bind": LIKE_ANY,
+    "octodns_powerdns": NO_SPF | {
+        "writing: one of several changes is refused": "all changes are one PATCH, which PowerDNS does whole or not at all",
+    },
+}  # fmt: skip
