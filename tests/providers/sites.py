@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import re
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,38 +18,25 @@ import dns.tsigkeyring
 import dns.update
 import pytest
 from dnssync_providers import gandi as gandi_provider
-from dnssync_providers import memory, rfc2136, zonefile
+from dnssync_providers import rfc2136
 from octodns_gandi import GandiProvider
 
 from dnssync.config import ProviderConfig
-from dnssync.core.model import Change, Provider, RRset, Value
+from dnssync.core.model import Change, Provider
 from dnssync.plugins import build
 from tests.between import DNS, HTTP, Between
 from tests.bind import Bind
-from tests.faults import called
 from tests.gandi import Gandi, Switches
 from tests.gandi_values import TYPES as GANDI_TYPES
 from tests.gandi_values import shown
-from tests.gaps import By, Item, Items, Moment, gaps, items
+from tests.gaps import By, Item, Moment, gaps, items
 from tests.powerdns import PowerDns
 from tests.providers import conformance
 from tests.providers.conformance import ZONE, Everything
+from tests.providers.sites_here import TEXTS, InAFile, InMemory, parted, short, strings
 from tests.zone_of_everything import master
 
-TEXTS = ("TXT", "SPF")
 # Named points inside the message for their names (RFC 3597 §4), dnspython does not follow.
-TOUCHING = {
-    "replace",
-    "rename",
-    "link",
-    "unlink",
-    "remove",
-    "write",
-    "fsync",
-    "close",
-    "truncate",
-    "ftruncate",
-}  # of os and of files
 POINTING = ("MB", "MG", "MR", "MINFO")
 CAPITALS = {"mixed.case": "Mixed.CASE"}  # Gandi keeps it, a reading does not
 READER, PARTLY = "reader", "partly"  # keys that may transfer; the second one may also change `_dmarc`
@@ -80,156 +66,10 @@ caa IN CAA 0 issue "ca.example.net; policy=ev"
 {HARD}"""
 
 
-def wire(kind: str, text: str) -> bytes:
-    """The wire form of a TXT or SPF value in zone-file form, by dnspython; the words of anything else."""
-    return (dns.rdata.from_text("IN", kind, text).to_wire() or b"") if kind in TEXTS else text.encode()
-
-
-def strings(octets: bytes) -> bytes:
-    """A text as it goes over the wire, cut at 255 octets."""
-    pieces = [octets[at : at + 255] for at in range(0, len(octets), 255)] or [b""]
-    return b"".join(bytes([len(piece)]) + piece for piece in pieces)
-
-
-def short(name: str) -> str:
-    """An absolute name as a name relative to the zone."""
-    return name.lower().removesuffix(".").removesuffix(ZONE).removesuffix(".")
-
-
-def parted(line: str) -> tuple[str, str, list[str]]:
-    """The sign, the name and the rest of a stranger's line."""
-    sign, name, *rest = line.split(maxsplit=4 if line[0] == "+" else 2)
-    return sign, name, rest
-
-
 def everything_for_a_plugin(zone: str) -> str:
     """The zone of everything, but for texts at the apex that no plug-in of octodns' could carry; hard ones stand elsewhere."""
     text = re.sub(r'(?m)^@ 300 IN TXT ("site.*" "def"|"semi.*)\n', "", master(zone)) + HARD
     return text.replace('-all" "second"', '-all"')
-
-
-class InAFile:
-    """A zone file; past the provider it is read by named-compilezone."""
-
-    kind = "zonefile"
-
-    def __init__(self, folder: Path, more: str = "") -> None:
-        self.file = folder / f"{ZONE}.zone"
-        self.file.write_text(master(ZONE) + more)
-        self.words = (str(self.file),)
-        self.secret = ""
-        self.moments: list[Moment] = []
-        self.watched = False  # which takes its time
-        self.provider = self.make()
-
-    def make(self, **options: Any) -> Provider:
-        """The provider anew."""
-        return zonefile.Provider("file", directory=str(self.file.parent), file_extension=".zone", **options)
-
-    def everything(self) -> Everything:
-        """The zone as named would load it."""
-        return compiled(self.file.read_bytes())
-
-    def stranger(self, line: str) -> None:
-        """Somebody edits the file."""
-        sign, name, rest = parted(line)
-        text = self.file.read_text()
-        if sign == "-":
-            name, kind = (name if name != "@" else ZONE), rest[0]
-            owner = rf"{re.escape(name)}(\.{re.escape(ZONE)}\.)?"
-            text = "".join(e for e in text.splitlines(True) if not re.match(rf"{owner}\s+\d+ IN {kind} ", e))
-        else:
-            text += f"{name}\t{rest[0]} IN {rest[1]} {rest[2]}\n"
-        self.file.write_text(text)
-
-    def write(self, provider: Provider, changes: Sequence[Change]) -> None:
-        """A write; where it is watched, what the file held before each call of the system and after the last is noted."""
-        if not self.watched:
-            provider.write(ZONE, changes)
-            return
-        held = [self._held()]
-
-        def look(name: str) -> None:
-            if name in TOUCHING and (now := self._held()) != held[-1]:
-                held.append(now)
-
-        try:
-            called(lambda: provider.write(ZONE, changes), look)
-        finally:
-            for number, text in enumerate([*held, self._held()]):
-                by = By.CLIENT if number else By.SOMEBODY
-                self.moments.append(Moment(float(len(self.moments)), self._items(text), by))
-
-    def _held(self) -> bytes:
-        try:
-            return self.file.read_bytes()
-        except OSError:
-            return b""
-
-    def _items(self, text: bytes) -> Items:
-        try:
-            return items({key: values for key, (_, values) in compiled(text).items()})
-        except subprocess.CalledProcessError:
-            return frozenset()
-
-    def gaps(self) -> dict[Item, float]:
-        """What a write took away and brought back."""
-        return gaps(self.moments)
-
-
-@functools.lru_cache(maxsize=32)
-def compiled(text: bytes) -> Everything:
-    """A zone file as named-compilezone reads it."""
-    argv = ["named-compilezone", "-q", "-k", "ignore", "-i", "none", "-s", "full", "-o", "-", ZONE, "/dev/stdin"]
-    done = subprocess.run(argv, input=text, capture_output=True, check=True)
-    found: dict[tuple[str, str], tuple[int, set[bytes]]] = {}
-    for line in done.stdout.decode().splitlines():
-        name, ttl, kind, data = re.fullmatch(r"(\S+)\s+(\d+)\s+IN\s+(\S+)\s*(.*)", line).groups()  # type: ignore[union-attr]
-        if kind != "SOA":
-            found.setdefault((short(name), kind), (int(ttl), set()))[1].add(wire(kind, data))
-    return {key: (ttl, frozenset(values)) for key, (ttl, values) in found.items()}
-
-
-class InMemory:
-    """The provider that keeps nothing; what it starts from is what the zone file's reader shows."""
-
-    kind = "memory"
-
-    words, secret = ("memory",), ""
-
-    def __init__(self, folder: Path, more: str = "") -> None:
-        rrsets = InAFile(folder, more).provider.read(ZONE)
-        self.provider = memory.Provider("memory", {ZONE: rrsets})
-
-    def make(self, **options: Any) -> Provider:
-        """Itself: another one would not hold what this one does."""
-        return self.provider
-
-    def everything(self) -> Everything:
-        """What the provider holds."""
-        return {
-            key: (rrset.ttl, frozenset(wire(key[1], value.raw) for value in rrset.values))
-            for key, rrset in self.provider.zones[ZONE].items() if key != ("", "SOA")
-        }  # fmt: skip
-
-    def stranger(self, line: str) -> None:
-        """Somebody else holds the same dictionary."""
-        sign, name, rest = parted(line)
-        name = "" if name == "@" else name
-        if sign == "-":
-            del self.provider.zones[ZONE][name, rest[0]]
-            return
-        old = self.provider.zones[ZONE].get((name, rest[1]), RRset(name, rest[1], int(rest[0]), ()))
-        value = Value(conformance.text_of(wire(rest[1], rest[2])), rest[2])
-        self.provider.zones[ZONE][name, rest[1]] = RRset(name, rest[1], old.ttl, (*old.values, value))
-
-    def write(self, provider: Provider, changes: Sequence[Change]) -> None:
-        """A write: one assignment, between whose parts nobody can look."""
-        provider.write(ZONE, changes)
-
-    def gaps(self) -> dict[Item, float]:
-        """None: every state is whole."""
-        return {}
 
 
 class Behind:
