@@ -14,8 +14,9 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
@@ -23,8 +24,9 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests import gaps
-from tests.gandi_faults import FORBIDDEN, NOT_FOUND, UNAUTHORIZED, Answer, Fault, invalid
-from tests.gandi_records import Entry, Key, Records, Switches, Zone, answered
+from tests.gandi_faults import FORBIDDEN, NOT_FOUND, TOO_MANY, UNAUTHORIZED, Answer, Fault, invalid
+from tests.gandi_records import Entry, Key, Records, Switches, Zone, answered, of_text
+from tests.gandi_snapshots import Snapshots
 from tests.gandi_values import TYPES, canonical
 from tests.gaps import By, Item, Moment
 
@@ -52,13 +54,15 @@ class Gandi:
         switches: Switches | None = None,
         served: Path | None = None,
         gapless: bool = True,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self.switches = switches or Switches()
         self.faults: list[Fault] = []
         self.requests: list[Request] = []
         self.expired = False
         self.lock = threading.RLock()
-        self.served, self.gapless = served, gapless
+        self.served, self.gapless, self._now = served, gapless, now
+        self._taken: list[float] = []  # when, of the requests that count for the limiter
         self.history: dict[str, list[Moment]] = {zone: [] for zone in zones}
         self.zones = {zone: Zone() for zone in zones}
         for zone, rows in zones.items():
@@ -167,6 +171,11 @@ class Gandi:
             request = Request(http.command, path, _json(raw), time.monotonic())
             self.requests.append(request)
             fault = next((f for f in self.faults if f.strikes(request.method, path)), None)
+            late = self._too_many()
+        if late is not None:
+            request.status = late.status
+            late.send(http)
+            return
         if fault and fault.before(http, self):
             return
         answer = fault.answer if fault else None
@@ -184,6 +193,18 @@ class Gandi:
             return
         answer.send(http)
 
+    def _too_many(self) -> Answer | None:
+        """The answer to one request too many within a minute."""
+        now, most = self._now(), self.switches.a_minute
+        self._taken = [at for at in self._taken if at > now - 60]
+        if most is None or len(self._taken) < most:
+            self._taken.append(now)
+            return None
+        until = self._taken[0] + 60
+        told = {"seconds": str(max(1, round(until - now))), "date": formatdate(until + 1, usegmt=True)}
+        after = {"Retry-After": told[self.switches.retry_after]} if self.switches.retry_after else {}
+        return Answer(429, TOO_MANY, after)
+
     def _answer(
         self, http: BaseHTTPRequestHandler, request: Request, path: str, raw: bytes, query: dict[str, list[str]]
     ) -> Answer:
@@ -193,7 +214,13 @@ class Gandi:
         known = {("Bearer", self.token), ("Bearer", self.stranger), ("Apikey", self.apikey)}
         if (scheme, secret) not in known or self.expired:
             return Answer(401, UNAUTHORIZED)
-        if raw and not http.headers.get("Content-Type", "").startswith("application/json"):
+        accept, given = http.headers.get("Accept", ""), http.headers.get("Content-Type", "")
+        if given.startswith("text/plain") and request.method == "PUT" and path.endswith("/records"):
+            try:
+                request.body = {"items": of_text(raw.decode())}
+            except ValueError as error:
+                return invalid(str(error))
+        elif raw and not given.startswith("application/json") and (given or self.switches.typed):
             return invalid("the body has no content type that is known")
         if raw and request.body is None:
             return invalid("the body is not JSON")
@@ -214,36 +241,23 @@ class Gandi:
             return Answer(404, {"code": 404, "cause": "Unknown", "message": "The resource does not exist"})
         rest = parts[2:]
         if not rest and request.method == "GET":
-            return Answer(200, _domain(parts[1]) | {"automatic_snapshots": True})
+            return Answer(200, _domain(parts[1]) | {"automatic_snapshots": zone.automatic_snapshots})
+        if not rest and request.method == "PATCH":
+            wanted = request.body.get("automatic_snapshots") if isinstance(request.body, dict) else None
+            if not isinstance(wanted, bool):
+                return invalid("automatic_snapshots: must be true or false")
+            zone.automatic_snapshots = wanted
+            return Answer(200, {"message": "Domain Updated"})
+        snapshots = Snapshots(self.switches, parts[1], zone)
         if rest[:1] == ["records"] and len(rest) <= 3:
-            return Records(self.switches, parts[1], zone).answer(
-                request, rest[1:], query, http.headers.get("Accept", "")
-            )
+            answer = Records(self.switches, parts[1], zone).answer(request, rest[1:], query, accept)
+            if request.method != "GET" and answer.status < 300 and zone.automatic_snapshots:
+                snapshots.keep("", automatic=True)
+            return answer
         if rest[:1] == ["snapshots"] and len(rest) <= 2:
-            return self._snapshots(zone, request, rest[1:])
+            return snapshots.answer(request, rest[1:], query, accept)
         if rest == ["nameservers"]:
             return Answer(200, ["ns-1-a.gandi.net"])
-        return Answer(404, NOT_FOUND)
-
-    def _snapshots(self, zone: Zone, request: Request, rest: list[str]) -> Answer:
-        if not rest and request.method == "GET":
-            return Answer(
-                200, [{k: v for k, v in each.items() if k != "zone_data"} for each in zone.snapshots.values()]
-            )
-        if not rest and request.method == "POST":
-            zone.made += 1
-            number = f"{zone.made:08d}-snap"
-            name = (request.body or {}).get("name") or f"snapshot {number}"
-            rows = [self.shown("", entry) for entry in zone.entries.values()]
-            zone.snapshots[number] = {"id": number, "name": name, "created_at": f"2026-11-24T00:00:{zone.made:02d}Z",
-                                      "automatic": False, "zone_data": rows}  # fmt: skip
-            return Answer(201, {"id": number, "message": "Snapshot Created"})
-        if rest and rest[0] in zone.snapshots:
-            if request.method == "GET":
-                return Answer(200, zone.snapshots[rest[0]])
-            if request.method == "DELETE":
-                del zone.snapshots[rest[0]]
-                return Answer(204)
         return Answer(404, NOT_FOUND)
 
     def shown(self, zone: str, entry: Entry) -> dict[str, Any]:

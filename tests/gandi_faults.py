@@ -26,6 +26,7 @@ FORBIDDEN = {
     "cause": "Forbidden",
 }
 NOT_FOUND = {"code": 404, "message": "The resource could not be found.", "object": "HTTPNotFound", "cause": "Not Found"}
+TOO_MANY = {"code": 429, "message": "Too many requests.", "object": "HTTPTooManyRequests", "cause": "Too Many Requests"}
 DNS_RECORD = {"code": 404, "message": "", "object": "dns-record", "cause": "Not Found"}
 ERRED = {"code": 500, "message": "The server has either erred or is incapable of performing the requested operation."}
 HTML = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"

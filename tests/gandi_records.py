@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 Key = tuple[str, str]
 CREATED = {"message": "DNS Record Created"}
+_LINE = re.compile(r"(\S+)\s+(\d+)\s+IN\s+(\S+)\s+(.+)", re.IGNORECASE)
 
 
 @dataclass
@@ -28,10 +30,17 @@ class Switches:
     patch_creates: bool = False  # PATCH on a missing RRset: 404, or it makes one
     patch_empties: bool = False  # PATCH that takes the last value out: 400, or the RRset is gone
     patch_shows: bool = True  # PATCH is answered with the RRset, or with a message
+    patch_again: bool = True  # adding a value that is there: nothing, or 400
+    patch_ttl: bool = True  # PATCH without a TTL keeps it, or sets 10800
+    empty: bool = False  # a record set without values: 400, or it is kept so
+    cname_alone: bool = True  # another type beside a CNAME: 400, or it is taken
+    typed: bool = True  # a body without content type: 400, or it is taken for JSON
     quoted: bool = True  # texts are answered quoted
     cut: int = 255  # where long texts are cut in answers
     sharing_required: bool = False
     total: int | None = 0  # added to Total-Count; None: the header is missing
+    a_minute: int | None = None  # requests that are taken within a minute; None: any number
+    retry_after: str = "seconds"  # how an answer of status 429 says when to come back: or "date", or not at all: ""
 
 
 @dataclass
@@ -51,6 +60,7 @@ class Zone:
     entries: dict[Key, Entry] = field(default_factory=dict)
     snapshots: dict[str, dict[str, Any]] = field(default_factory=dict)
     made: int = 0
+    automatic_snapshots: bool = True
 
 
 def answered(zone: str, entry: Entry, switches: Switches) -> dict[str, Any]:
@@ -63,6 +73,33 @@ def answered(zone: str, entry: Entry, switches: Switches) -> dict[str, Any]:
         "rrset_href": href,
         "rrset_values": [shown(entry.type, value, switches.cut, switches.quoted) for value in entry.values],
     }
+
+
+def as_text(rows: list[dict[str, Any]]) -> str:
+    """RRsets as a zone file, which has an SOA."""
+    lines = ["@ 10800 IN SOA ns1.gandi.net. hostmaster.gandi.net. 1 10800 3600 604800 10800"]
+    lines += [
+        f"{row['rrset_name']} {row['rrset_ttl']} IN {row['rrset_type']} {value}"
+        for row in rows
+        for value in row["rrset_values"]
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def of_text(text: str) -> list[dict[str, Any]]:
+    """The RRsets of a zone file that has every field in every line; its SOA is nobody's. Raises ValueError, in words."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip() or line.lstrip().startswith(";"):
+            continue
+        match = _LINE.fullmatch(line.rstrip())
+        if match is None:
+            raise ValueError(f"line {number}: is no record with name, TTL, class, type and value")
+        name, ttl, kind, value = match.groups()
+        if kind.upper() != "SOA":
+            made = {"rrset_name": name, "rrset_type": kind.upper(), "rrset_ttl": int(ttl), "rrset_values": []}
+            found.setdefault((name, kind.upper()), made)["rrset_values"].append(value)
+    return list(found.values())
 
 
 class Records:
@@ -87,25 +124,19 @@ class Records:
             name = name[: -len(self._zone) - 2]
         if not rest:
             return {"GET": lambda: self._list(query, accept), "POST": lambda: self._post(name, body.get("rrset_type"), body),
-                    "PUT": lambda: self._whole(None, body), "DELETE": lambda: self._clear(None)}.get(method, _nothing)()  # fmt: skip
+                    "PUT": lambda: self._whole(None, body), "DELETE": lambda: self._clear(None)}.get(method, not_allowed)()  # fmt: skip
         if len(rest) == 1:
             return {"GET": lambda: self._named(name), "POST": lambda: self._post(name, body.get("rrset_type"), body),
-                    "PUT": lambda: self._whole(name, body), "DELETE": lambda: self._clear(name)}.get(method, _nothing)()  # fmt: skip
+                    "PUT": lambda: self._whole(name, body), "DELETE": lambda: self._clear(name)}.get(method, not_allowed)()  # fmt: skip
         kind = rest[1].upper()
         return {"GET": lambda: self._one(name, kind), "POST": lambda: self._post(name, kind, body), "PUT": lambda: self._put(name, kind, body),
-                "PATCH": lambda: self._patch(name, kind, body), "DELETE": lambda: self._delete(name, kind)}.get(method, _nothing)()  # fmt: skip
+                "PATCH": lambda: self._patch(name, kind, body), "DELETE": lambda: self._delete(name, kind)}.get(method, not_allowed)()  # fmt: skip
 
     def _list(self, query: dict[str, list[str]], accept: str) -> Answer:
         rows = sorted(self._entries.values(), key=lambda entry: (entry.name.upper(), entry.type))
         rows = [row for row in rows if row.type in query.get("rrset_type", [row.type])]
         if accept.startswith("text/plain"):
-            lines = ["@ 10800 IN SOA ns1.gandi.net. hostmaster.gandi.net. 1 10800 3600 604800 10800"]
-            lines += [
-                f"{row.name} {row.ttl} IN {row.type} {value}"
-                for row in rows
-                for value in self._shown(row)["rrset_values"]
-            ]
-            return Answer(200, "\n".join(lines) + "\n")
+            return Answer(200, as_text([self._shown(row) for row in rows]))
         page, size = int(query.get("page", ["1"])[0]), int(query.get("per_page", ["500"])[0])
         if page < 1 or size < 1:
             return invalid("page and per_page begin with 1")
@@ -141,7 +172,8 @@ class Records:
         """What is to stand there, if the API takes it."""
         if kind not in TYPES or (kind == "SPF" and not self._switches.spf_taken):
             return invalid(f"'{kind}': unknown record type")
-        if not isinstance(values, list) or not values or not all(isinstance(value, str) for value in values):
+        empty = values == [] and self._switches.empty
+        if not _texts(values) or not (values or empty):
             return invalid("rrset_values: must be a list of one value or more")
         ttl = body.get("rrset_ttl", 10800)
         if type(ttl) is not int or not 300 <= ttl <= 2592000:
@@ -153,7 +185,7 @@ class Records:
         beside = {
             entry.type for (other, _), entry in self._entries.items() if other == name.lower() and entry.type != kind
         }
-        if (kind == "CNAME" and beside) or "CNAME" in beside:
+        if self._switches.cname_alone and ((kind == "CNAME" and beside) or "CNAME" in beside):
             return invalid(f"{name}: a CNAME stands alone")
         if any(entry.name != name for entry in self._entries.values() if entry.name.lower() == name.lower()):
             message = "The server has either erred or is incapable of performing the requested operation."
@@ -204,18 +236,27 @@ class Records:
         if (before is None or before.name != name) and not self._switches.patch_creates:
             return self._lacks(name, kind)
         add, remove = body.get("add_rrset_values", []), body.get("remove_rrset_values", [])
+        if not _texts(add) or not _texts(remove):
+            return invalid("add_rrset_values, remove_rrset_values: must be lists of values")
+        try:
+            add, remove = [canonical(kind, value) for value in add], [canonical(kind, value) for value in remove]
+        except ValueError as error:
+            return invalid(str(error))
         have = list(before.values) if before else []
         for value in remove:
-            if canonical(kind, value) in have:
-                have.remove(canonical(kind, value))
+            if value in have:
+                have.remove(value)
             elif self._switches.patch_strict:
-                return invalid(f"{value}: is not in the record")
-        have += [canonical(kind, value) for value in add if canonical(kind, value) not in have]
+                return invalid(f"{value!r}: is not in the record")
+        if not self._switches.patch_again and set(add) & set(have):
+            return invalid("add_rrset_values: is in the record already")
+        have += [value for value in dict.fromkeys(add) if value not in have]
         if before and not have and self._switches.patch_empties:
             del self._entries[(name.lower(), kind)]
             return Answer(200, CREATED)
         texts = [shown(kind, value, 255, True) for value in have]
-        entry = self._checked(name, kind, {"rrset_ttl": before.ttl if before else 10800, **body}, texts)
+        ttl = {"rrset_ttl": before.ttl} if before and self._switches.patch_ttl else {}
+        entry = self._checked(name, kind, {**ttl, **body}, texts)
         if isinstance(entry, Answer):
             return entry
         self._keep(entry)
@@ -230,8 +271,10 @@ class Records:
 
     def _whole(self, name: str | None, body: dict[str, Any]) -> Answer:
         """PUT on a name or on the zone: whatever is not named is gone."""
-        new = []
-        for item in body.get("items", []):
+        new, items = [], body.get("items")
+        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+            return invalid("items: must be a list of record sets")
+        for item in items:
             entry = self._checked(
                 name if name is not None else item.get("rrset_name", ""),
                 item.get("rrset_type"),
@@ -252,7 +295,12 @@ class Records:
         return Answer(204)
 
 
-def _nothing() -> Answer:
+def _texts(values: Any) -> bool:
+    return isinstance(values, list) and all(isinstance(value, str) for value in values)
+
+
+def not_allowed() -> Answer:
+    """There is no such method here."""
     return Answer(
         405,
         {

@@ -328,19 +328,6 @@ class TestWholesale:
         assert ask("DELETE", "records/_dmarc").status_code == 204
 
 
-def test_snapshots(ask: Client) -> None:
-    """Named, listed without their records, read with them, deleted; nothing restores one."""
-    made = ask("POST", "snapshots", {"name": "mine"})
-    number = made.json()["id"]
-    assert made.status_code == 201 and ask("POST", "snapshots", {}).status_code == 201
-    listed = ask("GET", "snapshots").json()
-    assert [each["name"] == "mine" for each in listed] == [True, False] and "zone_data" not in listed[0]
-    assert ask("DELETE", "records").ok
-    assert len(ask("GET", f"snapshots/{number}").json()["zone_data"]) == len(ROWS)
-    assert ask("DELETE", f"snapshots/{number}").status_code == 204
-    assert ask("GET", f"snapshots/{number}").status_code == ask("POST", "snapshots/x").status_code == 404
-
-
 def test_served(tmp_path: Path) -> None:
     """Each zone is a master file, after every change."""
     with Gandi({ZONE: ROWS}, served=tmp_path) as gandi:

@@ -153,9 +153,10 @@ def doable(
     site: Site, step: Step, ours: dict[Key, list[str]], ttl: int = 300, forced: int | None = None
 ) -> tuple[Step, list[Change]]:
     """The part of a step that the provider can do, after it has refused the whole of it, and the changes for that part."""
-    limits = site.provider.limits
-    step = {where: texts for where, texts in step.items() if limits.type99 or not where.endswith(" SPF")}
     todo = changes(site.provider, step, dict(ours), ttl, forced)
+    limits = site.provider.limits  # which the reading may have learned
+    step = {where: texts for where, texts in step.items() if limits.type99 or not where.endswith(" SPF")}
+    todo = [change for change in todo if limits.type99 or change.type != "SPF"]
     heavy = {(change.name, change.type) for change in todo if not carried(limits, change) and not _same(change)}
     if heavy:
         refuses(site, todo)

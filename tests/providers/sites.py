@@ -216,8 +216,8 @@ class AtGandi:
         """What the stand-in holds."""
         return {
             ("" if name == "@" else name, kind): (ttl, frozenset(strings(v) if kind in TEXTS else v for v in values))
-            for (name, kind), (ttl, values) in self.gandi.values(ZONE).items()
-        }
+            for (name, kind), (ttl, values) in self.gandi.values(ZONE).items() if values
+        }  # fmt: skip
 
     def stranger(self, line: str) -> None:
         """Somebody uses the web form."""
