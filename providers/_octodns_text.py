@@ -63,7 +63,7 @@ class Seen(TxtValue):  # type: ignore[misc]
         if not set(told) & {'"', "\\"}:
             return _text.strings(Value(told, ""))
         # With its quotes (Gandi), or without the first and the last of them (PowerDNS); else a quote may mean anything.
-        if (told.startswith('"') and told.endswith('"')) or '" "' in told:
+        if told.startswith('"') or '" "' in told:
             try:
                 return _text.unquoted(told if told.startswith('"') else f'"{told}"')
             except ValueError:

@@ -200,18 +200,23 @@ class Provider:
     def _messages(
         self, zone: str, changes: Sequence[Change]
     ) -> Iterator[tuple[dns.update.UpdateMessage, list[Change]]]:
-        """The updates, and the changes that each holds; where a CNAME comes or goes, what goes comes before what comes."""
+        """The updates, and the changes that each holds; where a CNAME comes or goes, all changes of its name are in one."""
         origin, turning = dns.name.from_text(zone), _turning(changes)
+        together: dict[tuple[str, int], list[Change]] = {}
+        for number, change in enumerate(changes):
+            together.setdefault((change.name, -1 if change.name in turning else number), []).append(change)
         whole, part, size = self._message(origin), list[Change](), 0
-        for change in sorted(changes, key=lambda c: 2 if c.name not in turning else int(c.new is not None)):
+        for group in together.values():
             alone = dns.update.UpdateMessage(origin)
-            _add(alone, change, part)
-            more = len(alone.to_wire())
+            _add(alone, group)
+            # Behind 16 kB of a message no name is compressed (RFC 1035 §4.1.4): here only the first of a group is not.
+            records = sum(len(rrset) or 1 for section in alone.sections for rrset in section)
+            more = len(alone.to_wire()) + len(group[0].name) * records
             if part and size + more > ROOM:
                 yield whole, part
                 whole, part, size = self._message(origin), [], 0
-            _add(whole, change, part)
-            part.append(change)
+            _add(whole, group)
+            part += group
             size += more
         if part:
             yield whole, part
@@ -245,8 +250,7 @@ class Provider:
                     unreached += MAYBE
             except dns.exception.Timeout:
                 unreached = f"no answer within {self._timeout:g} seconds"
-                if what == "update":
-                    unreached += MAYBE
+                unreached += MAYBE if what == "update" else ""
             except dns.xfr.TransferError as error:
                 sentence = self._refused(zone, what, dns.rcode.to_text(error.rcode))
                 raise ProviderError(sentence, transient=error.rcode in PASSING) from None
@@ -254,9 +258,8 @@ class Provider:
                 raise ProviderError(f"{zone}: the clocks of {self._server} and of this host differ too much (TSIG BADTIME). Set "
                                     "both by NTP.", transient=True) from None  # fmt: skip
             except (dns.tsig.PeerError, dns.tsig.BadSignature, dns.tsig.BadKey, dns.message.UnknownTSIGKey) as error:
-                word = {"PeerBadKey": "BADKEY", "PeerBadSignature": "BADSIG"}.get(
-                    type(error).__name__, type(error).__name__
-                )
+                name = type(error).__name__
+                word = {"PeerBadKey": "BADKEY", "PeerBadSignature": "BADSIG"}.get(name, name)
                 raise ProviderError(f"{zone}: {self._server} does not accept the TSIG key of provider {self.id} ({word}). Compare "
                                     "key_name, key_algorithm and key_secret with the server's key statement.") from None  # fmt: skip
             except EOFError:
@@ -318,31 +321,30 @@ def _turning(changes: Sequence[Change]) -> frozenset[str]:
     return frozenset(c.name for c in changes if c.type == "CNAME") & {c.name for c in changes if c.type != "CNAME"}
 
 
-def _add(update: dns.update.UpdateMessage, change: Change, before: Sequence[Change]) -> None:
-    """The prerequisites and the deletions and additions of one change; `before` are those of the same message."""
-    name, rdtype = _owner(change.name), change.type
-    old = [_rdata(rdtype, value) for value in change.old.values] if change.old else []
-    new = [_rdata(rdtype, value) for value in change.new.values] if change.new else []
-    going = {other.type for other in before if other.name == change.name and other.new is None}
-    if old:
-        update.present(name, dns.rdataset.from_rdata_list(0, old))
-    elif rdtype != "CNAME":
-        update.absent(name, rdtype)
-        if "CNAME" not in going:
-            update.absent(name, "CNAME")
-    elif going:
-        for kind in sorted(COMPANY - going):
-            update.absent(name, kind)
-    else:
-        update.absent(name)
-    ttl = change.new.ttl if change.new else 0
-    if change.old and change.new and change.old.ttl != ttl:
-        # Every value goes and comes back with the new TTL, octet for octet, in the same transaction.
-        update.replace(name, dns.rdataset.from_rdata_list(ttl, new))
-        return
-    for rdata in old:
-        if rdata not in new:
+def _add(update: dns.update.UpdateMessage, group: Sequence[Change]) -> None:
+    """The prerequisites and the deletions and additions of changes: what goes, then what comes."""
+    going = {change.type for change in group if change.new is None}
+    for change in sorted(group, key=lambda change: change.new is not None):
+        name, rdtype = _owner(change.name), change.type
+        old = [_rdata(rdtype, value) for value in change.old.values] if change.old else []
+        new = [_rdata(rdtype, value) for value in change.new.values] if change.new else []
+        if old:
+            update.present(name, dns.rdataset.from_rdata_list(0, old))
+        elif rdtype != "CNAME":
+            update.absent(name, rdtype)
+            if "CNAME" not in going:
+                update.absent(name, "CNAME")
+        elif going:
+            for kind in sorted(COMPANY - going):
+                update.absent(name, kind)
+        else:
+            update.absent(name)
+        ttl = change.new.ttl if change.new else 0
+        if change.old and change.new and change.old.ttl != ttl:
+            # Every value goes and comes back with the new TTL, octet for octet, in the same transaction.
+            update.replace(name, dns.rdataset.from_rdata_list(ttl, new))
+            continue
+        for rdata in (each for each in old if each not in new):
             update.delete(name, rdata)
-    for rdata in new:
-        if rdata not in old:
+        for rdata in (each for each in new if each not in old):
             update.add(name, ttl, rdata)

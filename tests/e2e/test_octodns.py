@@ -263,6 +263,29 @@ def test_one_configuration_in_a_run(told: Told) -> None:
 
 
 @pytest.mark.powerdns
+def test_each_provider_has_its_own(told: Told) -> None:
+    """Where a zone has several, the one that is named counts, else the first, in what was given and in what is written."""
+    text = json.loads(told.config.read_text())
+    text["providers"]["second"], text["zones"][DOMAIN]["provider"] = {"class": "manual"}, ["form", "second"]
+    told.config.write_text(json.dumps(text))
+
+    def found(provider: str | None) -> list[str]:
+        zone = Zone(f"{DOMAIN}.", [])
+        DnssyncSource("told", config=str(told.config), provider=provider).populate(zone)
+        return [value for record in zone.records for value in record.values]
+
+    written = [
+        replace(told.entry("", Owner.SPF, f"v=spf1 ip4:192.0.2.{n} -all"), provider=p)
+        for n, p in ((1, "form"), (2, "second"))
+    ]
+    told.state.record_applied(written)
+    assert (found(None), found("second")) == (["v=spf1 ip4:192.0.2.1 -all"], ["v=spf1 ip4:192.0.2.2 -all"])
+    given = replace(told.entry("", Owner.SPF, "v=spf1 ip4:192.0.2.3 -all"), provider="second")
+    told.state.hand_over(told.state.begin(DOMAIN, "second", [given], 7), DOMAIN, "second")
+    assert (found("form"), found("second")) == (["v=spf1 ip4:192.0.2.1 -all"], ["v=spf1 ip4:192.0.2.3 -all"])
+
+
+@pytest.mark.powerdns
 def test_the_last_note_counts(told: Told) -> None:
     """A selector that was given once and is not any more goes, though DNS never showed that note."""
     for when, selectors in ((7, ("old", "new")), (8, ("new",))):

@@ -12,6 +12,7 @@ from pathlib import Path
 import dns.flags
 import dns.message
 import dns.rcode
+import dns.rdatatype
 import dns.rrset
 import dns.tsigkeyring
 import pytest
@@ -367,6 +368,28 @@ class TestBadServers:
         [update] = sent
         assert {rdata.to_text() for rrset in update.prerequisite for rdata in rrset} == {'"theirs"', '"old"'}
         assert [rdata.to_text() for rrset in update.update for rdata in rrset] == ['"old"', '"new"']
+
+    def test_many_cnames_in_others_place(self) -> None:
+        """Where one message does not hold all that change places, what goes and what comes at a name are in the same one."""
+        sent: list[list[list[str]]] = []
+
+        def note(query: bytes) -> list[bytes]:
+            update = dns.message.from_wire(query)
+            if update.update:
+                kinds = ("A", "CNAME")
+                sent.append(
+                    [[str(r.name) for r in update.update if r.rdtype == dns.rdatatype.from_text(k)] for k in kinds]
+                )
+            return [framed(dns.message.make_response(update).to_wire())]
+
+        names = [f"n{number:03d}" for number in range(300)]
+        old = {n: RRset(n, "A", 300, (Value("192.0.2.1", "192.0.2.1"),)) for n in names}
+        goes = [Change(Kind.DELETE, n, "A", old[n], None) for n in names]
+        comes = [Change(Kind.CREATE, n, "CNAME", None, RRset(n, "CNAME", 300, (Value("w.", "w."),))) for n in names]
+        with server(note) as port:
+            Provider("bind", "127.0.0.1", port).write(ZONE, [*goes, *comes])
+        assert len(sent) > 1 and sum(len(out) for out, _ in sent) == 300
+        assert all(out == into for out, into in sent)
 
     def test_no_word_about_a_cname(self) -> None:
         """Where a server that took the update cannot say whether the CNAME stands, that is not known, and no success."""
