@@ -16,6 +16,7 @@ from dnssync.core.model import Provider
 from tests.between import Spoil
 from tests.bind import Bind, free_port
 from tests.faults import full_disk, unprivileged
+from tests.gandi import Gandi
 from tests.gandi_faults import ERRED, HTML, NOT_FOUND, UNAUTHORIZED, Answer
 from tests.gandi_faults import Fault as AtStandIn
 from tests.providers.conformance import ZONE
@@ -24,6 +25,7 @@ from tests.providers.sites import PARTLY, READER, Site
 
 SOON = 0.5  # seconds after which a provider that is kept waiting gives up; longer where a whole reading is within them
 OTHER_KEY = "c29tZSBvdGhlciBzZWNyZXQgdGhhdCBubyBzZXJ2ZXIga25vd3M="
+TOLD = f"{Gandi.token} has expired"  # what nobody else is to be told
 WRITES, READS = "POST|PUT|PATCH|DELETE", "GET"
 
 
@@ -211,7 +213,7 @@ BY_STAND_IN: dict[str, Strike] = {
     "writing: the connection is lost before": at_stand_in(WRITES, drop=True),
     "writing: the connection is lost afterwards": at_stand_in(WRITES, drop=True, commits=True),
     "writing: the answer is cut short": at_stand_in(WRITES, torn=True, commits=True),
-    "writing: the credentials are refused": at_stand_in(WRITES, answer=Answer(401, UNAUTHORIZED)),
+    "writing: the credentials are refused": at_stand_in(WRITES, answer=Answer(401, {**UNAUTHORIZED, "message": TOLD})),
     "writing: the server has an error of its own": at_stand_in(WRITES, answer=Answer(500, ERRED)),
     "writing: the zone is not there any more": at_stand_in(WRITES, answer=Answer(404, NOT_FOUND)),
     "writing: one of several changes is refused": at_stand_in(WRITES, skip=1, answer=Answer(500, ERRED)),
