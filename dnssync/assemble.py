@@ -6,6 +6,7 @@ import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+from dnssync import clock
 from dnssync.config import Config, secret
 from dnssync.core.host import Host
 from dnssync.core.model import zone_of
@@ -56,4 +57,6 @@ def line(
             recipients=recipients,
         )
 
-    return Line(config, state, Keystore(config.keys), resolver, zones, observe_host, now, progress)
+    # Where the time is given by the caller, there is no second clock to hold it against.
+    second = clock.uptime if now is time.time else None
+    return Line(config, state, Keystore(config.keys), resolver, zones, observe_host, now, progress, second)

@@ -13,10 +13,13 @@ from dataclasses import replace
 
 from dnssync import signing_map
 from dnssync.core.decide import Decision, Observed, ZonePlan, decide
+from dnssync.core.key_sets import left
 from dnssync.core.model import Change, Claim, KeyPair, ProviderError, Refusal, StaleZone, TypeRefused, absolute
 from dnssync.core.ownership import taken_over
 from dnssync.core.plan import Intent, digest, our_part
-from dnssync.errors import RefusedError
+from dnssync.core.selectors import foreign
+from dnssync.errors import KeyFileError, RefusedError
+from dnssync.files import WriteError
 from dnssync.new_keys import Work, held, make_keys, random_token
 from dnssync.reconcile import Line, again
 from dnssync.report import Outcome, Report, look_again
@@ -42,6 +45,7 @@ def carry_out(line: Line, seen: Observed, shown: Decision, *, token: Callable[[]
     failed = {outcome.zone for outcome in work.outcomes if outcome.error or outcome.refusals} | set(final.failed)
     _stamp(work, final)
     _results(work, final)
+    _purge(work, final)
     lines = _switch(work, final, failed)
     line.progress("asking the authoritative servers once more")
     looks = look_again(line, [plan for plan in final.zones if plan.plan.zone not in failed])
@@ -246,21 +250,49 @@ def _stamp(work: Work, decision: Decision) -> None:
         for key in changed:
             old = before[(key.domain, key.selector)]
             step = decision.steps[(key.domain, key.kind)]
-            for stamp in ("seen", "published", "activated"):
+            for stamp in ("seen", "published", "activated", "retired", "revoked", "removed"):
                 if getattr(old, stamp) != getattr(key, stamp):
                     word = stamp if getattr(key, stamp) is not None else f"no longer {stamp}"
                     state.add_event(work.now, word, domain=key.domain, selector=key.selector,
                                     sentence=f"{key.selector} {word}", because=step.because)  # fmt: skip
+        state.save_clock(work.seen.clock.kept)
+        if work.seen.clock.trusted:
+            state.drop_request("clock", "")  # a person's word counts for the jump that it was about
         addresses = [(mail.name, address) for mail in work.seen.host.domains for address in mail.addresses]
         state.save_addresses(addresses, work.now)
+
+
+def _purge(work: Work, decision: Decision) -> None:
+    """The private halves of keys whose records are gone: deleted, or disclosed first. What cannot be deleted is tried again."""
+    state = work.line.state
+    for key in decision.keys if work.seen.clock.trusted else ():
+        if key.removed is None or key.purged is not None or foreign(key.selector, work.seen.host_id):
+            continue
+        if key.selector in (*work.seen.map.get(key.domain, ()), *decision.map_after.get(key.domain, ())):
+            continue  # exim may open it at any moment
+        try:
+            work.line.keystore.purge(key, work.line.config.disclose)
+        except (KeyFileError, WriteError) as error:
+            log.warning("domain=%s selector=%s %s", key.domain, key.selector, error)
+            continue
+        with state.transaction():
+            state.save_keys([replace(key, purged=work.now)])
+            told = "disclosed and deleted" if work.line.config.disclose else "deleted"
+            state.add_event(work.now, "purged", domain=key.domain, selector=key.selector,
+                            sentence=f"{told} the private half of {key.selector}",
+                            because="its record is gone from all name servers")  # fmt: skip
 
 
 def _switch(work: Work, decision: Decision, failed: set[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """One rename of exim's map for all domains; zones that failed keep their lines."""
     kept = {domain for view in work.seen.zones if view.zone in failed for domain in view.domains}
     lines = {d: s for d, s in decision.map_after.items() if d not in kept}
-    lines.update({d: s for d, s in decision.map_before.items() if d in kept})
-    if signing_map.write(work.line.config.exim.map, lines, previous=decision.map_before):
+    lines.update({d: s for d, s in decision.map_held.items() if d in kept})
+    dropped = left(work.seen)
+    if signing_map.write(work.line.config.exim.map, lines, previous=decision.map_before, dropped=dropped):
+        for domain in sorted(dropped & set(decision.map_before)):
+            work.line.state.add_event(work.now, "map", domain=domain, sentence=f"exim signs {domain} no more",
+                                      because="a person confirmed that exim has it no more")  # fmt: skip
         for domain, selectors in sorted(lines.items()):
             if decision.map_before.get(domain) != selectors:
                 work.line.state.add_event(work.now, "map", domain=domain,

@@ -54,7 +54,8 @@ class EximConfig:
 
 @attrs.frozen
 class Config:
-    """The whole configuration. `addresses`: public addresses that mail leaves from, where they cannot be found."""
+    """The whole configuration. `addresses`: public addresses that mail leaves from, where they cannot be found; `disclose`:
+    the folder that private keys are put into for all to read, once their records are gone; None: nowhere."""
 
     file: Path
     providers: Mapping[str, ProviderConfig]
@@ -64,6 +65,7 @@ class Config:
     keys: Path = Path("/var/lib/dnssync/keys")
     state: str = attrs.field(default="sqlite:////var/lib/dnssync/state.db", repr=lambda url: repr(_no_password(url)))
     schedule: Schedule = attrs.Factory(Schedule)
+    disclose: Path | None = None
 
     @property
     def state_directory(self) -> Path:
@@ -107,7 +109,9 @@ def parse(text: str, path: Path, *, resolve: Callable[[str], str] | None = None)
     data = _yaml(text, path, check)
     if data is not None and not isinstance(data, dict):
         raise ConfigError(str(path), [*check.mistakes, "must be a mapping (`key: value` lines)"])
-    top = check.mapping("", data, ("providers", "zones", "defaults", "exim", "addresses", "keys", "state", "schedule"))
+    top = check.mapping(
+        "", data, ("providers", "zones", "defaults", "exim", "addresses", "keys", "state", "schedule", "disclose")
+    )
     providers = {name: _provider(check, name, value) for name, value in check.section(top, "providers").items()}
     at = len(check.mistakes)
     defaults = check.policy("defaults", top.get("defaults"), MailPolicy(), zone=False)
@@ -126,6 +130,7 @@ def parse(text: str, path: Path, *, resolve: Callable[[str], str] | None = None)
         check.public_address(f"addresses[{n}]", a) for n, a in enumerate(check.items("addresses", top.get("addresses")))
     )
     keys = check.path("keys", top.get("keys", "/var/lib/dnssync/keys"))
+    disclose = check.path("disclose", top["disclose"]) if top.get("disclose") else None
     state = check.text("state", top.get("state", "sqlite:////var/lib/dnssync/state.db"))
     if ":" not in state:
         check.mistake("state", f"{state!r} is no database URL; for SQLite write sqlite:////var/lib/dnssync/state.db")
@@ -135,7 +140,7 @@ def parse(text: str, path: Path, *, resolve: Callable[[str], str] | None = None)
 
         check.mistakes[at:at] = build(providers, resolve or secret)[1]
         raise ConfigError(str(path), check.mistakes)
-    return Config(path, providers, zones, exim, addresses, keys, state, schedule)
+    return Config(path, providers, zones, exim, addresses, keys, state, schedule, disclose)
 
 
 def _yaml(text: str, path: Path, check: Checker) -> Any:

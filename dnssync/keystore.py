@@ -15,12 +15,14 @@ from pathlib import Path
 
 from dnssync.core.model import KeyPair
 from dnssync.errors import KeyFileError
-from dnssync.files import group_id, make_directory, there, user_id, write_atomically
+from dnssync.files import group_id, make_directory, remedy, sync_directory, there, user_id, write_atomically
 
 GROUP = "Debian-exim"
 USER = "dnssync"
+HOST = "host-id"  # the file with this host's name
 ALGORITHMS = ("rsa1024", "rsa2048", "rsa3072", "rsa4096", "ed25519")
 MIN_RSA = 1024  # RFC 8301: shorter ones must not be used
+_HOST = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?")
 
 
@@ -78,6 +80,55 @@ class Keystore:
             if not _NAME.fullmatch(name) or ".." in name:
                 raise KeyFileError(f"{name!r} cannot name a key's file.")
         return self.root / domain / f"{selector}.pem"
+
+    def host(self) -> str:
+        """The name of this host in selectors, as it was chosen once; "" where it was not yet. Raises `KeyFileError`."""
+        path = self.root / HOST
+        try:
+            name = path.read_text(encoding="ascii").strip()
+        except FileNotFoundError:
+            return ""
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is not ASCII"
+            raise KeyFileError(f"{path}, which holds this host's name for its keys, cannot be read: {why}.") from None
+        if not _HOST.fullmatch(name):
+            raise KeyFileError(
+                f"{path} holds {name[:40]!a}, which is no name for a host's keys. Put it right, or run: dnssync confirm host"
+            )
+        return name
+
+    def name_host(self, name: str) -> None:
+        """Choose that name: kept beside the keys, so that a backup of both belongs together."""
+        owner, group = user_id(self._user), group_id(self._group)
+        make_directory(self.root, mode=0o750, owner=owner, group=group)
+        write_atomically(self.root / HOST, f"{name}\n".encode("ascii"), mode=0o640, owner=owner, group=group)
+
+    def purge(self, key: KeyPair, disclose: Path | None = None) -> None:
+        """Delete the private half of a key whose record is gone. With `disclose` it is first put into that folder for all to read,
+        as `<domain>/<selector>.pem`: what it signed can then be denied, since anybody could have. No file is fine, another key's is not."""
+        path = self.path(key.domain, key.selector)
+        try:
+            pem = path.read_bytes()
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise KeyFileError(f"The private key {path} cannot be read: {error.strerror}.") from None
+        try:
+            public = public_half(pem, str(path))
+        except KeyFileError:
+            public = None
+        if public is not None and public[1] != key.public_key:
+            raise KeyFileError(f"{path} holds another key than {key.selector} is; it stays. See who put it there.")
+        if disclose is not None and public is not None:
+            make_directory(disclose / key.domain, mode=0o755)
+            write_atomically(disclose / key.domain / f"{key.selector}.pem", pem, mode=0o644)
+        try:
+            path.unlink()
+            sync_directory(path.parent)
+        except OSError as error:
+            raise KeyFileError(
+                f"The private key {path} cannot be deleted: {error.strerror}. {remedy(path, error)}."
+            ) from None
 
     def holds(self, domain: str, selector: str) -> bool:
         """Whether a file is there for the key; raises `KeyFileError` where that cannot be looked at."""

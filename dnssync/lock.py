@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from dnssync.core.rotation import moment
+from dnssync.core.durations import moment
 from dnssync.errors import LockedError, StateError
 from dnssync.files import remedy
 

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from dnssync import signing_map
-from dnssync.core import rotation
+from dnssync.core import selectors
 from dnssync.core.decide import Decision, Observed
 from dnssync.core.model import KeyPair
 from dnssync.core.plan import Intent
+from dnssync.core.taken_on import made_here
 from dnssync.errors import KeyFileError
 from dnssync.keystore import read_public
 from dnssync.reconcile import Line
@@ -71,7 +72,7 @@ def make_keys(work: Work) -> dict[KeyPair, Intent]:
     for number, intent in enumerate(intents, 1):
         line.progress(f"making key {number} of {len(intents)}: {intent.algorithm} for {intent.domain}")
         kind = "ed25519" if intent.algorithm == "ed25519" else "rsa"
-        name = rotation.selector(work.now, kind, rotation.host_id(work.seen.host.hostname), work.token())
+        name = selectors.selector(work.now, kind, identity(work), work.token())
         noted = state.intend_key(intent.domain, name, intent.algorithm, work.now)
         algorithm, public = line.keystore.generate(intent.domain, name, intent.algorithm)
         key = KeyPair(intent.domain, name, algorithm, public, work.now)
@@ -81,6 +82,20 @@ def make_keys(work: Work) -> dict[KeyPair, Intent]:
                         sentence=f"made {name} ({algorithm}) for {intent.domain}")  # fmt: skip
         made[key] = intent
     return made
+
+
+def identity(work: Work) -> str:
+    """This host's name in selectors, chosen and kept before the first key has it: another host that already has the first label of
+    this one's name, as DNS shows, keeps it."""
+    store = work.line.keystore
+    if name := store.host():
+        return name
+    name = selectors.host_id(work.seen.host.hostname)
+    known = {(key.domain, key.selector.lower()) for key in work.seen.keys}
+    if any(at not in known for at in made_here(work.seen.zones, name)):
+        name = f"{name}-{work.token()}"
+    store.name_host(name)
+    return name
 
 
 def _leave(work: Work, domain: str, trouble: str) -> None:

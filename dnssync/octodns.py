@@ -64,7 +64,7 @@ class _Asked:
         given = [entry for entry in state.handed_over(zone.name) if entry.provider == provider]
         if given:  # each time, all that the zone should hold is noted: the last note counts
             last = max(entry.applied_at for entry in given)
-            return [entry for entry in given if entry.applied_at == last]
+            return list({entry.place: entry for entry in given if entry.applied_at == last}.values())
         written = [entry for entry in state.ledger(zone.name) if entry.provider == provider]
         if not written:
             raise ProcessorException(f"{zone.name}: dnssync has no records for it at {provider} yet. Run `dnssync -c {self._file} apply`; or, "

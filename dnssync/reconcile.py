@@ -14,21 +14,23 @@ from dataclasses import dataclass, field, replace
 from dnssync import by_dns, signing_map
 from dnssync.by_dns import Reading
 from dnssync.config import Config, ZoneConfig
-from dnssync.core import dkim
+from dnssync.core.clock import Reading as ClockReading
+from dnssync.core.clock import Verdict, judge
 from dnssync.core.decide import Decision, Observed, ZoneView, decide
 from dnssync.core.desire import domains_of
+from dnssync.core.durations import HOUR, MARGIN
 from dnssync.core.hand_made import adopted
 from dnssync.core.host import Address, Host
-from dnssync.core.model import KeyPair, Notice, Owner, Provider, ProviderError, absolute, relative, zone_of
-from dnssync.core.ownership import Agreed, Ledger, owned, owns, shows
+from dnssync.core.model import KeyPair, Notice, Provider, ProviderError, absolute, relative, zone_of
+from dnssync.core.ownership import Agreed, Ledger, owned, shows
 from dnssync.core.pass_notices import silent, some
-from dnssync.core.rotation import SERVING, Policy, phase
-from dnssync.core.sighting import Question, Sight, sight
-from dnssync.core.taken_on import mapped
+from dnssync.core.rotation import SERVING, Policy, phase, rebased
+from dnssync.core.taken_on import made_here, mapped, strays
 from dnssync.core.zone_view import Zone
 from dnssync.errors import DnssyncError
 from dnssync.keystore import Keystore
 from dnssync.resolver import Resolver
+from dnssync.sights import sights
 from dnssync.state import LedgerEntry, State
 from dnssync.zones import Zones
 
@@ -41,7 +43,7 @@ class Line:
     """The parts of one pass.
 
     `observe_host(names, recipients)` asks exim about candidate domains and report addresses; `now` gives seconds
-    since 1970; `progress(text)` is told what is being done.
+    since 1970, `uptime()` what `clock.uptime` does (None: `now` is all there is); `progress(text)` is told what is being done.
     """
 
     config: Config
@@ -52,6 +54,7 @@ class Line:
     observe_host: Callable[[Sequence[str], Sequence[str]], Host]
     now: Callable[[], float] = time.time
     progress: Callable[[str], None] = field(default=lambda text: None)
+    uptime: Callable[[], tuple[float, str]] | None = None
 
     def observe(self, only: Sequence[str] = (), *, adopt: bool = False) -> Observed:
         """Look at everything once: exim, the keys, the zones at their providers, the authoritative servers.
@@ -61,13 +64,16 @@ class Line:
         stops no other.
         """
         now = int(self.now())
+        requests = self.state.requests(now)
+        confirmed = frozenset((request.kind, request.subject) for request in requests)
+        clock = self._clock(now, ("clock", "") in confirmed)
         keys, current = self.state.keys(), signing_map.read(self.config.exim.map)
+        if clock.jumped is not None:
+            keys = rebased(keys, Policy(), clock.jumped, now)
         self.progress("asking exim")
         host = self._host(keys, current)
         served = self._served(host)
         chosen = _chosen(self.config, served, only)
-        requests = self.state.requests(now)
-        confirmed = frozenset((request.kind, request.subject) for request in requests)
         views, readings = [], {}
         for zone in chosen:
             view, readings[zone.name] = self._view(zone, served[zone.name], adopt, confirmed)
@@ -84,17 +90,21 @@ class Line:
         )
         ours = {domain: current.get(domain, ()) for view in views if not view.problem for domain in view.domains}
         keys = (*keys, *mapped(ours, (*keys, *hand_made), now, self.keystore.public, standing))
+        keys = (
+            *keys,
+            *strays(made_here(views, self.keystore.host()), (*keys, *hand_made), now, self.keystore.public, standing),
+        )
         problems = {(key.domain, key.selector): self.keystore.problem(key) for key in keys if key.removed is None}
         serving = {(key.domain, key.selector) for key in keys if phase(key, Policy(), now) in SERVING}
         keys = (*keys, *hand_made)
         self.progress("asking the authoritative servers")
-        sights, unanswered = self.sights(keys, views)
+        looks, unanswered = sights(keys, views, now, self.resolver, self.zones)
         seen = Observed(
             now=now,
             host=host,
             zones=tuple(views),
             keys=keys,
-            sights=sights,
+            sights=looks,
             readable=frozenset((k.domain, k.selector) for k in keys if not problems.get((k.domain, k.selector))),
             map=current,
             beyond=self._beyond,
@@ -102,6 +112,10 @@ class Line:
             remembered=self._remembered(now),
             confirmed=confirmed,
             closed=self._closed(views),
+            configured=frozenset(self.config.zones),
+            clock=clock,
+            host_id=self.keystore.host(),
+            unknown=self._unknown(views, keys),
             frozen=frozenset(request.subject for request in requests if request.kind == "freeze"),
             notices=(
                 *host.notices,
@@ -120,6 +134,22 @@ class Line:
         """Observe and decide; changes nothing anywhere."""
         seen = self.observe(only, adopt=adopt)
         return seen, decide(seen)
+
+    def _clock(self, now: int, confirmed: bool) -> Verdict:
+        """Whether the clock can be trusted, beside that of the last pass."""
+        boot, boot_id = self.uptime() if self.uptime is not None else (float(now), "")
+        season = max((key.season for key in self.state.keys()), default=0)
+        return judge(self.state.clock(), ClockReading(now, boot, boot_id), max(season, HOUR + MARGIN), confirmed)
+
+    def _unknown(self, views: Sequence[ZoneView], keys: Sequence[KeyPair]) -> dict[str, tuple[str, ...]]:
+        """By zone, the keys in it that carry this host's name, and of which neither a row nor a file is known here."""
+        known = {(key.domain, key.selector.lower()) for key in keys}
+        found: dict[str, tuple[str, ...]] = {}
+        for view in views:
+            for domain, selector in made_here([view], self.keystore.host()):
+                if (domain, selector) not in known and not self.keystore.holds(domain, selector):
+                    found[view.zone] = (*found.get(view.zone, ()), f"{selector}._domainkey.{domain}")
+        return found
 
     # --- exim -------------------------------------------------------------------------------------------------------
 
@@ -264,45 +294,6 @@ class Line:
         return by_dns.read(self.resolver, zone, names)
 
     # --- DNS --------------------------------------------------------------------------------------------------------
-
-    def sights(
-        self, keys: Sequence[KeyPair], views: Sequence[ZoneView]
-    ) -> tuple[dict[tuple[str, str], Sight], dict[str, tuple[str, ...]]]:
-        """How each key's record looks: from all authoritative servers, and in the provider's own reading of the zone; and
-        for each zone whose servers do not all answer, which do not, and how.
-
-        The reading belongs to the sighting: what is not in the zone is absent, whatever a server still serves.
-        """
-        zones = {view.zone: view for view in views}
-        asked: dict[Question, KeyPair] = {}
-        for key in keys:
-            full = f"{key.selector}._domainkey.{key.domain}".lower()
-            zone = zone_of(full, zones)
-            if zone is not None and key.removed is None:
-                asked[Question(full, "TXT", zone)] = key
-        seen = {}
-        unanswered: dict[str, tuple[str, ...]] = {}
-        alive = [Question(view.zone, "SOA", view.zone) for view in views if not view.problem]
-        for question, answer in self.resolver.look([*asked, *alive]).items():
-            if not answer.known and not zones[question.zone].problem:
-                mute = [f"{r.server}: {r.note or r.rcode}" for r in answer.replies if not r.answered]
-                told = (*unanswered.get(question.zone, ()), *([answer.problem] if answer.problem else mute))
-                unanswered[question.zone] = tuple(dict.fromkeys(told))
-            if question not in asked:
-                continue
-            key = asked[question]
-            wanted = dkim.record_for(key)
-            look = sight(answer, wanted, lambda text: owns(Owner.DKIM, text), dkim.same)
-            name = relative(question.name, question.zone) or ""
-            for provider, found in zones[question.zone].found.items():
-                # Delegated keys: what the servers show behind the CNAME is what counts. `manual`: its reading is one of theirs.
-                if (name, "CNAME") in found or not self.zones.provider(provider).limits.reads:
-                    continue
-                texts = [value.text for value in found[(name, "TXT")].values] if (name, "TXT") in found else []
-                if not any(dkim.same(text, wanted) for text in texts):
-                    look = Sight.OTHER if texts else Sight.ABSENT
-            seen[(key.domain, key.selector)] = look
-        return seen, unanswered
 
     def _standing(self, domain: str, selector: str, views: Sequence[ZoneView]) -> str:
         """The text that stands in DNS for a hand-made key, "" where there is none or nobody knows."""

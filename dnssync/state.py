@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from dnssync.core.clock import Reading
 from dnssync.core.host import Address
 from dnssync.core.model import KeyPair, Owner
 from dnssync.errors import StateError
@@ -33,6 +34,7 @@ class State(Intents):
         self._host = host
         self._where = where
         self._open: sa.Connection | None = None
+        self._older: dict[str, set[str]] | None = None  # what an older state has that is only read: table → columns
         if engine is not None:
             weakref.finalize(self, engine.dispose)
 
@@ -71,6 +73,9 @@ class State(Intents):
             if version > schema.VERSION:
                 raise StateError(f"The state {self._where} was written by a newer dnssync (schema {version}, this one knows "
                                  f"{schema.VERSION}). Install that version again, or restore a state from before the upgrade.")  # fmt: skip
+            if read_only and version < schema.VERSION:
+                tables = sa.inspect(connection)
+                self._older = {name: {c["name"] for c in tables.get_columns(name)} for name in tables.get_table_names()}
             for step in range(version, schema.VERSION if not read_only else version):
                 schema.MIGRATIONS[step](connection)
                 connection.execute(
@@ -105,7 +110,10 @@ class State(Intents):
     def _select(self, table: sa.Table, make: Callable[[Any], T], *where: Any, order: Any = None) -> tuple[T, ...]:
         if self._engine is None:
             return ()
-        query = table.select().where(table.c.host == self._host, *where)
+        if self._older is not None and table.name not in self._older:
+            return ()
+        there = [column for column in table.c if self._older is None or column.name in self._older[table.name]]
+        query = table.select().with_only_columns(*there).where(table.c.host == self._host, *where)
         if order is not None:
             query = query.order_by(order)
         with self._told():
@@ -136,7 +144,9 @@ class State(Intents):
 
         names = [field.name for field in fields(KeyPair)]
         return self._select(
-            table, lambda row: KeyPair(**{name: getattr(row, name) for name in names}), order=table.c.generated
+            table,
+            lambda row: KeyPair(**{name: getattr(row, name) for name in names if name in row._fields}),
+            order=table.c.generated,
         )
 
     def save_keys(self, keys: Iterable[KeyPair]) -> None:
@@ -291,6 +301,19 @@ class State(Intents):
         names = [field.name for field in fields(ZoneRecord)]
         rows = self._select(table, lambda r: ZoneRecord(**{n: getattr(r, n) for n in names}), table.c.zone == name)
         return rows[0] if rows else None
+
+    def clock(self) -> Reading | None:
+        """The clocks as the last pass that wrote anything read them, None before the first."""
+        from dnssync.state_schema import clocks as table
+
+        rows = self._select(table, lambda row: Reading(row.wall, row.boot, row.boot_id, row.doubted))
+        return rows[0] if rows else None
+
+    def save_clock(self, reading: Reading) -> None:
+        """Note the clocks of a pass."""
+        from dnssync.state_schema import clocks as table
+
+        self._replace(table, [asdict(reading)])
 
     def save_zone(self, record: ZoneRecord) -> None:
         """Note a reading."""

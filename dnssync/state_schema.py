@@ -8,7 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 
 META = sa.MetaData()
-VERSION = 1  # of the schema; a newer one than this is refused
+VERSION = 2  # of the schema; a newer one than this is refused
+WORDS = ("called", "compromised", "recalled", "purged")  # of version 2, as are the reasons and the clocks
+REASONS = ("season_because", "overlap_because")
 
 
 def _host() -> sa.Column[Any]:
@@ -35,6 +37,8 @@ keys = sa.Table(
     sa.Column("overlap", sa.BigInteger, nullable=False),
     sa.Column("adopted", sa.Boolean, nullable=False),
     sa.Column("record", sa.Text, nullable=False),
+    *(sa.Column(name, sa.BigInteger) for name in WORDS),
+    *(sa.Column(name, sa.Text, nullable=False, server_default="") for name in REASONS),
 )  # fmt: skip
 ledger = sa.Table(
     "ledger",
@@ -106,6 +110,25 @@ intents = sa.Table(
     sa.Column("data", sa.Text, nullable=False),
     sa.Column("done", sa.Boolean, nullable=False),
 )
+clocks = sa.Table(
+    "clocks",
+    META,
+    _host(),
+    sa.Column("wall", sa.BigInteger, nullable=False),
+    sa.Column("boot", sa.Float, nullable=False),
+    sa.Column("boot_id", sa.String(64), nullable=False),
+    sa.Column("doubted", sa.BigInteger),
+)
+
+
+def _to_2(connection: sa.Connection) -> None:
+    """The life of a key to its end: what persons said of keys, why they wait, and the clocks of the last pass."""
+    for name in WORDS:
+        connection.execute(sa.text(f"ALTER TABLE keys ADD COLUMN {name} BIGINT"))
+    for name in REASONS:
+        connection.execute(sa.text(f"ALTER TABLE keys ADD COLUMN {name} TEXT NOT NULL DEFAULT ''"))
+    clocks.create(connection)
+
 
 # From version N to N + 1; each takes a connection and leaves the tables of the next version. Forward only.
-MIGRATIONS: dict[int, Callable[[sa.Connection], None]] = {}
+MIGRATIONS: dict[int, Callable[[sa.Connection], None]] = {1: _to_2}

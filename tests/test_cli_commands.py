@@ -114,7 +114,7 @@ class TestStatusAndHistory:
         """status tells what each key waits for, history what was done and why."""
         wanted = [
             "to be seen",
-            "a second look, from 2026-11-24",
+            "a second look at all name servers, from 2026-11-24",
             "ready at 2026-11-24",
             "looks whether exim signs",
             "has served at 2027",
@@ -124,7 +124,12 @@ class TestStatusAndHistory:
             assert scene.run("status") == 0
             assert want in told(scene), want
             scene.now += 5000
-        assert {row["phase"] for row in data(scene, "status")["keys"]} == {"active"}
+        assert sorted(row["phase"] for row in data(scene, "status")["keys"]) == [
+            "active",
+            "active",
+            "generated",
+            "generated",
+        ]
         assert scene.run("history") == 0
         assert "made 20261124r" in told(scene) and f"exim signs {DOMAIN} with" in told(scene)
         events = data(scene, "history", "-n", "3")
@@ -154,11 +159,11 @@ class TestStatusAndHistory:
         lost = next(scene.stage.keys.rglob("*.pem"))
         lost.unlink()
         assert "key_unusable" in {notice["reason"] for notice in data(scene, "plan")["notices"]}
-        for _ in range(6):
+        for _ in range(9):
             assert scene.run("apply", "--yes") == 0
             scene.now += 5000
         phases = {row["key"]["selector"]: row["phase"] for row in data(scene, "status")["keys"]}
-        assert phases.pop(lost.stem) == "retired" and set(phases.values()) == {"active"}
+        assert phases.pop(lost.stem) == "retired" and sorted(phases.values()) == ["active", "active", "ready", "ready"]
         assert scene.run("status") == 0 and lost.name not in told(scene)
         assert "key_unusable" not in {notice["reason"] for notice in data(scene, "plan")["notices"]}
 
@@ -293,5 +298,9 @@ class TestManual:
             assert scene.run("plan") in (0, 2)
             assert scene.run("apply", "--yes") == 0
             scene.now += 5000
+        more = re.findall(r"by hand: add: (.*)", scene.told.getvalue())  # two keys that shall stand by
+        assert len(more) == 2 and not {*more} & {*lines}
+        scene.stage.zone_file.write_text(stage.ZONE + "".join(f"{line}\n" for line in [*lines, *more]))
+        assert scene.run("apply", "--yes") == 0
         assert scene.run("plan") == 0, told(scene)
         assert scene.run("status") == 0 and told(scene).count(" active ") == 2

@@ -47,7 +47,7 @@ def scene(open_folder: Path) -> Iterator[Scene]:
 def shown(scene: Scene, *args: str) -> list[str]:
     """The lines of a command on a terminal of 80 columns."""
     screen = Screen()
-    context = Context(now=lambda: scene.now, environ={"COLUMNS": "80"}, stdin=io.StringIO(), stdout=screen, stderr=io.StringIO(),
+    context = Context(now=lambda: scene.now, environ={"COLUMNS": "80"}, stdin=io.StringIO(), stdout=screen, stderr=io.StringIO(), disciplined=lambda: None,
                       make_line=scene.line)  # fmt: skip
     run(["-c", str(scene.stage.config), *args], context)
     return screen.lines

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
 
 from dnssync.core.model import KeyPair
-from dnssync.errors import KeyFileError
+from dnssync.errors import DnssyncError, KeyFileError
 from dnssync.files import WriteError
 from dnssync.keystore import Keystore, public_half, read_public
 
@@ -177,3 +177,52 @@ dirjDCNMWiFhAiEAzmQGX0PYR8FGR4vMtFGS1peT1HaU0fX0FGK5Ou1+PkUCIE8S
 EnZJdJMgTG47JZ9RzzYzWQ3L9hDPbOADpl5Dzc/6
 -----END RSA PRIVATE KEY-----
 """
+
+
+class TestHostName:
+    def test_chosen_once(self, tmp_path: Path) -> None:
+        """It is kept beside the keys, and read back; nothing is there before."""
+        store = Keystore(tmp_path / "keys")
+        assert store.host() == ""
+        store.name_host("mx1-abcd")
+        assert store.host() == "mx1-abcd" and (tmp_path / "keys/host-id").read_text() == "mx1-abcd\n"
+
+    @pytest.mark.parametrize("content", [b"two words\n", b"", b"-x", b"gr\xc3\xbcn", b"x" * 60, b"a.b"])
+    def test_what_is_no_name(self, tmp_path: Path, content: bytes) -> None:
+        """A damaged file is an error that names it, and never a new name by chance."""
+        (tmp_path / "host-id").write_bytes(content)
+        with pytest.raises(KeyFileError, match="host-id"):
+            Keystore(tmp_path).host()
+
+
+class TestPurge:
+    def test_gone(self, tmp_path: Path) -> None:
+        """The file is deleted, and once more does no harm."""
+        store = Keystore(tmp_path)
+        key = KeyPair("example.org", "s1", *store.generate("example.org", "s1", "ed25519"), 1)
+        store.purge(key)
+        store.purge(key)
+        assert not store.holds("example.org", "s1") and list((tmp_path / "example.org").iterdir()) == []
+
+    def test_disclosed_first(self, tmp_path: Path) -> None:
+        """With a folder to disclose it in, it stands there for all to read before it is deleted; where it cannot, it stays."""
+        store, web = Keystore(tmp_path / "keys"), tmp_path / "web"
+        key = KeyPair("example.org", "s1", *store.generate("example.org", "s1", "ed25519"), 1)
+        pem = store.path("example.org", "s1").read_bytes()
+        (tmp_path / "file").write_text("")
+        with pytest.raises(DnssyncError, match="could not be written"):
+            store.purge(key, tmp_path / "file" / "below")
+        assert store.holds("example.org", "s1")
+        store.purge(key, web)
+        shown = web / "example.org/s1.pem"
+        assert (
+            shown.read_bytes() == pem and shown.stat().st_mode & 0o777 == 0o644 and not store.holds("example.org", "s1")
+        )
+
+    def test_another_key(self, tmp_path: Path) -> None:
+        """A file that holds another key than the one that is to go stays."""
+        store = Keystore(tmp_path)
+        algorithm, _ = store.generate("example.org", "s1", "ed25519")
+        with pytest.raises(KeyFileError, match=r"s1\.pem holds another key"):
+            store.purge(KeyPair("example.org", "s1", algorithm, "AAAA", 1), tmp_path / "web")
+        assert store.holds("example.org", "s1") and not (tmp_path / "web").exists()

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from dnssync.core.clock import Reading
 from dnssync.core.host import Address
 from dnssync.core.model import KeyPair, Owner
 from dnssync.errors import StateError
@@ -237,3 +238,46 @@ class TestTrouble:
         with pytest.raises(StateError) as caught:
             State.open("postgresql+psycopg://dnssync:geheim@127.0.0.1:1/x")
         assert "geheim" not in str(caught.value)
+
+
+V1_KEYS = (
+    "create table keys (host varchar(255) not null, domain varchar(255) not null, selector varchar(255) not null, algorithm varchar(16) not null, "
+    "public_key text not null, generated bigint not null, seen bigint, published bigint, activated bigint, retired bigint, revoked bigint, "
+    "removed bigint, season bigint not null, overlap bigint not null, adopted boolean not null, record text not null, "
+    "primary key (host, domain, selector))"
+)
+
+
+class TestOlderSchema:
+    @pytest.fixture
+    def old(self, url: str) -> str:
+        """A state as the first version left it, with one key in it."""
+        State.open(url).save_keys([KEY])
+        with sa.create_engine(url, poolclass=sa.NullPool).begin() as database:
+            for statement in (
+                "drop table clocks", "drop table keys", V1_KEYS, "update meta set value = '1' where name = 'schema'",
+                "insert into keys values ('localhost', 'example.org', 's1', 'rsa2048', 'AAAA', 1, 2, 3, 4, null, null, null, 5, 6, false, '')",
+            ):  # fmt: skip
+                database.execute(sa.text(statement))
+        return url
+
+    def test_read_as_it_is(self, old: str) -> None:
+        """Who only reads changes nothing, and what that version did not know reads as nothing."""
+        state = State.open(old, read_only=True)
+        want = KeyPair("example.org", "s1", "rsa2048", "AAAA", 1, 2, 3, 4, season=5, overlap=6)
+        assert state.keys() == (want,) and state.clock() is None
+        with sa.create_engine(old, poolclass=sa.NullPool).connect() as database:
+            assert database.execute(sa.text("select value from meta where name = 'schema'")).scalar() == "1"
+
+    def test_carried_over(self, old: str) -> None:
+        """The first who writes brings it up to date; nothing is lost, and everything new can be kept."""
+        state = State.open(old)
+        [key] = state.keys()
+        assert key == KeyPair("example.org", "s1", "rsa2048", "AAAA", 1, 2, 3, 4, season=5, overlap=6)
+        full = replace(key, called=7, compromised=8, recalled=9, purged=10, season_because="a", overlap_because="b")
+        state.save_keys([full])
+        reading = Reading(1, 2.5, "boot", 3)
+        state.save_clock(replace(reading, doubted=None))
+        state.save_clock(reading)
+        again = State.open(old, read_only=True)
+        assert again.keys() == (full,) and again.clock() == reading

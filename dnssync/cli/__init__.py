@@ -23,6 +23,7 @@ COMMANDS = {
     "plan": "show what would change in DNS; changes nothing",
     "apply": "show it, ask, and put DNS right",
     "status": "the keys, what each waits for, and the last pass of each zone",
+    "rotate": "let another key take over now; in an emergency, at any price",
     "history": "what was changed, when, and why",
     "confirm": "settle a doubt that a notice named",
     "freeze": "let a domain's records be as they are for a while",

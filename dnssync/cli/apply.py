@@ -12,9 +12,10 @@ from dnssync.cli import render
 from dnssync.cli.context import Context, chosen, json_option
 from dnssync.cli.plan import as_data, plan_digest
 from dnssync.core.decide import Decision
+from dnssync.core.durations import moment
 from dnssync.core.model import KeyPair, Phase, zone_of
 from dnssync.core.plan import digest, from_json
-from dnssync.core.rotation import Policy, moment
+from dnssync.core.rotation import Policy, phase
 from dnssync.core.sighting import Sight
 from dnssync.errors import DnssyncError, RefusedError
 from dnssync.new_keys import held, make_map, recover
@@ -119,7 +120,7 @@ def _pass(context: Context, line: Line, only: tuple[str, ...], adopt: bool, agre
                            "written; look at the plan above, and apply again.")  # fmt: skip
     report = carry_out(line, seen, got)
     context.progress("")
-    _tell(context, report)
+    tell(context, report)
     return report
 
 
@@ -164,7 +165,7 @@ def _wait(context: Context, line: Line, only: tuple[str, ...], report: Report) -
             trouble = "\n".join([*report.decision.failed.values(), *(o.error for o in report.outcomes if o.error)])
         context.progress("")
         if not trouble:
-            _tell(context, report)
+            tell(context, report)
         elif trouble != before:
             for failure in trouble.split("\n"):
                 context.say(f"failed: {failure}", "red")
@@ -173,10 +174,16 @@ def _wait(context: Context, line: Line, only: tuple[str, ...], report: Report) -
 
 
 def _awaited(line: Line, report: Report) -> list[Row]:
-    """The keys that can come to sign: those of the zones that were looked at and not refused."""
+    """The keys that can come to sign now: those of the zones that were looked at and not refused; a standby stands by."""
     zones = {plan.plan.zone for plan in report.decision.zones} | set(report.decision.failed)
     zones -= {outcome.zone for outcome in report.outcomes if outcome.refusals}
-    return [row for row in waiting(report.decision) if zone_of(row[0].domain, line.config.zones) in zones]
+    steps, now = report.decision.steps, report.decision.now
+
+    def signed(key: KeyPair) -> bool:
+        return any(phase(k, Policy(), now) is Phase.ACTIVE for k in steps[(key.domain, key.kind)].keys)
+
+    rows = [row for row in waiting(report.decision) if not signed(row[0])]
+    return [row for row in rows if zone_of(row[0].domain, line.config.zones) in zones]
 
 
 def _end(rows: list[Row], now: int) -> int:
@@ -202,7 +209,10 @@ def _moved(line: Line, told: Told, got: Decision) -> bool:
         if plan.plan.zone in refused:
             moved = not known >= {refusal.reason for refusal in plan.refusals}
         else:
-            moved = not plan.plan.empty and (bool(plan.plan.intents) or at not in hand or not known >= {*hand[at]})
+            rest = [
+                change for change in plan.plan.changes if not change.name.startswith("<new ")
+            ]  # a standby is no surprise
+            moved = bool(rest) and (at not in hand or not known >= {*hand[at]})
         if moved:
             return True
     return False
@@ -219,7 +229,7 @@ def _show(context: Context, got: Decision) -> None:
     render.show(context, render.decision(got, render.width(context), hinted=context.hinted))
 
 
-def _tell(context: Context, report: Report) -> None:
+def tell(context: Context, report: Report) -> None:
     """What was done, what the authoritative servers show, and what is pending until when."""
     if context.json:
         return

@@ -20,6 +20,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from dnssync import clock
 from dnssync.cli.streams import shown
 from dnssync.errors import ConfigError, DnssyncError
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from dnssync.config import Config
     from dnssync.reconcile import Line
 
-HINT = re.compile(r"\bdnssync (?=(?:plan|apply|status|history|confirm|freeze|release|exim|init)\b)")
+HINT = re.compile(r"\bdnssync (?=(?:plan|apply|status|rotate|history|confirm|freeze|release|exim|init)\b)")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -46,6 +47,7 @@ class Context:
     stdin: IO[str] = field(default_factory=lambda: sys.stdin)
     stdout: IO[str] = field(default_factory=lambda: sys.stdout)
     stderr: IO[str] = field(default_factory=lambda: sys.stderr)
+    disciplined: Callable[[], bool | None] = clock.disciplined
     make_line: Callable[..., Line] | None = None  # another assembly of the parts (`demo`)
     _config: Config | None = None
 

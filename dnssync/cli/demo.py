@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from dnssync.cli.context import Context, json_option
-from dnssync.core.rotation import duration
+from dnssync.core.durations import duration
 from dnssync.core.sighting import Question
 from dnssync.demo import sample, stage
 from dnssync.demo.nameserver import NameServer

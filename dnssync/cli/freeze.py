@@ -8,8 +8,8 @@ import click
 
 from dnssync.cli.context import Context, chosen, json_option
 from dnssync.config_check import duration
+from dnssync.core.durations import moment
 from dnssync.core.model import zone_of
-from dnssync.core.rotation import moment
 from dnssync.errors import DnssyncError
 from dnssync.reconcile import Line, no_domain
 

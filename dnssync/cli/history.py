@@ -8,8 +8,8 @@ import click
 
 from dnssync.cli import render
 from dnssync.cli.context import Context, chosen, json_option, spelled
+from dnssync.core.durations import moment
 from dnssync.core.model import relative
-from dnssync.core.rotation import moment
 from dnssync.state import Event, State
 
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import click
 
 from dnssync import signing_map
-from dnssync.cli import render
+from dnssync.cli import render, timeline
 from dnssync.cli.context import Context, chosen, json_option
+from dnssync.core.durations import DAY, moment
 from dnssync.core.model import KeyPair, Phase, zone_of
-from dnssync.core.rotation import SERVING, Policy, due, moment, phase
+from dnssync.core.rotation import SERVING, Policy, phase
 from dnssync.keystore import Keystore
 from dnssync.state import State, ZoneRecord
+
+RECENT = 30 * DAY
+STYLES = {Phase.ACTIVE: "green", Phase.READY: "cyan", Phase.REMOVED: "dim"}
 
 
 @click.command(name="status")
@@ -29,6 +34,7 @@ def command(context: Context, domains: tuple[str, ...]) -> int:
     state = State.open(context.config.state, host=platform.node(), read_only=True)
     lines = signing_map.read(context.config.exim.map)
     now = int(context.now())
+    view = _View(context, now)
     born = sorted(state.keys(), key=lambda key: (key.domain, key.generated, key.selector))
     keys = [key for key in born if not only or _wanted(key.domain, only, context)]
     zones = [zone for zone in context.config.zones if not only or any(zone_of(name, [zone]) for name in only)]
@@ -36,25 +42,44 @@ def command(context: Context, domains: tuple[str, ...]) -> int:
     unusable = {
         (k.domain, k.selector): told
         for k in keys
-        if phase(k, Policy(), now) in SERVING and (told := Keystore(context.config.keys).problem(k))
+        if view.phase(k) in SERVING and (told := Keystore(context.config.keys).problem(k))
     }
-    troubled: list[object] = [*unusable]
+    doubts = _doubts(state)
+    troubled: list[object] = [*unusable, *doubts[:1]]
     troubled += [zone for zone, record in records.items() if record is not None and not _good(record)]
     if context.json:
         context.emit(
             {
                 "keys": [
-                    {"key": key, "phase": phase(key, Policy(), now), "next": _next(key, now, lines)} for key in keys
+                    {
+                        "key": key,
+                        "phase": view.phase(key),
+                        "next": view.next(key, lines)[0],
+                        "at": view.next(key, lines)[1],
+                        "life": [
+                            {"from": a, "until": b, "phase": p}
+                            for a, b, p in timeline.spans(key, view.policy(key.domain), now)
+                        ],
+                    }
+                    for key in keys
                 ],
                 "zones": records,
                 "map": lines,
                 "requests": state.requests(now),
+                "clock": state.clock(),
+                "notes": [*doubts, *_undisciplined(context)],
                 "exit": 1 if troubled else 0,
             }
         )
         return 1 if troubled else 0
     width = render.width(context)
-    render.show(context, _keys(keys, now, lines, width))
+    standing = [key for key in keys if key.removed is None or key.removed > now - RECENT]
+    render.show(context, _keys(standing, view, lines, width))
+    if len(standing) < len(keys):
+        context.say(
+            f"{render.count(len(keys) - len(standing), 'key')} more, gone for over a month: see `dnssync history`.",
+            "dim",
+        )
     for told in unusable.values():
         context.say(told, "red")
     if not keys:
@@ -64,24 +89,77 @@ def command(context: Context, domains: tuple[str, ...]) -> int:
     for request in state.requests(now):
         until = f"until {moment(request.until)}" if request.until else "for good"
         context.say(f"{request.kind} {request.subject} ({until})", "cyan")
+    for told in doubts:
+        context.say(told, "red")
+    for told in _undisciplined(context):
+        context.say(told, "yellow")
     return 1 if troubled else 0
+
+
+@dataclass(frozen=True)
+class _View:
+    """Keys as the configuration has them now: its lifetimes, and whether bars are drawn."""
+
+    context: Context
+    now: int
+
+    @property
+    def drawn(self) -> bool:
+        """Bars are for people at a terminal."""
+        return self.context.terminal
+
+    def policy(self, domain: str) -> Policy:
+        """The durations of a domain's keys."""
+        zone = zone_of(domain, self.context.config.zones)
+        return Policy(lifetime=self.context.config.zones[zone].policy.dkim.lifetime) if zone else Policy()
+
+    def phase(self, key: KeyPair) -> Phase:
+        """Where it stands now."""
+        return phase(key, self.policy(key.domain), self.now)
+
+    def next(self, key: KeyPair, lines: Mapping[str, tuple[str, ...]]) -> tuple[str, int | None]:
+        """What happens to it next."""
+        return timeline.next_step(key, self.policy(key.domain), self.now, key.selector in lines.get(key.domain, ()))
+
+
+def _doubts(state: State) -> list[str]:
+    """What the last pass doubts of the clock."""
+    kept = state.clock()
+    if kept is None or kept.doubted is None:
+        return []
+    return [f"This host's clock jumped at {moment(kept.doubted)}: no key is retired, revoked or deleted until it has been steady for a "
+            "while. If it is right now: dnssync confirm clock"]  # fmt: skip
+
+
+def _undisciplined(context: Context) -> list[str]:
+    """A clock that nothing keeps right: no fault, but waits are measured by it."""
+    if context.disciplined() is not False:
+        return []
+    return ["Nothing keeps this host's clock right (NTP). On a virtual machine that may be its host's business; where it is not, install "
+            "systemd-timesyncd or chrony."]  # fmt: skip
 
 
 def _wanted(domain: str, only: tuple[str, ...], context: Context) -> bool:
     return domain in only or zone_of(domain, context.config.zones) in only
 
 
-def _keys(keys: Sequence[KeyPair], now: int, lines: dict[str, tuple[str, ...]], width: int) -> list[render.Line]:
-    """A block for each domain, its keys in columns, and under each key what it waits for."""
-    rows = [(k.selector, k.algorithm, phase(k, Policy(), now).value, f"since {_since(k)}") for k in keys]
+def _keys(keys: Sequence[KeyPair], view: _View, lines: Mapping[str, tuple[str, ...]], width: int) -> list[render.Line]:
+    """A block for each domain, its keys in columns, under each key what it waits for, and on a terminal its life as a bar."""
     told: list[render.Line] = []
-    domain = None
-    for key, (line, style) in zip(keys, render.columns(rows), strict=True):
-        if key.domain != domain:
-            domain = key.domain
-            told.append((domain, "bold"))
-        told.append(("  " + line, style))
-        told += render.wrapped("    ", _next(key, now, lines), "", width)
+    rows = [(k.selector, k.algorithm, view.phase(k).value, f"since {_since(k)}") for k in keys]
+    laid = dict(zip(keys, (line for line, _ in render.columns(rows)), strict=True)) if rows else {}
+    for domain in dict.fromkeys(key.domain for key in keys):
+        told.append((domain, "bold"))
+        mine = [key for key in keys if key.domain == domain]
+        lived = view.drawn and any(key.activated for key in mine)  # before that, the words say it all
+        drawn = timeline.bars(mine, view.policy(domain), view.now, width - 4) if lived else []
+        for number, key in enumerate(mine):
+            told.append(("  " + laid[key], STYLES.get(view.phase(key), "")))
+            told += render.wrapped("    ", view.next(key, lines)[0], "", width)
+            if drawn:
+                told.append(("    " + drawn[number], "dim"))
+    if view.drawn and any(key.activated for key in keys):
+        told += render.wrapped("", timeline.LEGEND, "dim", width)
     return told
 
 
@@ -106,26 +184,5 @@ def _good(record: ZoneRecord | None) -> bool:
 
 
 def _since(key: KeyPair) -> str:
-    return moment(key.activated or key.published or key.seen or key.generated)
-
-
-def _next(key: KeyPair, now: int, lines: dict[str, tuple[str, ...]]) -> str:
-    """What happens next, from the stamps alone."""
-    at = phase(key, Policy(), now)
-    named = key.selector in lines.get(key.domain, ())
-    if at is Phase.GENERATED and key.seen is None:
-        return "to be seen on all name servers"
-    if at is Phase.GENERATED:
-        return f"a second look, from {moment((key.seen or 0) + Policy().gap)}"
-    if at is Phase.PUBLISHED:
-        return f"ready at {moment((key.published or 0) + key.season)}"
-    if at is Phase.READY:
-        return (
-            "exim's map names it; the next pass looks whether exim signs with it"
-            if named
-            else "the next pass names it to exim"
-        )
-    if at is Phase.ACTIVE:
-        served = due(key, Policy())
-        return f"has served at {moment(served)}" if served and not key.adopted else "signs"
-    return "–"
+    stamps = (key.removed, key.revoked, key.retired, key.activated, key.published, key.seen, key.generated)
+    return moment(next(at for at in stamps if at is not None))

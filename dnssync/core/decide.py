@@ -8,23 +8,23 @@ decides again after new keys have been made.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from dnssync.core import rotation
 from dnssync.core.carried import not_carried
-from dnssync.core.desire import desire, signs
-from dnssync.core.guard import SIGNING, Case, judge, notices, refusals
-from dnssync.core.host import Address, Host, MailDomain
-from dnssync.core.model import Claim, KeyPair, Limits, Notice, Refusal, RRset, Step
+from dnssync.core.clock import SURE, Verdict
+from dnssync.core.desire import desire
+from dnssync.core.guard import Case, judge, notices, refusals
+from dnssync.core.host import Address, Host
+from dnssync.core.key_sets import fallen_back, left, lines_of, placeholder, policy_of, steps_of
+from dnssync.core.model import Claim, KeyPair, Limits, Notice, Refusal, RRset, Step, zone_of
 from dnssync.core.ownership import Agreed, Ledger
-from dnssync.core.pass_notices import frozen, living, short_keys, shut, switched, unusable
+from dnssync.core.pass_notices import frozen, living, short_keys, shut, switched, unknown_keys, unusable
 from dnssync.core.plan import Intent, Plan, diff, overlay
 from dnssync.core.policy import MailPolicy
 from dnssync.core.sighting import Sight
 from dnssync.core.wish import Wish
 from dnssync.core.zone_view import Dns, Zone, dns_of
-
-RSA_MIN_TXT = 410  # octets of text that `v=DKIM1; k=rsa; p=` and a 2048-bit key take
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,8 @@ class ZoneView:
 class Observed:
     """Everything one pass has seen. `sights` and `readable` speak of keys by (domain, selector); `map` is exim's
     signing map as it is; `beyond` answers for names outside the zones that were read; `closed` says, by domain,
-    why exim could not open a key that were made for it."""
+    why exim could not open a key that were made for it; `configured` names all zones, looked at or not; `host_id`
+    is this host's name in selectors, "" = none yet; `unknown` are by zone names in it that carry it and are no keys that we know."""
 
     now: int
     host: Host
@@ -66,6 +67,10 @@ class Observed:
     confirmed: frozenset[tuple[str, str]] = frozenset()
     frozen: frozenset[str] = frozenset()
     closed: Mapping[str, str] = field(default_factory=dict)
+    configured: frozenset[str] = frozenset()
+    clock: Verdict = SURE
+    host_id: str = ""
+    unknown: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     notices: tuple[Notice, ...] = ()
 
 
@@ -94,8 +99,8 @@ class ZonePlan:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What this pass does. `keys` carry their new stamps; `map_after` is the whole signing map; `failed` the zones that
-    could not be read, with a sentence each; `steps` by (domain, kind)."""
+    """What this pass does. `keys` carry their new stamps; `map_after` is the whole signing map, `map_held` what it says of a
+    domain whose zone gets nothing; `failed` the zones that could not be read, with a sentence each; `steps` by (domain, kind)."""
 
     now: int
     zones: tuple[ZonePlan, ...]
@@ -105,6 +110,7 @@ class Decision:
     map_before: Mapping[str, tuple[str, ...]]
     map_after: Mapping[str, tuple[str, ...]]
     notices: tuple[Notice, ...]
+    map_held: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def changes(self) -> bool:
@@ -124,29 +130,25 @@ class Decision:
 
 def decide(seen: Observed) -> Decision:
     """One pass, decided. Refused and failed zones keep their lines in exim's map, frozen domains what still signs of theirs."""
-    steps: dict[tuple[str, str], Step] = {}
-    stepped: dict[tuple[str, str], KeyPair] = {(key.domain, key.selector): key for key in seen.keys}
+    steps = steps_of(seen)
+    stepped = {(key.domain, key.selector): key for key in seen.keys}
     intents: dict[str, tuple[Intent, ...]] = {}
-    views = {domain: view for view in seen.zones for domain in view.domains}
-    for domain in sorted({*views, *(key.domain for key in seen.keys)}):
-        for kind in ("rsa", "ed25519"):
-            step = _advance(seen, views.get(domain), domain, kind)
-            if step is None:
-                continue
-            steps[(domain, kind)] = step
-            stepped.update({(key.domain, key.selector): key for key in step.keys})
-            intents[domain] = (*intents.get(domain, ()), *(Intent(domain, algorithm) for algorithm in step.generate))
+    for (domain, _), step in steps.items():
+        stepped.update({(key.domain, key.selector): key for key in step.keys})
+        intents[domain] = (*intents.get(domain, ()), *(Intent(domain, algorithm) for algorithm in step.generate))
     keys = tuple(stepped.values())
-    lines = {
-        domain: _fallen_back(seen, domain, steps) if domain in seen.frozen else _line(seen, domain, steps)
-        for domain in {domain for domain, _ in steps}
-    }
+    views = {domain: view for view in seen.zones for domain in view.domains}
+    lines = lines_of(seen, steps)
     plans = [plan for view in seen.zones if not view.problem for plan in _zone(seen, view, keys, intents, lines)]
     held = {p.plan.zone for p in plans if p.refusals} | {view.zone for view in seen.zones if view.problem}
-    after = dict(seen.map)
+    standing = {domain: selectors for domain, selectors in seen.map.items() if domain not in left(seen)}
+    fallback = {domain: fallen_back(seen, domain, steps) or selectors for domain, selectors in standing.items()}
+    after = dict(standing)
     for domain, selectors in lines.items():
         view = views.get(domain)
-        if selectors and not (view is not None and view.zone in held):
+        if view is not None and view.zone in held:
+            selectors = fallback.get(domain, ())
+        if selectors and domain not in left(seen):
             after[domain] = selectors
     return Decision(
         now=seen.now,
@@ -156,98 +158,28 @@ def decide(seen: Observed) -> Decision:
         steps=steps,
         map_before=dict(seen.map),
         map_after=after,
-        notices=(*seen.notices, *unusable(seen), *switched(seen, lines), *frozen(seen), *shut(seen), *living(seen)),
+        map_held=fallback,
+        notices=(
+            *seen.notices,
+            *seen.clock.notices,
+            *unusable(seen),
+            *switched(seen, lines),
+            *frozen(seen),
+            *shut(seen),
+            *living(seen),
+        ),
     )
-
-
-def _line(seen: Observed, domain: str, steps: Mapping[tuple[str, str], Step]) -> tuple[str, ...]:
-    """The domain's line in exim's map: what its key sets say. A set that says nothing, since DNS was silent, keeps the
-    selector that stands there, as long as that key is seasoned and can be used."""
-    line: list[str] = []
-    for kind in ("rsa", "ed25519"):
-        step = steps.get((domain, kind))
-        if step is None:
-            continue
-        kept = [
-            key.selector
-            for key in step.keys
-            if key.selector in seen.map.get(domain, ())
-            and (domain, key.selector) in seen.readable
-            and rotation.phase(key, rotation.Policy(), seen.now) in SIGNING
-        ]
-        line.extend(step.sign or kept)
-    return tuple(line)
-
-
-def _fallen_back(seen: Observed, domain: str, steps: Mapping[tuple[str, str], Step]) -> tuple[str, ...]:
-    """A frozen domain's line: what stands there, but for a key that exim can no longer sign with. In its place comes the
-    one that its set falls back to, if receivers can verify that today; nothing else is begun."""
-    line: list[str] = []
-    for selector in seen.map.get(domain, ()):
-        mine = [step for (name, _), step in steps.items() if name == domain]
-        step = next((step for step in mine if any(key.selector == selector for key in step.keys)), None)
-        if step is None or (domain, selector) in seen.readable:
-            line.append(selector)
-        else:  # whatever a step signs with is readable and seasoned; an active key may have lost its record
-            line.extend(name for name in step.sign if seen.sights.get((domain, name)) is Sight.VISIBLE)
-    return tuple(dict.fromkeys(line))
-
-
-# --- keys -------------------------------------------------------------------------------------------------------
-
-
-def algorithms(view: ZoneView) -> tuple[str, ...]:
-    """The key sets of a zone's domains: those of the policy, RSA no longer than the provider can hold."""
-    return tuple(
-        "rsa1024" if name.startswith("rsa") and view.limits.txt < RSA_MIN_TXT else name
-        for name in view.policy.dkim.algorithms
-    )
-
-
-def _advance(seen: Observed, view: ZoneView | None, domain: str, kind: str) -> Step | None:
-    """The step of one key set; None where the domain has no keys of that kind and needs none."""
-    mine = tuple(key for key in seen.keys if key.domain == domain and key.kind == kind)
-    mail = seen.host.domain(domain) or MailDomain(domain, local=False)
-    wanted = () if view is None or view.policy.parked or domain in seen.frozen or view.problem else algorithms(view)
-    algorithm = next((name for name in wanted if ("ed25519" if name == "ed25519" else "rsa") == kind), "")
-    if not mine and not (algorithm and signs(mail)):
-        return None
-    season, _ = rotation.season(view.negative_ttl if view else None, None)
-    expires = max((t.expires for t in mail.transports if t.expires is not None), default=None)
-    overlap, _ = rotation.overlap(expires, mail.retry_cutoff, view.policy.ttl if view else 3600)
-    observation = rotation.Observation(
-        sights={k.selector: seen.sights[(domain, k.selector)] for k in mine if (domain, k.selector) in seen.sights},
-        signing=signing(mail),
-        readable=frozenset(selector for name, selector in seen.readable if name == domain),
-        season=season,
-        overlap=overlap,
-    )
-    policy = rotation.Policy(lifetime=view.policy.dkim.lifetime) if view else rotation.Policy()
-    kind_made = algorithm or (mine[0].algorithm if mine else "")
-    step = rotation.advance(
-        mine, policy, seen.now, observation, algorithm="" if domain in {*seen.closed, *seen.frozen} else kind_made
-    )
-    return step if algorithm and signs(mail) else replace(step, generate=())
-
-
-def signing(mail: MailDomain) -> frozenset[str] | None:
-    """The selectors that exim signs the domain's mail with now; None where the probe could not tell."""
-    if any(transport.problem for transport in mail.transports):
-        return None
-    return frozenset(
-        signer.selector
-        for transport in mail.transports
-        for signer in transport.signers
-        if signer.domain == mail.name and not signer.problem
-    )
-
-
-def placeholder(intent: Intent, now: int) -> KeyPair:
-    """The key of an intent, as a plan prints it before it exists."""
-    return KeyPair(intent.domain, intent.placeholder, intent.algorithm, intent.placeholder, now)
 
 
 # --- zones ------------------------------------------------------------------------------------------------------
+
+
+def _past(seen: Observed, view: ZoneView, key: KeyPair, policy: rotation.Policy) -> bool:
+    """Whether a key of a domain that is no mail domain any more has come to its end: its record is revoked and goes all the same."""
+    if key.domain in seen.frozen or any(key.domain in other.domains for other in seen.zones):
+        return False
+    zone = zone_of(key.domain, seen.configured or {other.zone for other in seen.zones})
+    return zone == view.zone and rotation.phase(key, policy, seen.now) in rotation.PAST
 
 
 def _zone(
@@ -259,11 +191,15 @@ def _zone(
 ) -> list[ZonePlan]:
     """The plan of one zone at each of its providers."""
     domains = tuple(domain for domain in view.domains if domain not in seen.frozen)
-    mine = tuple(key for key in keys if key.domain in domains)
-    policy = rotation.Policy(lifetime=view.policy.dkim.lifetime)
+    policy = policy_of(view)
+    mine = tuple(key for key in keys if key.domain in domains or _past(seen, view, key, policy))
     new = tuple(intent for domain in domains for intent in intents.get(domain, ()))
-    published = (*rotation.published_keys(mine, policy, seen.now), *(placeholder(intent, seen.now) for intent in new))
-    held = (key for key in keys if key.domain in view.domains)
+
+    def named(key: KeyPair) -> bool:
+        return key.selector in (*seen.map.get(key.domain, ()), *lines.get(key.domain, ()))
+
+    claimed = rotation.claimed_keys(mine, policy, seen.now, seen.clock.trusted, named)
+    held = (key for key in keys if key.domain in view.domains or key in mine)
     phases = {(key.domain, key.selector): rotation.phase(key, policy, seen.now) for key in held}
     others = {other.zone: found for other in seen.zones for found in list(other.found.values())[:1]}
     partial = frozenset(other.zone for other in seen.zones if not (other.limits.reads and other.limits.complete))
@@ -277,7 +213,8 @@ def _zone(
                 domains=domains,
                 host=seen.host,
                 found=found,
-                published=published,
+                keys=(*claimed, *(placeholder(intent, seen.now) for intent in new)),
+                phases=phases,
                 ledger=ledger,
                 limits=view.limits,
                 dns=dns_of({**others, view.zone: found}, seen.beyond, partial),
@@ -285,6 +222,8 @@ def _zone(
                 remembered=seen.remembered,
                 confirmed=seen.confirmed,
                 frozen=seen.frozen,
+                host_id=seen.host_id,
+                leaving=frozenset(k.domain for k in keys) - {k.domain for k in keys if k.retired is None},
             )
         )
         wanted = overlay(found.values(), wanted_now.claims, ledger)
@@ -323,7 +262,9 @@ def _zone(
                         (*view.limits.notices, *wanted_now.notices, *short_keys(view, new), *notices(findings))
                     )
                 ),
-                refusals=tuple(dict.fromkeys((*wanted_now.refusals, *unsafe, *refusals(findings)))),
+                refusals=tuple(
+                    dict.fromkeys((*unknown_keys(seen, view), *wanted_now.refusals, *unsafe, *refusals(findings)))
+                ),
             )
         )
     return plans

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from dnssync.core import dkim, dmarc, spf, spf_merge
+from dnssync.core import dmarc, spf, spf_merge
+from dnssync.core.desire_dkim import dkim_claims, past_keys
 from dnssync.core.desire_dmarc import first_policy, refused_address, strict_by_us, was_parked
 from dnssync.core.desire_spf import SpfWish, helo_ips, helo_names, helo_terms, own_terms, sender_ips
-from dnssync.core.hand_made import kept_elsewhere
 from dnssync.core.host import MailDomain
 from dnssync.core.model import Claim, Notice, Owner, Refusal, absolute, relative
 from dnssync.core.ownership import owned
@@ -20,14 +20,15 @@ from dnssync.core.wish import Desired, Wish
 
 def desire(wish: Wish) -> Desired:
     """The claims of one zone; pure, and complete: what is not claimed here is none of our business."""
-    draft = _Draft(wish)
+    draft = Draft(wish)
     for name in wish.domains:
         parked = wish.policy.parked
         mail = wish.host.domain(name) or MailDomain(name, local=False)
         draft.refusals.extend(() if parked else mail.problems)
         _spf(draft, name, mail, parked)
         _dmarc(draft, name, mail, parked)
-        _dkim(draft, name, mail, parked)
+        dkim_claims(draft, name, mail, parked)
+    past_keys(draft)
     _helo(draft)
     _reports(draft)
     _gone(draft)
@@ -36,7 +37,7 @@ def desire(wish: Wish) -> Desired:
     )
 
 
-class _Draft:
+class Draft:
     """What is being gathered while the claims of one zone are drawn up."""
 
     def __init__(self, wish: Wish) -> None:
@@ -68,7 +69,7 @@ class _Draft:
 # --- SPF --------------------------------------------------------------------------------------------------------
 
 
-def _spf(draft: _Draft, domain: str, mail: MailDomain, parked: bool) -> None:
+def _spf(draft: Draft, domain: str, mail: MailDomain, parked: bool) -> None:
     wish = draft.wish
     if parked and domain not in wish.host.helo:
         _spf_claim(draft, domain, domain, (), "fail", True, "the domain is parked: it never sends mail")
@@ -93,7 +94,7 @@ def _spf(draft: _Draft, domain: str, mail: MailDomain, parked: bool) -> None:
 
 
 def _spf_claim(
-    draft: _Draft, name: str, domain: str, terms: tuple[str, ...], ending: str, explicit: bool, because: str
+    draft: Draft, name: str, domain: str, terms: tuple[str, ...], ending: str, explicit: bool, because: str
 ) -> None:
     """Merge our terms into what stands at the name and claim the result as TXT and, where it can be held, as SPF."""
     wish = draft.wish
@@ -124,7 +125,7 @@ def _spf_claim(
     _type99(draft, relative_name, text, domain, because)
 
 
-def _type99(draft: _Draft, name: str, text: str, domain: str, because: str) -> None:
+def _type99(draft: Draft, name: str, text: str, domain: str, because: str) -> None:
     wish = draft.wish
     if wish.policy.spf.type99 == "never":
         if (name, "SPF", Owner.SPF) in wish.ledger:
@@ -142,7 +143,7 @@ def _type99(draft: _Draft, name: str, text: str, domain: str, because: str) -> N
         )
 
 
-def _helo(draft: _Draft) -> None:
+def _helo(draft: Draft) -> None:
     """The names exim greets with: receivers check them for mail with an empty sender (RFC 7208 §2.3, §2.4)."""
     wish = draft.wish
     for name in helo_names(wish.zone, wish.host, {*wish.domains, *wish.frozen}, wish.ledger):
@@ -162,7 +163,7 @@ def _helo(draft: _Draft) -> None:
         _helo_claim(draft, name, False)
 
 
-def _helo_claim(draft: _Draft, name: str, explicit: bool) -> None:
+def _helo_claim(draft: Draft, name: str, explicit: bool) -> None:
     host = draft.wish.host
     terms = helo_terms(name, host, draft.wish.dns)
     if not terms:
@@ -178,7 +179,7 @@ def _helo_claim(draft: _Draft, name: str, explicit: bool) -> None:
 # --- DMARC ------------------------------------------------------------------------------------------------------
 
 
-def _dmarc(draft: _Draft, domain: str, mail: MailDomain, parked: bool) -> None:
+def _dmarc(draft: Draft, domain: str, mail: MailDomain, parked: bool) -> None:
     wish = draft.wish
     name = draft.name(f"_dmarc.{domain}")
     if parked:
@@ -216,7 +217,7 @@ def _dmarc(draft: _Draft, domain: str, mail: MailDomain, parked: bool) -> None:
 
 
 def _dmarc_claim(
-    draft: _Draft,
+    draft: Draft,
     name: str,
     domain: str,
     wanted: Mapping[str, str],
@@ -242,7 +243,7 @@ def _dmarc_claim(
     draft.added[(name, "TXT")] = merged.added
 
 
-def _reports(draft: _Draft) -> None:
+def _reports(draft: Draft) -> None:
     """Where another domain's reports go to a host of this zone, that host has to agree (RFC 9990 §4)."""
     wish = draft.wish
     for domain, policy in wish.policies.items():
@@ -262,38 +263,10 @@ def _reports(draft: _Draft) -> None:
                 )  # fmt: skip
 
 
-# --- DKIM -------------------------------------------------------------------------------------------------------
-
-
-def _dkim(draft: _Draft, domain: str, mail: MailDomain, parked: bool) -> None:
-    wish = draft.wish
-    for key in wish.published:
-        if key.domain != domain or parked:
-            continue
-        name = draft.name(f"{key.selector}._domainkey.{domain}".lower())
-        if kept_elsewhere(key, name, wish):
-            continue
-        revoked = key.revoked is not None or key.removed is not None
-        text = dkim.REVOKED if revoked else dkim.record_for(key)
-        because = "exim signs with it" if key.activated else "a key that exim will sign with"
-        draft.claim(name, "TXT", Owner.DKIM, text, domain, because)
-    deaf = [transport.name for transport in mail.transports if not transport.can_sign]
-    if deaf and not parked:
-        draft.notices.append(
-            Notice("transport_unsigned", f"{domain}: mail that leaves through exim's transport {', '.join(deaf)} is not signed: "
-                   "the transport has no DKIM options. `dnssync exim --print` shows the lines to add to it.")
-        )  # fmt: skip
-
-
-def signs(mail: MailDomain) -> bool:
-    """Whether keys make sense for the domain: some transport that its mail leaves through signs, or can."""
-    return any(transport.can_sign for transport in mail.transports)
-
-
 # --- what is no longer wanted ------------------------------------------------------------------------------------
 
 
-def _gone(draft: _Draft) -> None:
+def _gone(draft: Draft) -> None:
     """What the ledger holds for a domain that exim has no more: kept, with a notice, until a person confirms."""
     wish = draft.wish
     claimed = {(claim.name, claim.type, claim.owner) for claim in draft.claims}
@@ -306,19 +279,20 @@ def _gone(draft: _Draft) -> None:
         if ("gone", applied.domain) in wish.confirmed and owner is not Owner.DKIM:
             _withdraw(draft, name, kind, owner, applied.domain)
     for domain in gone:
-        if ("gone", domain) not in wish.confirmed:
+        owners = {owner for (_, _, owner), applied in wish.ledger.items() if applied.domain == domain}
+        if ("gone", domain) not in wish.confirmed and (owners != {Owner.DKIM} or domain not in wish.leaving):
             draft.notices.append(
                 Notice("domain_gone", f"{domain}: exim has it no more; its records stay. To take them out of DNS, run: "
                        f"dnssync confirm gone {domain}")
             )  # fmt: skip
-        elif any(at.domain == domain and owner is Owner.DKIM for (_, _, owner), at in wish.ledger.items()):
+        elif Owner.DKIM in owners:
             draft.notices.append(
-                Notice("dkim_stays", f"{domain}: its DKIM keys stay in DNS, since mail that they signed may still be under way. A week "
-                       "after the last of it you may delete them at the provider by hand.")
+                Notice("dkim_stays", f"{domain}: its DKIM keys stay in DNS for now, since mail that they signed may still be under way. They are "
+                       "revoked and taken out by themselves; `dnssync status` says when.")
             )  # fmt: skip
 
 
-def _withdraw(draft: _Draft, name: str, kind: str, owner: Owner, domain: str) -> None:
+def _withdraw(draft: Draft, name: str, kind: str, owner: Owner, domain: str) -> None:
     """Take back what we wrote at a name: our terms or tags, and the whole value where nothing of others remains."""
     applied = draft.wish.ledger[(name, kind, owner)]
     found = owned(draft.wish.found.get((name, kind)), owner)

@@ -104,7 +104,8 @@ def _signing_keys_stay(case: Case) -> Iterator[Finding]:
             continue
         selector = change.name.partition("._domainkey")[0]
         lost = change.new is None or any(dkim.is_revoked(value.text) for value in change.new.values)
-        if lost and (claim.domain, selector) in selectors:
+        named = (*case.map_before.get(claim.domain, ()), *case.map_after.get(claim.domain, ()))
+        if lost and ((claim.domain, selector) in selectors or selector in map(str.lower, named)):
             yield Refusal(
                 "signing_key_lost",
                 f"{case.full(change.name)}: mail of {claim.domain} is signed with this key, or was until lately; its "

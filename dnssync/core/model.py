@@ -109,6 +109,7 @@ class Phase(StrEnum):
     RETIRED = "retired"
     DUE = "due"
     REVOKED = "revoked"
+    ENDED = "ended"
     REMOVED = "removed"
 
 
@@ -119,7 +120,8 @@ class KeyPair:
     `algorithm` is `rsa1024`, `rsa2048`, `rsa3072`, `rsa4096` or `ed25519`; `public_key` the base64 text of p=
     (RFC 6376 §3.6.1: SPKI DER for RSA; RFC 8463 §4: the raw 32 octets for Ed25519). `season` and `overlap`, in
     seconds, are stored with the key and only grow. `adopted` marks a key that the administrator made, `record`
-    is then its text in DNS as it was found ("" = none was there).
+    is then its text in DNS as it was found ("" = none was there). `called`, `compromised` and `recalled` are a person's
+    words: let another key take its place, now or at any price, and let it sign again. `purged`: its private half is gone.
     """
 
     domain: str
@@ -137,6 +139,12 @@ class KeyPair:
     overlap: int = 0
     adopted: bool = False
     record: str = ""
+    called: int | None = None
+    compromised: int | None = None
+    recalled: int | None = None
+    purged: int | None = None
+    season_because: str = ""
+    overlap_because: str = ""
 
     @property
     def kind(self) -> str:

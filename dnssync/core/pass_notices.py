@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from dnssync.core.desire import signs
-from dnssync.core.model import Notice, zone_of
+from dnssync.core.desire_dkim import signs
+from dnssync.core.model import Notice, Refusal, zone_of
 from dnssync.core.plan import Intent
 
 if TYPE_CHECKING:
@@ -76,6 +76,21 @@ def switched(seen: Observed, lines: Mapping[str, tuple[str, ...]]) -> list[Notic
             "exim_not_switched",
             f"exim does not use dnssync's keys yet ({some(deaf)}): mail goes on as it does today. Tell exim with: "
             "dnssync exim --install",
+        )
+    ]
+
+
+def unknown_keys(seen: Observed, view: ZoneView) -> list[Refusal]:
+    """Keys in a zone that carry this host's name, and that neither state nor keystore knows: one of the two is not what it was."""
+    names = seen.unknown.get(view.zone, ())
+    if not names:
+        return []
+    return [
+        Refusal(
+            "unknown_keys",
+            f"{view.zone}: holds {some(names)}, made by a dnssync that calls itself {seen.host_id} as this one does, and here nothing is "
+            "known of them. Either this host was restored from a backup that is older than they are: then bring back a newer one "
+            "of dnssync's state and keys. Or it is a copy of another host: then, on the copy, run: dnssync confirm host",
         )
     ]
 

@@ -1,39 +1,44 @@
 """The life of a DKIM key: stamps in, one step out. `advance` is the only place that moves a key on.
 
          seen twice on all servers   season over      nothing else signs, or it is due; VISIBLE now
-  GENERATED ────────────────────▶ PUBLISHED ─▶ READY ──────────────────────▶ ACTIVE ─────▶ RETIRED
-                                                     the probe saw exim use it  the probe saw its successor alone
+  GENERATED ────────────────────▶ PUBLISHED ─▶ READY ──────────────────────▶ ACTIVE ──────────────┐
+      ▲                               │          │ standby        the probe saw exim use it       │ the probe saw
+      └───────────────────────────────┴──────────┘ missing anywhere                               ▼ its successor alone
+  REMOVED ◀─ gone everywhere ─ ENDED ◀─ 7 d ─ REVOKED ◀─ p= seen everywhere ─ DUE ◀─ overlap over ─ RETIRED
 
 A phase is computed from the stamps and the moment, never stored. A stamp is written after its effect was seen; a late
 one only makes us more patient. PARTIAL, OTHER or ABSENT takes `seen` and `published` back, never the record; UNKNOWN
-changes nothing. Each (domain, kind) is a key set of its own: a stuck Ed25519 key never holds RSA up.
+changes nothing. Each (domain, kind) is a key set of its own: a stuck Ed25519 key never holds RSA up. Each set has one key that
+is coming, so that it is READY when it is needed. A person's word is a stamp too: `called` is a lifetime that is over at once,
+`compromised` one without an overlap, `recalled` the way back to a key that has retired.
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 
+from dnssync.core import dkim
+from dnssync.core.durations import DAY, FOREIGN_QUEUES, HOUR, MARGIN, MINUTE, moment
 from dnssync.core.model import KeyPair, Phase, Step
 from dnssync.core.sighting import Sight
 
-MINUTE, HOUR, DAY = 60, 3600, 86400
-MARGIN = 10 * MINUTE
-FOREIGN_QUEUES = 5 * DAY  # RFC 5321 §4.5.4.1: give-up time is at least 4–5 days
 JITTER = 0.2
 COMING = frozenset({Phase.GENERATED, Phase.PUBLISHED, Phase.READY})
 SERVING = COMING | {Phase.ACTIVE}  # whose private half is missed where it is lost: it signs, or will
+PAST = frozenset(
+    {Phase.DUE, Phase.REVOKED, Phase.ENDED, Phase.REMOVED}
+)  # whose signatures nobody needs to verify any more
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Durations in seconds: `lifetime` from activation, `gap` between the two looks that make a sighting, `retry` after
-    which something that is stuck is looked at again."""
+    """Durations in seconds: `lifetime` from activation, `revoke` for which the empty p= stands, `gap` between the two looks
+    that make a sighting, `retry` after which something that is stuck is looked at again."""
 
     lifetime: int = 90 * DAY
+    revoke: int = 7 * DAY
     gap: int = MINUTE
     retry: int = 15 * MINUTE
 
@@ -41,14 +46,19 @@ class Policy:
 @dataclass(frozen=True, slots=True)
 class Observation:
     """What was seen of one key set. `signing`: the selectors that the probe saw exim use, None = it could not tell.
-    `readable`: selectors whose private half exim can read and that matches. `season`, `overlap`: seconds, as derived
-    now; a key keeps the longest it ever had."""
+    `sights`: how DNS looks beside what it should hold (`text`). `readable`: selectors whose private half exim can read and
+    that matches. `season`, `overlap`: seconds, as derived now, and why; a key keeps the longest it ever had. `trusted`: whether the
+    clock is; without that nothing ends. `left`: the domain has left exim for good, and exim's map does not name it."""
 
     sights: Mapping[str, Sight] = field(default_factory=dict)
     signing: frozenset[str] | None = None
     readable: frozenset[str] = frozenset()
     season: int = HOUR + MARGIN
     overlap: int = FOREIGN_QUEUES + DAY
+    season_because: str = ""
+    overlap_because: str = ""
+    trusted: bool = True
+    left: bool = False
 
 
 def phase(key: KeyPair, policy: Policy, now: int) -> Phase:
@@ -56,9 +66,10 @@ def phase(key: KeyPair, policy: Policy, now: int) -> Phase:
     if key.removed is not None:
         return Phase.REMOVED
     if key.revoked is not None:
-        return Phase.REVOKED
+        return Phase.ENDED if now >= key.revoked + policy.revoke else Phase.REVOKED
     if key.retired is not None:
-        return Phase.DUE if now >= key.retired + key.overlap else Phase.RETIRED
+        over = key.compromised is not None or now >= key.retired + key.overlap
+        return Phase.DUE if over else Phase.RETIRED
     if key.activated is not None:
         return Phase.ACTIVE
     if key.published is not None:
@@ -66,46 +77,60 @@ def phase(key: KeyPair, policy: Policy, now: int) -> Phase:
     return Phase.GENERATED
 
 
-def season(negative_ttl: int | None, previous_ttl: int | None) -> tuple[int, str]:
-    """How long a new record must have stood before exim may sign with it, in seconds, and why.
-
-    Resolvers may hold the answer "there is none" for the zone's negative TTL (RFC 2308 §5; more than a day is more than
-    any of them keeps), or what stood there before for its TTL.
-    """
-    rows = [
-        (HOUR, "an hour at least"),
-        (min(negative_ttl or 0, DAY), "the zone's negative TTL"),
-        (previous_ttl or 0, "the TTL of what stood there"),
-    ]
-    longest, source = max(rows, key=lambda row: row[0])
-    return longest + MARGIN, f"{duration(longest)} ({source}) and {duration(MARGIN)} of margin"
-
-
-def overlap(expires: int | None, retry_cutoff: int, ttl: int) -> tuple[int, str]:
-    """How long a retired key's record stays, in seconds, and why: every message it signed must have arrived."""
-    rows = [
-        (FOREIGN_QUEUES, "the queues of other servers"),
-        (expires or 0, "the x= of its signatures"),
-        (retry_cutoff, "exim's longest retry"),
-        (ttl, "the record's TTL"),
-    ]
-    longest, source = max(rows, key=lambda row: row[0])
-    return longest + DAY, f"{duration(longest)} ({source}) and {duration(DAY)} of margin"
+def text(key: KeyPair, at: Phase) -> str | None:
+    """What a key's record says in a phase: the key, or the empty p= of a revoked one (RFC 6376 §3.6.1); None: no record."""
+    if at in (Phase.ENDED, Phase.REMOVED):
+        return None
+    return dkim.REVOKED if at in PAST else dkim.record_for(key)
 
 
 def due(key: KeyPair, policy: Policy) -> int | None:
     """When an active key has served its time; shortened by up to a fifth by a hash of its name, so that ten thousand
-    keys born on one day do not fall due on one day. None where it does not sign yet."""
+    keys born on one day do not fall due on one day; or when a person said so. None where it does not sign yet."""
     if key.activated is None:
         return None
     digest = hashlib.sha256(f"{key.selector}.{key.domain}".encode()).digest()
     share = int.from_bytes(digest[:4], "big") / 2**32 * JITTER
-    return key.activated + int(policy.lifetime * (1 - share))
+    served = key.activated + int(policy.lifetime * (1 - share))
+    return min(at for at in (served, key.called, key.compromised) if at is not None)
 
 
-def published_keys(keys: tuple[KeyPair, ...], policy: Policy, now: int) -> tuple[KeyPair, ...]:
-    """The keys whose records DNS must hold: from the moment they exist until they were seen gone."""
-    return tuple(key for key in keys if phase(key, policy, now) is not Phase.REMOVED)
+def claimed_keys(
+    keys: tuple[KeyPair, ...],
+    policy: Policy,
+    now: int,
+    trusted: bool = True,
+    named: Callable[[KeyPair], bool] = lambda key: False,
+) -> tuple[KeyPair, ...]:
+    """The keys whose records are ours to keep: from the moment they exist until they were seen gone. While the clock is not
+    trusted, what it says has come to its end is left as it is; and so is, in any case, what exim's map names (`named`)."""
+    kept = []
+    for key in keys:
+        at = phase(key, policy, now)
+        ending = at in (Phase.DUE, Phase.ENDED)
+        held = named(key) or (not trusted and key.compromised is None)
+        if at is not Phase.REMOVED and not (ending and held):
+            kept.append(key)
+    return tuple(kept)
+
+
+def rebased(keys: tuple[KeyPair, ...], policy: Policy, before: int, now: int) -> tuple[KeyPair, ...]:
+    """The keys after the clock jumped, from `before` to `now`: every wait that was running begins anew, since how much of it is
+    over is not known, and no stamp lies in the future."""
+    waits = {Phase.PUBLISHED: "published", Phase.RETIRED: "retired", Phase.REVOKED: "revoked"}
+    fresh = []
+    for key in keys:
+        stamps = {
+            name: min(at, now)
+            for name in ("generated", "seen", "published", "activated", "retired", "revoked", "removed")
+            if (at := getattr(key, name)) is not None
+        }
+        if waiting := waits.get(phase(key, policy, before)):
+            stamps[waiting] = now
+        elif key.activated is None and key.retired is None and key.published is not None and key.published > now:
+            stamps["published"] = now
+        fresh.append(replace(key, **stamps))
+    return tuple(fresh)
 
 
 def advance(keys: tuple[KeyPair, ...], policy: Policy, now: int, seen: Observation, *, algorithm: str) -> Step:
@@ -114,7 +139,7 @@ def advance(keys: tuple[KeyPair, ...], policy: Policy, now: int, seen: Observati
     Returns the keys with new stamps, the algorithms of keys to make, the selectors exim shall sign with (none = what is
     there stays), when to look again, and one sentence why. `algorithm` "" makes no key.
     """
-    keys = _retire(tuple(_stamp(key, policy, now, seen) for key in keys), now, seen)
+    keys = _retire(tuple(_stamp(key, policy, now, seen) for key in keys), policy, now, seen)
     phases = {key.selector: phase(key, policy, now) for key in keys}
     coming = [key for key in keys if phases[key.selector] in COMING]
     active = sorted(
@@ -130,8 +155,12 @@ def advance(keys: tuple[KeyPair, ...], policy: Policy, now: int, seen: Observati
     # A key that lost its private half before it ever signed is replaced, once: where two cannot be read, the fault is
     # the disk's or the modes', and making ever more keys no remedy.
     hopeful = len(coming) > 1 or any(key.selector in seen.readable for key in coming)
-    make = (algorithm,) if algorithm and not hopeful and (lost or not active) else ()
+    make = (algorithm,) if algorithm and not hopeful and not seen.left else ()
 
+    back = _retired(key for key in keys if key.recalled is not None and _can_sign(key, phases, usable))
+    if back is not None:
+        why = f"a person called {back.selector} back: exim's map names it, and the next pass looks whether exim signs with it"
+        return Step(keys, make, (back.selector,), now + policy.gap, why)
     if ready and (lost or until is None or until <= now):
         name = ready[0].selector
         why = f"{name} is ready: exim's map names it, and the next pass looks whether exim signs with it"
@@ -141,11 +170,14 @@ def advance(keys: tuple[KeyPair, ...], policy: Policy, now: int, seen: Observati
         waits.append((now + policy.gap, f"a new {algorithm} key is made"))
     if until is not None and until > now:
         waits.append((until, ""))
+    waits += [(at, "") for key in keys if (at := _end(key, phases[key.selector], policy, now)) is not None]
     words = [why for _, why in sorted(waits) if why]
     if current:
         names = " and ".join(key.selector for key in (*beside, current))
         words.insert(0, f"exim signs with {names} since {moment(current.activated or 0)}")
-    spare = current or (_retired(keys, phases, usable) if lost else None)
+        if until is not None and until <= now:
+            words.append(f"its time is over since {moment(until)}, and no other key can sign yet")
+    spare = current or (_retired(key for key in keys if _can_sign(key, phases, usable)) if lost else None)
     if lost:
         sentence = f"the private key of {active[-1].selector} is missing, unreadable for exim or does not match"
         words = [sentence, f"{spare.selector} signs in its place" if spare else "no other key can sign yet", *words]
@@ -166,14 +198,16 @@ def _stamp(key: KeyPair, policy: Policy, now: int, seen: Observation) -> KeyPair
     if key.removed is not None:
         return key
     signs = seen.signing is not None and key.selector in seen.signing
-    grown = replace(key, overlap=max(key.overlap, seen.overlap))
-    if key.activated is not None:
-        # A retired key that exim signs with again is not retired, whatever brought it back.
-        return replace(grown, retired=None) if signs and key.revoked is None else grown
+    grown = key
+    if seen.overlap > key.overlap:
+        grown = replace(key, overlap=seen.overlap, overlap_because=seen.overlap_because)
+    look = seen.sights.get(key.selector, Sight.UNKNOWN)
+    if key.activated is not None or key.retired is not None:
+        return _stamp_end(grown, policy, now, look, signs, seen)
     if signs and phase(key, policy, now) is Phase.READY:
         return replace(grown, activated=now)
-    grown = replace(grown, season=max(key.season, seen.season))
-    look = seen.sights.get(key.selector, Sight.UNKNOWN)
+    if seen.season > key.season:
+        grown = replace(grown, season=seen.season, season_because=seen.season_because)
     if look is Sight.UNKNOWN:
         return grown
     if look is not Sight.VISIBLE:
@@ -185,22 +219,62 @@ def _stamp(key: KeyPair, policy: Policy, now: int, seen: Observation) -> KeyPair
     return grown
 
 
-def _retire(keys: tuple[KeyPair, ...], now: int, seen: Observation) -> tuple[KeyPair, ...]:
-    """Retire what exim signs with no more, once it was seen to sign with a key that was activated later."""
+def _stamp_end(key: KeyPair, policy: Policy, now: int, look: Sight, signs: bool, seen: Observation) -> KeyPair:
+    """The stamps of a key that signs, or has signed."""
+    if signs and key.revoked is None and key.compromised is None and key.retired is not None:
+        # A retired key that exim signs with again is not retired, whatever brought it back; by a person's word, it serves anew.
+        activated = now if key.recalled is not None else key.activated
+        return replace(key, retired=None, recalled=None, called=None, activated=activated)
+    at = phase(key, policy, now)
+    if not seen.trusted and key.compromised is None:
+        return key
+    if at is Phase.DUE and look is Sight.VISIBLE:
+        return replace(key, revoked=now, recalled=None)
+    return replace(key, removed=now) if at is Phase.ENDED and look is Sight.ABSENT else key
+
+
+def _retire(keys: tuple[KeyPair, ...], policy: Policy, now: int, seen: Observation) -> tuple[KeyPair, ...]:
+    """Retire what exim signs with no more, once it was seen to sign with a key that was activated later; and keys that were
+    coming and are not needed, since another one has come."""
     signing = seen.signing or frozenset()
     proven = max((key.activated or 0 for key in keys if key.selector in signing), default=0)
-    return tuple(
-        replace(key, retired=now)
-        if key.retired is None and key.selector not in signing and 0 < (key.activated or 0) < proven
-        else key
+    ready = [
+        key.selector
         for key in keys
-    )
+        if phase(key, policy, now) is Phase.READY and seen.sights.get(key.selector) is Sight.VISIBLE
+    ]
+    standby = next((name for name in ready if name in seen.readable), None)
+
+    def over(key: KeyPair) -> bool:
+        if key.retired is not None or key.selector in signing or not (seen.trusted or key.compromised is not None):
+            return False
+        if seen.left:
+            return seen.signing is not None
+        if key.activated is not None:
+            return 0 < key.activated < proven
+        return standby is not None and key.selector != standby
+
+    return tuple(replace(key, retired=now) if over(key) else key for key in keys)
 
 
-def _retired(keys: tuple[KeyPair, ...], phases: Mapping[str, Phase], usable: set[str]) -> KeyPair | None:
-    """The key that signed last and whose record receivers can still find."""
-    past = [k for k in keys if phases[k.selector] is Phase.RETIRED and k.selector in usable]
+def _can_sign(key: KeyPair, phases: Mapping[str, Phase], usable: set[str]) -> bool:
+    """Whether a retired key could sign again: it signed before, and receivers can still find its record."""
+    past = phases[key.selector] is Phase.RETIRED and key.activated is not None
+    return past and key.selector in usable and key.compromised is None
+
+
+def _retired(past: Iterable[KeyPair]) -> KeyPair | None:
+    """The key that signed last."""
     return max(past, key=lambda key: (key.retired or 0, key.selector), default=None)
+
+
+def _end(key: KeyPair, at: Phase, policy: Policy, now: int) -> int | None:
+    """When a key that signs no more is to be looked at again."""
+    if at is Phase.RETIRED:
+        return max((key.retired or 0) + key.overlap, now + policy.gap)
+    if at is Phase.REVOKED:
+        return max((key.revoked or 0) + policy.revoke, now + policy.gap)
+    return now + policy.retry if at in (Phase.DUE, Phase.ENDED) else None
 
 
 def _wait(key: KeyPair, at: Phase, policy: Policy, now: int, seen: Observation) -> tuple[int, str]:
@@ -230,32 +304,3 @@ def _wait(key: KeyPair, at: Phase, policy: Policy, now: int, seen: Observation) 
     }
     told = words.get(look, "the next pass looks whether all name servers show it")
     return later, f"{name} is made and claimed in DNS; {told}"
-
-
-# --- names and words ----------------------------------------------------------------------------------------------
-
-
-def host_id(hostname: str) -> str:
-    """The part of a selector that tells hosts apart: the first label of the host's name, LDH, at most 20 octets."""
-    label = re.sub(r"[^a-z0-9]+", "-", hostname.lower().partition(".")[0]).strip("-")[:20].strip("-")
-    return label or "host"
-
-
-def selector(now: int, kind: str, host: str, token: str) -> str:
-    """A name that is never used twice: `20261124r-mx1-7f3a`. `host` as `host_id` gives it, `token` a few random LDH
-    characters; together at most 63 octets (RFC 1035 §2.3.4)."""
-    day = datetime.fromtimestamp(now, UTC).strftime("%Y%m%d")
-    return f"{day}{'e' if kind == 'ed25519' else 'r'}-{host}-{token}"
-
-
-def moment(seconds: int) -> str:
-    """A time for people: `2026-11-24 08:20 UTC`."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-
-def duration(seconds: int) -> str:
-    """A duration for people, in its largest even unit: `90 d`, `36 h`, `10 min`, `45 s`."""
-    for size, unit in ((DAY, "d"), (HOUR, "h"), (MINUTE, "min")):
-        if seconds >= size and seconds % size == 0:
-            return f"{seconds // size} {unit}"
-    return f"{seconds} s" if seconds < HOUR else f"{round(seconds / HOUR, 1):g} h"

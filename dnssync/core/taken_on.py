@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from dnssync.core import dkim
 from dnssync.core.hand_made import own_record
-from dnssync.core.model import KeyPair
+from dnssync.core.model import KeyPair, absolute
+from dnssync.core.selectors import OWN_NAME, made_by
 
-OWN_NAME = re.compile(r"\d{8}[re]-.+")  # as `rotation.selector` makes them
+if TYPE_CHECKING:
+    from dnssync.core.decide import ZoneView
 
 
 def mapped(
@@ -35,4 +37,36 @@ def mapped(
                 # One that was taken on before from the administrator is still his, and so is a text that we would not have written.
                 ours = OWN_NAME.fullmatch(key.selector) and dkim.same(text, dkim.record_for(key))
                 keys.append(key if ours else replace(key, adopted=True, record=text))
+    return tuple(keys)
+
+
+def made_here(views: Iterable[ZoneView], host: str) -> list[tuple[str, str]]:
+    """(domain, selector) of every key in zones as they were read that carries this host's name."""
+    found: dict[tuple[str, str], None] = {}
+    for view in views:
+        for shown in view.found.values():
+            for name, kind in shown:
+                selector, mark, above = name.partition("._domainkey")
+                if mark and kind == "TXT" and made_by(selector, host):
+                    found[absolute(above.lstrip("."), view.zone), selector] = None
+    return list(found)
+
+
+def strays(
+    named: Iterable[tuple[str, str]],
+    known: Iterable[KeyPair],
+    now: int,
+    private: Callable[[str, str], tuple[str, str] | None],
+    record: Callable[[str, str], str],
+) -> tuple[KeyPair, ...]:
+    """Keys of this host that stand in DNS and have their file, but no row, and that exim's map does not name: whether they signed
+    lately nobody knows any more, so they count as RETIRED from this moment. `named`: (domain, selector) of those in DNS."""
+    have = {(key.domain, key.selector.lower()) for key in known}
+    keys = []
+    for at in named:
+        half = private(*at) if at not in have else None
+        text = record(*at)
+        if half is not None and own_record(text, half[1]):
+            key = KeyPair(*at, *half, generated=now, retired=now)
+            keys.append(key if dkim.same(text, dkim.record_for(key)) else replace(key, adopted=True, record=text))
     return tuple(keys)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from dnssync.core.host import Address, Host
-from dnssync.core.model import Claim, KeyPair, Limits, Notice, Refusal, RRset
+from dnssync.core.model import Claim, KeyPair, Limits, Notice, Phase, Refusal, RRset
 from dnssync.core.ownership import Ledger
 from dnssync.core.policy import MailPolicy
 from dnssync.core.zone_view import Dns
@@ -16,10 +16,11 @@ from dnssync.core.zone_view import Dns
 class Wish:
     """Everything `desire` looks at, for one zone.
 
-    `domains` are the zone's mail domains, `published` the keys whose records must stand (with placeholders for those
-    that are not made yet), `policies` the policy of every mail domain of the host (another zone's domain may need a
+    `domains` are the zone's mail domains, `keys` those whose records are ours to keep (with placeholders for those
+    that are not made yet), `phases` where they stand by (domain, selector), `policies` the policy of every mail domain of the host (another zone's domain may need a
     report record in this one), `remembered` the addresses that a domain's SPF held within the last seven days,
-    `confirmed` the doubts a person has settled, as (what, subject), `frozen` the names that a person froze.
+    `confirmed` the doubts a person has settled, as (what, subject), `frozen` the names that a person froze,
+    `leaving` domains none of whose keys will sign again, `host_id` this host's name in selectors.
     """
 
     zone: str
@@ -27,14 +28,17 @@ class Wish:
     domains: tuple[str, ...]
     host: Host
     found: Mapping[tuple[str, str], RRset]
-    published: tuple[KeyPair, ...]
+    keys: tuple[KeyPair, ...]
     ledger: Ledger
     limits: Limits
     dns: Dns
+    phases: Mapping[tuple[str, str], Phase] = field(default_factory=dict)
     policies: Mapping[str, MailPolicy] = field(default_factory=dict)
     remembered: Mapping[str, tuple[Address, ...]] = field(default_factory=dict)
     confirmed: frozenset[tuple[str, str]] = frozenset()
     frozen: frozenset[str] = frozenset()
+    leaving: frozenset[str] = frozenset()
+    host_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dnssync.core import dkim
 from dnssync.core.desire import desire
-from dnssync.core.model import KeyPair, Limits
+from dnssync.core.model import KeyPair, Limits, Phase
 from dnssync.core.plan import Intent, Plan, digest
 from dnssync.core.policy import MailPolicy
 from dnssync.core.wish import Wish
@@ -13,7 +13,7 @@ from tests.zonetext import host, silent, zone
 KEY = KeyPair("example.org", "s1", "rsa2048", "AAAA", 1, 1, 1, 1, retired=2)
 
 
-def claimed(*published: KeyPair) -> dict[tuple[str, str], str | None]:
+def claimed(*published: KeyPair, at: Phase = Phase.ACTIVE) -> dict[tuple[str, str], str | None]:
     """What example.org claims in an empty zone while nobody answers any look-up."""
     got = desire(
         Wish(
@@ -22,7 +22,8 @@ def claimed(*published: KeyPair) -> dict[tuple[str, str], str | None]:
             domains=("example.org",),
             host=host("example.org"),
             found=zone(""),
-            published=published,
+            keys=published,
+            phases={(key.domain, key.selector): at for key in published},
             ledger={},
             limits=Limits(),
             dns=silent,
@@ -37,11 +38,14 @@ def test_silence_about_the_domain_drops_no_term() -> None:
 
 
 def test_a_revoked_key_is_published_as_such() -> None:
-    """From `revoked` on the record of a key has an empty p=, and its public half before (RFC 6376 §3.6.1)."""
+    """Once its overlap is over the record of a key has an empty p=, and its public half before (RFC 6376 §3.6.1); then it goes."""
     at = ("s1._domainkey", "TXT")
-    assert dkim.parse(claimed(KEY)[at] or "").p == "AAAA"
-    revoked = KeyPair("example.org", "s1", "rsa2048", "AAAA", 1, 1, 1, 1, retired=2, revoked=3)
-    assert dkim.parse(claimed(revoked)[at] or "").p == ""
+    for phase in Phase:
+        texts = claimed(KEY, at=phase)
+        if phase in (Phase.ENDED, Phase.REMOVED):
+            assert texts.get(at) is None
+        else:
+            assert dkim.parse(texts[at] or "").p == ("" if phase in (Phase.DUE, Phase.REVOKED) else "AAAA")
 
 
 def test_a_key_to_make_is_part_of_the_digest() -> None:

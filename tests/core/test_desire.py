@@ -30,7 +30,7 @@ def wish(text: str = OURS, *names: str, **fields: object) -> Desired:
         "domains": domains,
         "host": host(*domains),
         "found": found,
-        "published": (),
+        "keys": (),
         "ledger": {},
         "limits": Limits(),
         "dns": dns_of({"example.org": found}, beyond),
@@ -248,14 +248,14 @@ class TestDkim:
 
     def test_record(self) -> None:
         """Every published key is claimed under its selector."""
-        got = wish(published=(self.key, KeyPair("other.example.org", "s2", "rsa2048", "BBBB", 1)))
+        got = wish(keys=(self.key, KeyPair("other.example.org", "s2", "rsa2048", "BBBB", 1)))
         assert text(got, "s1._domainkey") == "v=DKIM1; k=rsa; p=AAAA"
         assert len([claim for claim in got.claims if claim.owner is Owner.DKIM]) == 1
 
     def test_adopted_text_stays(self) -> None:
         """The text of a hand-made key stays as it was found."""
         key = replace(self.key, adopted=True, record="k=rsa; t=s; p=AAAA")
-        assert text(wish(published=(key,)), "s1._domainkey") == "k=rsa; t=s; p=AAAA"
+        assert text(wish(keys=(key,)), "s1._domainkey") == "k=rsa; t=s; p=AAAA"
 
     def test_transport_that_cannot_sign(self) -> None:
         """Mail through a transport without DKIM options is told about."""

@@ -105,7 +105,9 @@ class TestNothingElse:
         assert decide(seen(OLD, NEW, ED, line=("theirs", "ed", "new"))).map_after == {D: ("theirs", "ed", "old")}
 
     def test_a_zone_that_cannot_be_read(self) -> None:
-        """A zone that failed keeps its line, frozen or not."""
-        got = seen(OLD, NEW, line=("new",))
-        got = replace(got, zones=(replace(got.zones[0], problem="out of order"),))
-        assert decide(got).map_after == {D: ("new",)}
+        """A zone that failed keeps its line, frozen or not, but for a key that is lost."""
+        for readable, line in (((OLD, NEW), ("new",)), ((OLD,), ("old",))):
+            got = seen(OLD, NEW, line=("new",))
+            names = frozenset((key.domain, key.selector) for key in readable)
+            got = replace(got, zones=(replace(got.zones[0], problem="out of order"),), readable=names)
+            assert decide(got).map_after == decide(replace(got, frozen=frozenset())).map_after == {D: line}

@@ -42,9 +42,10 @@ class TestSuccession:
         assert step((self.first, self.heir), self.late, self.seen("s1", s2=sight)).sign == ("s1",)
 
     def test_overdue_without_successor_signs_on(self) -> None:
-        """However old it is: the only key signs, and nothing is pending."""
+        """However old it is: the only key signs, and one that can take over is made."""
         got = step((self.first,), self.late, self.seen("s1"))
-        assert (got.sign, got.wake) == (("s1",), None)
+        assert (got.sign, got.generate, got.wake) == (("s1",), ("rsa2048",), self.late + 60)
+        assert "its time is over" in got.because
 
     def test_proof_stamps_both(self) -> None:
         """The moment in which exim is seen to sign with the successor alone activates one and retires the other."""
@@ -130,11 +131,11 @@ class TestLostBeforeItSigned:
         assert step((KEY,), NOW + 60, look(readable=False)).generate == ("rsa2048",)
         assert step((KEY, two), NOW + 60, look(readable=False)).generate == ()
 
-    def test_not_beside_a_sound_active_key(self) -> None:
-        """While another key signs, the loss can wait for the rotation."""
+    def test_beside_a_sound_active_key(self) -> None:
+        """While another key signs, a standby that is lost is replaced too: the next rotation, or an emergency, needs it."""
         active = replace(KEY, selector="s2", seen=NOW, published=NOW, activated=NOW)
         seen = Observation({}, None, frozenset({"s2"}))
-        assert step((active, KEY), NOW + 60, seen).generate == ()
+        assert step((active, KEY), NOW + 60, seen).generate == ("rsa2048",)
 
     def test_no_algorithm_no_key(self) -> None:
         """A set that is not wanted any more makes no key, and has nothing to wait for."""

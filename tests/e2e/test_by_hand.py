@@ -104,6 +104,10 @@ def test_from_the_first_plan_to_keys_that_sign(site: ByHand) -> None:
 
     code, out = site.run("apply", "--yes", "--wait")
     assert code == 0, out
+    more = [line for line in site.lines("plan") if "_domainkey" in line]  # the keys that shall stand by
+    assert len(more) == 2 and not {*more} & {*given}
+    enter(site.bind, more)
+    assert site.run("apply", "--yes")[0] == 0
     code, out = site.run("status")
     assert code == 0 and out.count(" active ") == 2, out
     assert site.run("plan")[0] == 0

@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,8 @@ class Fate:
 class Scene:
     """A made-up zone and its host; `run` is the command line with a clock of its own."""
 
+    gone = False  # whether the domain has left exim
+
     def __init__(self, folder: Path) -> None:
         self.now = START
         self.fate = Fate(None)
@@ -109,7 +112,13 @@ class Scene:
         """A command's exit code."""
         out = io.StringIO()
         context = Context(
-            now=lambda: self.now, environ={}, stdin=io.StringIO(), stdout=out, stderr=out, make_line=self.line
+            now=lambda: self.now,
+            environ={},
+            stdin=io.StringIO(),
+            stdout=out,
+            stderr=out,
+            make_line=self.line,
+            disciplined=lambda: None,
         )
         self.told = out
         return run(["-c", str(self.stage.config), *args], context)
@@ -120,7 +129,8 @@ class Scene:
         keys = line.keystore
 
         def observe(names: Sequence[str], recipients: Sequence[str]) -> Any:
-            return sample.observe(stage.DOMAIN, "mx.elsewhere.example", stage.IP, config.exim.map, keys, recipients)
+            host = sample.observe(stage.DOMAIN, "mx.elsewhere.example", stage.IP, config.exim.map, keys, recipients)
+            return replace(host, domains=()) if self.gone else host
 
         line.observe_host = observe
         for part, names in WRITES.items():
@@ -129,9 +139,7 @@ class Scene:
 
     def check(self) -> None:
         """What holds after any death: strangers kept, every published or mapped key has its private half."""
-        text = self.stage.zone_file.read_text()
-        for line in stage.ZONE.splitlines():
-            assert "SOA" in line or line in text.splitlines()
+        self.check_others()
         published = self.published()
         for selector, record in published.items():
             _, public = read_public(self.stage.keys / stage.DOMAIN / f"{selector}.pem")
@@ -139,6 +147,11 @@ class Scene:
         for selectors in signing_map.read(self.stage.map).values():
             assert set(selectors) <= set(published)
         assert not [path for path in self.stage.folder.rglob(".*") if path.is_file()]
+
+    def check_others(self) -> None:
+        """Every line that somebody else wrote stands in the zone file, to the octet."""
+        lines = self.stage.zone_file.read_text().splitlines()
+        assert [line for line in stage.ZONE.splitlines() if "SOA" not in line and line not in lines] == []
 
     def published(self) -> dict[str, str]:
         """The selectors in the zone, and their texts."""
@@ -169,19 +182,21 @@ def deaths(folder: Path, before: int) -> Iterator[tuple[Scene, int]]:
 
 @pytest.mark.parametrize("before", [0, 1, 3], ids=["first pass", "sighting", "switch"])
 def test_death_at_every_step(open_folder: Path, before: int) -> None:
-    """After a death at any step, one more run leaves DNS right, two keys, and nothing to do."""
+    """After a death at any step, a few more runs leave DNS right, no key too many, and nothing to do."""
     steps = 0
     for scene, code in deaths(open_folder, before):
         steps += 1
         assert code in (0, 130), scene.told.getvalue()
         scene.check()
-        assert scene.run("apply", "--yes") == 0, scene.told.getvalue()
-        scene.check()
+        for _ in range(3):
+            assert scene.run("apply", "--yes") == 0, scene.told.getvalue()
+            scene.check()
         assert scene.run("plan") == 0, scene.told.getvalue()
-        assert len(scene.published()) == 2
-        assert len(list(scene.stage.keys.rglob("*.pem"))) == 2
+        many = 4 if before == 3 else 2  # once a key signs, another one stands by
+        assert len(scene.published()) == many
+        assert len(list(scene.stage.keys.rglob("*.pem"))) == many
         state = State.open(f"sqlite:///{scene.stage.folder}/state/state.db", host=platform.node(), read_only=True)
-        assert len(state.keys()) == 2 and len(state.ledger()) == 5 and not state.unfinished(stage.DOMAIN)
+        assert len(state.keys()) == many and len(state.ledger()) == 3 + many and not state.unfinished(stage.DOMAIN)
     assert steps > (40 if before == 0 else 5)
 
 
@@ -214,10 +229,11 @@ def test_full_disk(open_folder: Path, where: str, before: int) -> None:
             assert not busy or str(full) in told or "room" in told
             scene.check()
             filler.unlink()
-            assert scene.run("apply", "--yes") == 0, scene.told.getvalue()
-            scene.check()
+            for _ in range(3):
+                assert scene.run("apply", "--yes") == 0, scene.told.getvalue()
+                scene.check()
             assert scene.run("plan") == 0, scene.told.getvalue()
-            assert len(scene.published()) == 2
+            assert len(scene.published()) == (4 if before else 2)
     finally:
         subprocess.run(["umount", str(full)], check=True)
 
@@ -291,14 +307,14 @@ def test_a_reload_that_failed(open_folder: Path) -> None:
 def test_a_selector_that_is_taken(open_folder: Path) -> None:
     """Where the new key's name turns out to be somebody else's, nothing is written that was not shown."""
     scene = Scene(open_folder / "scene")
-    scene.stage.zone_file.write_text(stage.ZONE + '20261124r-mx-aaaa._domainkey IN TXT "v=DKIM1; p=ZZZZ"\n')
+    scene.stage.zone_file.write_text(stage.ZONE + '20261124r-mx-aaaa-aaaa._domainkey IN TXT "v=DKIM1; p=ZZZZ"\n')
     before = scene.stage.zone_file.read_text()
     with scene.served():
         assert scene.run("plan") == 2
         line = scene.line(load(scene.stage.config), read_only=False, environ={}, now=lambda: scene.now)
         seen, shown = line.plan()
         with pytest.raises(RefusedError, match="another plan"):
-            carry_out(line, seen, shown, token=lambda: "aaaa")
+            carry_out(line, seen, shown, token=lambda: "aaaa-aaaa")
         assert scene.stage.zone_file.read_text() == before
         assert scene.run("apply", "--yes") == 3 and "did not write" in scene.told.getvalue()
         assert scene.stage.zone_file.read_text() == before

@@ -35,27 +35,32 @@ def test_keys_are_taken_on_again(open_folder: Path) -> None:
     scene = signing(open_folder)
     with scene.served():
         before = keys(scene)
-        assert sorted(before.values()) == ["active", "active"]
+        assert sorted(before.values()) == ["active", "active", "generated", "generated"]
         published, lines = scene.published(), signing_map.read(scene.stage.map)
         (scene.stage.state / "state.db").unlink()
 
-        assert scene.run("plan") == 0, scene.told.getvalue()
+        assert scene.run("plan") == 2, scene.told.getvalue()
         assert scene.run("apply", "--yes") == 0, scene.told.getvalue()
-        assert keys(scene) == before and scene.published() == published
+        after = keys(scene)
+        # Whether a key that exim's map does not name ever signed, nobody knows any more: it may have.
+        assert {name: after[name] for name in before} == {
+            n: "active" if at == "active" else "retired" for n, at in before.items()
+        }
+        assert published.items() <= scene.published().items() and len(scene.published()) == len(after) == 6
         assert signing_map.read(scene.stage.map) == lines
-        assert len(list(scene.stage.keys.rglob("*.pem"))) == 2
-        assert scene.run("history") == 0 and scene.told.getvalue().count("took on") == 2
+        assert scene.run("history") == 0 and scene.told.getvalue().count("took on") == 4
         assert scene.run("plan") == 0
 
         [(_, (rsa, other))] = lines.items()
         (scene.stage.keys / stage.DOMAIN / f"{rsa}.pem").unlink()
         assert scene.run("apply", "--yes") == 0, scene.told.getvalue()
-        assert len(keys(scene)) == 3 and signing_map.read(scene.stage.map) == {stage.DOMAIN: (other,)}
+        assert signing_map.read(scene.stage.map) == {stage.DOMAIN: (other,)}
 
 
 @pytest.mark.parametrize("gone", ["pem", "record"])
 def test_half_a_key_is_not_taken_on(open_folder: Path, gone: str) -> None:
-    """A selector whose private half is lost, or whose record is, is replaced by a new key; its other half stays untouched."""
+    """A selector whose private half is lost, or whose record is, is replaced by a new key; its other half stays untouched. A key in
+    DNS that nothing is known of stops the zone until a person has looked; mail is signed with the other one meanwhile."""
     scene = signing(open_folder)
     with scene.served():
         [(_, (rsa, other))] = signing_map.read(scene.stage.map).items()
@@ -65,8 +70,12 @@ def test_half_a_key_is_not_taken_on(open_folder: Path, gone: str) -> None:
         else:
             text = scene.stage.zone_file.read_text()
             scene.stage.zone_file.write_text(text.replace(f"{rsa}._domainkey", "elsewhere._domainkey"))
+        if gone == "pem":
+            assert scene.run("apply", "--yes") == 3 and "confirm host" in scene.told.getvalue()
+            assert signing_map.read(scene.stage.map) == {stage.DOMAIN: (other,)}
+            assert scene.run("confirm", "host") == 0
         assert scene.run("apply", "--yes") == 0, scene.told.getvalue()
-        assert rsa not in keys(scene) and keys(scene)[other] == "active" and len(keys(scene)) == 2
+        assert rsa not in keys(scene) and keys(scene)[other] == "active"
         assert (rsa in scene.published()) == (gone == "pem")
 
 
@@ -79,7 +88,11 @@ def test_what_was_hand_made_stays_so(open_folder: Path) -> None:
         text = scene.stage.zone_file.read_text().replace("k=ed25519;", "k=ed25519; t=s;")
         scene.stage.zone_file.write_text(text)
         assert scene.run("apply", "--yes") == 0, scene.told.getvalue()
-        assert keys(scene) == before and scene.stage.zone_file.read_text() == text
+        active = [name for name, at in before.items() if at == "active"]
+        assert [keys(scene)[name] for name in active] == ["active", "active"]
+        assert [
+            row for row in text.splitlines() if "SOA" not in row and row not in scene.stage.zone_file.read_text()
+        ] == []
         assert scene.run("plan") == 0
 
 

@@ -1,0 +1,182 @@
+"""`dnssync rotate`: another key takes over, because a person says so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import click
+
+from dnssync.carry_out import carry_out
+from dnssync.cli.apply import tell
+from dnssync.cli.context import Context, chosen, json_option
+from dnssync.core.model import KeyPair, Phase, zone_of
+from dnssync.core.pass_notices import some
+from dnssync.core.rotation import Policy, phase
+from dnssync.errors import DnssyncError, RefusedError
+from dnssync.new_keys import make_map, recover
+from dnssync.reconcile import Line
+from dnssync.report import Report
+
+LOST = (
+    "Mail under way that {names} signed will not verify any more once the record says so: that is the price, since a thief could "
+    "sign with it as well."
+)
+
+
+@click.command(name="rotate")
+@click.argument("domains", nargs=-1)
+@click.option(
+    "--emergency", is_flag=True, help="The key is in wrong hands: revoke it as soon as exim signs with the standby."
+)
+@click.option("--abort", is_flag=True, help="Go back to the key before, while its record still stands.")
+@click.option("--yes", is_flag=True, help="Do not ask (--emergency).")
+@json_option
+@click.pass_obj
+def command(context: Context, domains: tuple[str, ...], emergency: bool, abort: bool, yes: bool) -> int:
+    """Let the next key of DOMAIN take over now, as if the time of the present one were over; without DOMAIN, of all domains.
+
+    exim signs with the standby from the next message on, and the old key's record stays until the mail that it signed has
+    arrived. Where no standby is ready, the old key signs on until one is. Exit codes: 0 done, 1 failed, 3 refused.
+    """
+    if emergency and abort:
+        raise click.UsageError("--emergency and --abort exclude each other.")
+    only = chosen(context, domains)
+    line = context.line(read_only=False)
+    now = int(context.now())
+    keys = [
+        key
+        for key in line.state.keys()
+        if not only or key.domain in only or zone_of(key.domain, context.config.zones) in only
+    ]
+    marked = _recalled(keys, now) if abort else _called(keys, now, emergency)
+    if not marked:
+        what = "no key that signed before and still stands in DNS" if abort else "no key that exim signs with"
+        raise DnssyncError(
+            f"There is {what}{' for ' + ', '.join(only) if only else ''}: nothing can be changed. See `dnssync status`."
+        )
+    if emergency and not _agreed(context, keys, marked, yes):
+        return 3
+    with context.lock("rotate"):
+        recover(line)
+        make_map(line)
+        _note(line, marked, now, emergency, abort)
+        reports = [_pass(context, line, only)]
+        if reports[0].map_lines:  # whoever signs now is known by a second look; only then the old key is at its end
+            reports.append(_pass(context, line, only))
+    report = reports[-1]
+    code = 1 if any(each.failed for each in reports) else 3 if any(each.refused for each in reports) else 0
+    left = _left(line, report, marked, emergency)
+    code = code or (1 if left and (emergency or abort) else 0)
+    if context.json:
+        context.emit({"marked": marked, "map_lines": [line for each in reports for line in each.map_lines], "waiting": left,
+                      "made": [key for each in reports for key in each.made], "failed": dict(report.decision.failed),
+                      "outcomes": [outcome for each in reports for outcome in each.outcomes],
+                      "notices": report.notices, "exit": code})  # fmt: skip
+    for sentence in left:
+        context.say(sentence, "red" if emergency else "yellow")
+    return code
+
+
+def _called(keys: Sequence[KeyPair], now: int, emergency: bool) -> list[KeyPair]:
+    """The keys that sign now, marked to be replaced."""
+    active = [key for key in keys if phase(key, Policy(), now) is Phase.ACTIVE]
+    return [replace(key, called=now, compromised=now if emergency else key.compromised) for key in active]
+
+
+def _recalled(keys: Sequence[KeyPair], now: int) -> list[KeyPair]:
+    """In each key set the key that signed last before the present one, marked to come back; where a rotation was called for and
+    has not happened, the present one without that mark."""
+    marked = []
+    for domain, kind in dict.fromkeys((key.domain, key.kind) for key in keys):
+        mine = [key for key in keys if (key.domain, key.kind) == (domain, kind)]
+        waiting = [
+            k
+            for k in mine
+            if k.called is not None and k.compromised is None and phase(k, Policy(), now) is Phase.ACTIVE
+        ]
+        past = [
+            k
+            for k in mine
+            if phase(k, Policy(), now) is Phase.RETIRED and k.activated is not None and k.compromised is None
+        ]
+        if waiting:
+            marked += [replace(key, called=None) for key in waiting]
+        elif past:
+            marked.append(
+                replace(max(past, key=lambda key: (key.retired or 0, key.selector)), recalled=now, called=None)
+            )
+    return marked
+
+
+def _agreed(context: Context, keys: Sequence[KeyPair], marked: Sequence[KeyPair], yes: bool) -> bool:
+    """Whether a person says yes to what an emergency costs."""
+    now = int(context.now())
+    names = some([f"{key.selector} ({key.domain})" for key in marked])
+    context.say(f"These keys are revoked as soon as exim signs with another one: {names}.")
+    context.say(LOST.format(names=names))
+    bare = sorted({
+        f"{key.domain} ({key.kind})" for key in marked
+        if not any(k.domain == key.domain and k.kind == key.kind and phase(k, Policy(), now) is Phase.READY for k in keys)
+    })  # fmt: skip
+    if bare:
+        context.say(f"No standby is ready for {some(bare)}: the key that is known to others signs on until a new one can be seen "
+                    "everywhere (an hour or more), since mail would leave unsigned otherwise.", "red")  # fmt: skip
+    if yes:
+        return True
+    answer = context.ask("Switch and revoke now?")
+    if not answer:
+        told = (
+            "Nothing was changed."
+            if answer is False
+            else "Nothing was changed: there is no terminal to ask at. Say --yes."
+        )
+        if context.json:
+            context.emit({"error": told, "exit": 3})
+        else:
+            context.warn(told)
+    return bool(answer)
+
+
+def _note(line: Line, marked: Sequence[KeyPair], now: int, emergency: bool, abort: bool) -> None:
+    """The word is kept with the keys before anything follows from it; every later pass honours it too."""
+    word = "is to come back" if abort else "is in wrong hands" if emergency else "is to be replaced now"
+    with line.state.transaction():
+        line.state.save_keys(marked)
+        for key in marked:
+            told = "is to stay" if abort and key.recalled is None else word
+            line.state.add_event(now, "rotate", domain=key.domain, selector=key.selector,
+                                 sentence=f"a person said: {key.selector} of {key.domain} {told}")  # fmt: skip
+
+
+def _pass(context: Context, line: Line, only: tuple[str, ...]) -> Report:
+    seen, got = line.plan(only)
+    try:
+        report = carry_out(line, seen, got)
+    except RefusedError as error:
+        raise DnssyncError(f"{error} What was said of the keys is noted, and the next pass honours it.") from None
+    context.progress("")
+    tell(context, report)
+    return report
+
+
+def _left(line: Line, report: Report, marked: Sequence[KeyPair], emergency: bool) -> list[str]:
+    """What was asked for and is not done yet, a sentence each, with what is in the way."""
+    told = []
+    now = report.decision.now
+    after = {(key.domain, key.selector): key for key in report.decision.keys}
+    frozen = {request.subject for request in line.state.requests(now) if request.kind == "freeze"}
+    held = {o.zone: o for o in report.outcomes if o.refusals or o.error}
+    for key in marked:
+        at = phase(after[(key.domain, key.selector)], Policy(), now)
+        because = report.decision.steps[(key.domain, key.kind)].because
+        zone = zone_of(key.domain, line.config.zones) or ""
+        if key.recalled is not None and at is not Phase.ACTIVE:
+            told.append(f"{key.domain}: {key.selector} does not sign again yet: {because}.")
+        elif key.called is not None and at is Phase.ACTIVE:
+            told.append(f"{key.domain}: {key.selector} signs on: {because}.")
+        elif emergency and at is Phase.DUE and (zone in held or key.domain in frozen):
+            why = f"{zone} is held at {held[zone].provider}, see above" if zone in held else f"{key.domain} is frozen"
+            told.append(f"{key.domain}: {key.selector} could not be revoked, since {why}. Do it by hand, now: "
+                        f'{key.selector}._domainkey.{key.domain}. TXT "v=DKIM1; p="')  # fmt: skip
+    return told

@@ -1,0 +1,67 @@
+"""The DKIM half of `desire`: what the record of each key says, from the moment the key exists until it is gone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dnssync.core import rotation
+from dnssync.core.hand_made import kept_elsewhere
+from dnssync.core.host import MailDomain
+from dnssync.core.model import KeyPair, Notice, Owner, Phase
+from dnssync.core.selectors import foreign
+
+if TYPE_CHECKING:
+    from dnssync.core.desire import Draft
+
+BECAUSE = {
+    Phase.GENERATED: "a key that exim will sign with",
+    Phase.PUBLISHED: "a key that exim will sign with",
+    Phase.READY: "a key that exim will sign with",
+    Phase.ACTIVE: "exim signs with it",
+    Phase.RETIRED: "mail that it signed may still be under way",
+    Phase.DUE: "no mail that it signed is under way any more",
+    Phase.REVOKED: "a key that is no longer valid",
+    Phase.ENDED: "a key that was revoked long enough",
+}
+
+
+def dkim_claims(draft: Draft, domain: str, mail: MailDomain, parked: bool) -> None:
+    """The claims of a mail domain's keys, and what a person should know of the transports that its mail leaves through."""
+    wish = draft.wish
+    for key in wish.keys:
+        if key.domain == domain and not parked:
+            key_claim(draft, key)
+    deaf = [transport.name for transport in mail.transports if not transport.can_sign]
+    if deaf and not parked:
+        draft.notices.append(
+            Notice("transport_unsigned", f"{domain}: mail that leaves through exim's transport {', '.join(deaf)} is not signed: "
+                   "the transport has no DKIM options. `dnssync exim --print` shows the lines to add to it.")
+        )  # fmt: skip
+
+
+def key_claim(draft: Draft, key: KeyPair) -> None:
+    """What a key's record says, or that it goes."""
+    wish = draft.wish
+    at = wish.phases.get((key.domain, key.selector), Phase.GENERATED)
+    name = draft.name(f"{key.selector}._domainkey.{key.domain}".lower())
+    if kept_elsewhere(key, name, wish):
+        return
+    if at in rotation.PAST and key.compromised is None and foreign(key.selector, wish.host_id):
+        return  # this host once had another name, or is a copy: whether another host signs with it is not known
+    text = rotation.text(key, at)
+    if text is None and (name, "TXT", Owner.DKIM) not in wish.ledger and (name, "TXT") not in wish.found:
+        return
+    draft.claim(name, "TXT", Owner.DKIM, text, key.domain, BECAUSE[at])
+
+
+def past_keys(draft: Draft) -> None:
+    """Keys of domains that are no mail domains any more, once they have come to their end."""
+    wish = draft.wish
+    for key in wish.keys:
+        if key.domain not in wish.domains and wish.phases.get((key.domain, key.selector)) in rotation.PAST:
+            key_claim(draft, key)
+
+
+def signs(mail: MailDomain) -> bool:
+    """Whether keys make sense for the domain: some transport that its mail leaves through signs, or can."""
+    return any(transport.can_sign for transport in mail.transports)

@@ -1,0 +1,162 @@
+"""The key sets of all domains, each moved on by `rotation.advance`, and what exim's map says after that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from dnssync.core import durations, rotation
+from dnssync.core.desire_dkim import signs
+from dnssync.core.guard import SIGNING
+from dnssync.core.host import MailDomain
+from dnssync.core.model import KeyPair, Step
+from dnssync.core.plan import Intent
+from dnssync.core.sighting import Sight
+
+if TYPE_CHECKING:
+    from dnssync.core.decide import Observed, ZoneView
+
+RSA_MIN_TXT = 410  # octets of text that `v=DKIM1; k=rsa; p=` and a 2048-bit key take
+KINDS = ("rsa", "ed25519")
+Steps = Mapping[tuple[str, str], Step]
+
+
+def algorithms(view: ZoneView) -> tuple[str, ...]:
+    """The key sets of a zone's domains: those of the policy, RSA no longer than the provider can hold."""
+    return tuple(
+        "rsa1024" if name.startswith("rsa") and view.limits.txt < RSA_MIN_TXT else name
+        for name in view.policy.dkim.algorithms
+    )
+
+
+def policy_of(view: ZoneView | None) -> rotation.Policy:
+    """The durations of a zone's keys."""
+    return rotation.Policy(lifetime=view.policy.dkim.lifetime) if view else rotation.Policy()
+
+
+def steps_of(seen: Observed) -> dict[tuple[str, str], Step]:
+    """The step of every key set, by (domain, kind)."""
+    views = {domain: view for view in seen.zones for domain in view.domains}
+    steps = {}
+    for domain in sorted({*views, *(key.domain for key in seen.keys)}):
+        for kind in KINDS:
+            step = _advance(seen, views.get(domain), domain, kind)
+            if step is not None:
+                steps[(domain, kind)] = step
+    return steps
+
+
+def _advance(seen: Observed, view: ZoneView | None, domain: str, kind: str) -> Step | None:
+    """The step of one key set; None where the domain has no keys of that kind and needs none."""
+    mine = tuple(key for key in seen.keys if key.domain == domain and key.kind == kind)
+    mail = seen.host.domain(domain) or MailDomain(domain, local=False)
+    wanted = () if view is None or view.policy.parked or domain in seen.frozen or view.problem else algorithms(view)
+    algorithm = next((name for name in wanted if ("ed25519" if name == "ed25519" else "rsa") == kind), "")
+    if not mine and not (algorithm and signs(mail)):
+        return None
+    season, season_because = durations.season(view.negative_ttl if view else None, None)
+    expires = max((t.expires for t in mail.transports if t.expires is not None), default=None)
+    overlap, overlap_because = durations.overlap(expires, mail.retry_cutoff, view.policy.ttl if view else 3600)
+    observation = rotation.Observation(
+        sights={k.selector: seen.sights[(domain, k.selector)] for k in mine if (domain, k.selector) in seen.sights},
+        signing=signing(mail),
+        readable=frozenset(selector for name, selector in seen.readable if name == domain),
+        season=season,
+        overlap=overlap,
+        season_because=season_because,
+        overlap_because=overlap_because,
+        trusted=seen.clock.trusted,
+        left=domain in left(seen) and domain not in seen.map,
+    )
+    kind_made = algorithm or (mine[0].algorithm if mine else "")
+    step = rotation.advance(
+        mine,
+        policy_of(view),
+        seen.now,
+        observation,
+        algorithm="" if domain in {*seen.closed, *seen.frozen} else kind_made,
+    )
+    return step if algorithm and signs(mail) else replace(step, generate=())
+
+
+def signing(mail: MailDomain) -> frozenset[str] | None:
+    """The selectors that exim signs the domain's mail with now; None where the probe could not tell."""
+    if any(transport.problem for transport in mail.transports):
+        return None
+    return frozenset(
+        signer.selector
+        for transport in mail.transports
+        for signer in transport.signers
+        if signer.domain == mail.name and not signer.problem
+    )
+
+
+def left(seen: Observed) -> frozenset[str]:
+    """The domains that have left exim for good: exim has them no more, and a person confirmed it."""
+    gone = {subject for what, subject in seen.confirmed if what == "gone"}
+    return frozenset(name for name in gone if not (mail := seen.host.domain(name)) or not mail.local)
+
+
+def placeholder(intent: Intent, now: int) -> KeyPair:
+    """The key of an intent, as a plan prints it before it exists."""
+    return KeyPair(intent.domain, intent.placeholder, intent.algorithm, intent.placeholder, now)
+
+
+# --- exim's map ---------------------------------------------------------------------------------------------------
+
+
+def lines_of(seen: Observed, steps: Steps) -> dict[str, tuple[str, ...]]:
+    """Each domain's line in exim's map, as its key sets want it; () where they want none."""
+    return {
+        domain: fallen_back(seen, domain, steps) if domain in seen.frozen else _line(seen, domain, steps)
+        for domain in {domain for domain, _ in steps}
+    }
+
+
+def _line(seen: Observed, domain: str, steps: Steps) -> tuple[str, ...]:
+    """The domain's line in exim's map: what its key sets say. A set that says nothing, since DNS was silent, keeps the
+    selector that stands there, as long as that key is seasoned and can be used."""
+    line: list[str] = []
+    for kind in KINDS:
+        step = steps.get((domain, kind))
+        if step is None:
+            continue
+        kept = [
+            key.selector
+            for key in step.keys
+            if key.selector in seen.map.get(domain, ())
+            and (domain, key.selector) in seen.readable
+            and rotation.phase(key, rotation.Policy(), seen.now) in SIGNING
+        ]
+        line.extend(step.sign or kept)
+    return tuple(line)
+
+
+def fallen_back(seen: Observed, domain: str, steps: Steps) -> tuple[str, ...]:
+    """The line of a domain for which nothing is begun, since it is frozen or its zone is held: what stands there, but for a key
+    that exim can no longer sign with, or must not. In its place comes the one that its set goes on with, if receivers can
+    verify that today."""
+    line: list[str] = []
+    mail = seen.host.domain(domain)
+    broken = {s.selector for transport in (mail.transports if mail else ()) for s in transport.signers if s.problem}
+    for selector in seen.map.get(domain, ()):
+        mine = [step for (name, _), step in steps.items() if name == domain]
+        step = next((step for step in mine if any(key.selector == selector for key in step.keys)), None)
+        if step is None:
+            if selector not in broken:  # one file that is missing costs the signatures of all
+                line.append(selector)
+        elif not _replaced(seen, domain, selector, step):
+            line.append(selector)
+        else:  # whatever a step signs with is readable and seasoned; an active key may have lost its record
+            line.extend(name for name in step.sign if seen.sights.get((domain, name)) is Sight.VISIBLE)
+    return tuple(dict.fromkeys(line))
+
+
+def _replaced(seen: Observed, domain: str, selector: str, step: Step) -> bool:
+    """Whether a selector has to give way even so: its file is lost, or a person said that somebody else has it, or that
+    another one shall come back."""
+    key = next(key for key in step.keys if key.selector == selector)
+    back = any(other.recalled is not None and other.selector in step.sign for other in step.keys)
+    word = (key.compromised is not None and step.sign and selector not in step.sign) or back
+    return bool(word) or (domain, selector) not in seen.readable

@@ -1,0 +1,57 @@
+"""How the records of all keys look: from every authoritative server, and in the provider's own reading of the zone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dnssync.core import dkim
+from dnssync.core.decide import ZoneView
+from dnssync.core.model import KeyPair, Owner, Phase, relative, zone_of
+from dnssync.core.ownership import owns
+from dnssync.core.rotation import Policy, phase, text
+from dnssync.core.sighting import Question, Sight, sight
+from dnssync.resolver import Resolver
+from dnssync.zones import Zones
+
+
+def sights(
+    keys: Sequence[KeyPair], views: Sequence[ZoneView], now: int, resolver: Resolver, providers: Zones
+) -> tuple[dict[tuple[str, str], Sight], dict[str, tuple[str, ...]]]:
+    """How each key's record looks: from all authoritative servers, and in the provider's own reading of the zone; and
+    for each zone whose servers do not all answer, which do not, and how.
+
+    The reading belongs to the sighting: what is not in the zone is absent, whatever a server still serves.
+    """
+    zones = {view.zone: view for view in views}
+    asked: dict[Question, KeyPair] = {}
+    for key in keys:
+        full = f"{key.selector}._domainkey.{key.domain}".lower()
+        zone = zone_of(full, zones)
+        if zone is not None and key.removed is None:
+            asked[Question(full, "TXT", zone)] = key
+    seen = {}
+    unanswered: dict[str, tuple[str, ...]] = {}
+    alive = [Question(view.zone, "SOA", view.zone) for view in views if not view.problem]
+    for question, answer in resolver.look([*asked, *alive]).items():
+        if not answer.known and not zones[question.zone].problem:
+            mute = [f"{r.server}: {r.note or r.rcode}" for r in answer.replies if not r.answered]
+            told = (*unanswered.get(question.zone, ()), *([answer.problem] if answer.problem else mute))
+            unanswered[question.zone] = tuple(dict.fromkeys(told))
+        if question not in asked:
+            continue
+        key = asked[question]
+        at = phase(key, Policy(), now)
+        wanted = text(key, at) or dkim.REVOKED  # of one that has ended, what stood there last
+        look = sight(answer, wanted, lambda text: owns(Owner.DKIM, text), dkim.same)
+        name = relative(question.name, question.zone) or ""
+        for provider, found in zones[question.zone].found.items():
+            # Delegated keys: what the servers show behind the CNAME is what counts. `manual`: its reading is one of theirs.
+            if (name, "CNAME") in found or not providers.provider(provider).limits.reads:
+                continue
+            texts = [value.text for value in found[(name, "TXT")].values] if (name, "TXT") in found else []
+            if at is Phase.ENDED:
+                look = Sight.OTHER if texts else look
+            elif not any(dkim.same(text, wanted) for text in texts):
+                look = Sight.OTHER if texts else Sight.ABSENT
+        seen[(key.domain, key.selector)] = look
+    return seen, unanswered
