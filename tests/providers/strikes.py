@@ -334,7 +334,7 @@ STRIKES: dict[str, dict[str, Strike]] = {
     "gandi": BY_GANDI,
     "octodns_gandi": BY_STAND_IN,
     "rfc2136": by_update(SOON),
-    "octodns_bind": by_update(4 * SOON),
+    "octodns_bind": by_update(2.5 * SOON),
     "octodns_powerdns": BY_POWERDNS,
 }
 NO_SPF = {"writing: type SPF is refused": "the plug-in says that it has no type SPF, so that it is never asked for one"}
