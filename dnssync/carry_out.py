@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from dnssync import signing_map
+from dnssync.core.clock import newer
 from dnssync.core.decide import Decision, Observed, ZonePlan, decide
 from dnssync.core.key_sets import left
 from dnssync.core.model import Change, Claim, KeyPair, ProviderError, Refusal, StaleZone, TypeRefused, absolute
@@ -255,8 +256,9 @@ def _stamp(work: Work, decision: Decision) -> None:
                     word = stamp if getattr(key, stamp) is not None else f"no longer {stamp}"
                     state.add_event(work.now, word, domain=key.domain, selector=key.selector,
                                     sentence=f"{key.selector} {word}", because=step.because)  # fmt: skip
-        state.save_clock(work.seen.clock.kept)
-        if work.seen.clock.trusted:
+        if newer(state.clock(), work.seen.clock.kept):
+            state.save_clock(work.seen.clock.kept)
+        if work.seen.clock.trusted and ("clock", "") in work.seen.confirmed:
             state.drop_request("clock", "")  # a person's word counts for the jump that it was about
         addresses = [(mail.name, address) for mail in work.seen.host.domains for address in mail.addresses]
         state.save_addresses(addresses, work.now)

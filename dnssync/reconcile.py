@@ -24,7 +24,7 @@ from dnssync.core.host import Address, Host
 from dnssync.core.model import KeyPair, Notice, Provider, ProviderError, absolute, relative, zone_of
 from dnssync.core.ownership import Agreed, Ledger, owned, shows
 from dnssync.core.pass_notices import silent, some
-from dnssync.core.rotation import SERVING, Policy, phase, rebased
+from dnssync.core.rotation import PAST, SERVING, Policy, phase, rebased
 from dnssync.core.taken_on import made_here, mapped, strays
 from dnssync.core.zone_view import Zone
 from dnssync.errors import DnssyncError
@@ -94,7 +94,11 @@ class Line:
             *keys,
             *strays(made_here(views, self.keystore.host()), (*keys, *hand_made), now, self.keystore.public, standing),
         )
-        problems = {(key.domain, key.selector): self.keystore.problem(key) for key in keys if key.removed is None}
+        problems = {
+            (key.domain, key.selector): self.keystore.problem(key)
+            for key in keys
+            if phase(key, Policy(), now) not in PAST
+        }
         serving = {(key.domain, key.selector) for key in keys if phase(key, Policy(), now) in SERVING}
         keys = (*keys, *hand_made)
         self.progress("asking the authoritative servers")

@@ -330,3 +330,35 @@ def test_rows_keep_what_was_said(scene: Ripe) -> None:
     assert row == replace(row, called=None, compromised=None)
     scene.run("rotate")
     assert scene.keys()[name].called == int(scene.now)
+
+
+class TestAnotherPolicy:
+    def allow(self, scene: Ripe, algorithms: str) -> None:
+        """The configuration with these algorithms."""
+        text = scene.stage.config.read_text().replace(
+            "    provider: file\n", f"    provider: file\n    dkim: {{algorithms: [{algorithms}]}}\n"
+        )
+        scene.stage.config.write_text(text)
+
+    def test_a_kind_that_is_not_wanted_any_more(self, scene: Ripe) -> None:
+        """exim signs without it from then on, and its keys end as any others do; the other kind goes on as it is."""
+        self.allow(scene, "rsa2048")
+        kept = [name for name in scene.signing() if name[8] == "r"]
+        scene.passes(2, 120)
+        assert scene.signing() == kept
+        assert {name[8] for name in scene.of("retired")} == {"e"} and len(scene.of("retired")) == 2
+        assert {name[8] for name in scene.of("active") + scene.of("ready")} == {"r"}
+        for pause in (9 * DAY, 120, 8 * DAY, 120):
+            scene.now += pause
+            scene.passes(1, 120)
+        assert {name[8] for name in scene.published()} == {"r"} and scene.signing() == kept
+
+    def test_longer_keys(self, scene: Ripe) -> None:
+        """A standby of another length than is wanted now is replaced by one that has it; what signs goes on till its time."""
+        self.allow(scene, "rsa3072, ed25519")
+        signing = scene.signing()
+        scene.passes(6, 5000)
+        by = {name: scene.keys()[name].algorithm for name in scene.of("ready")}
+        assert sorted(by.values()) == ["ed25519", "rsa3072"] and scene.signing() == signing
+        assert scene.run("rotate") == 0
+        assert {scene.keys()[name].algorithm for name in scene.signing()} == {"ed25519", "rsa3072"}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dnssync.core.durations import DAY, MINUTE, duration, moment
+from dnssync.core.durations import DAY, HOUR, MINUTE, duration, moment
 from dnssync.core.model import Notice
 
 SLACK = MINUTE  # by which the two may differ in any case
@@ -72,6 +72,13 @@ def judge(last: Reading | None, now: Reading, season: int, confirmed: bool = Fal
         "as before. If the clock is right now: dnssync confirm clock"
     )
     return Verdict(kept, False, last.wall if jumped else None, (Notice("clock", sentence),))
+
+
+def newer(last: Reading | None, now: Reading) -> bool:
+    """Whether a reading is worth keeping in the place of the last: not every pass needs to write."""
+    if last is None or (last.boot_id, last.doubted) != (now.boot_id, now.doubted):
+        return True
+    return not 0 <= now.wall - last.wall < HOUR
 
 
 def _about(seconds: int) -> str:

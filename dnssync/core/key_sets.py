@@ -52,7 +52,7 @@ def _advance(seen: Observed, view: ZoneView | None, domain: str, kind: str) -> S
     mine = tuple(key for key in seen.keys if key.domain == domain and key.kind == kind)
     mail = seen.host.domain(domain) or MailDomain(domain, local=False)
     wanted = () if view is None or view.policy.parked or domain in seen.frozen or view.problem else algorithms(view)
-    algorithm = next((name for name in wanted if ("ed25519" if name == "ed25519" else "rsa") == kind), "")
+    algorithm = next((name for name in wanted if _kind(name) == kind), "")
     if not mine and not (algorithm and signs(mail)):
         return None
     season, season_because = durations.season(view.negative_ttl if view else None, None)
@@ -67,7 +67,7 @@ def _advance(seen: Observed, view: ZoneView | None, domain: str, kind: str) -> S
         season_because=season_because,
         overlap_because=overlap_because,
         trusted=seen.clock.trusted,
-        left=domain in left(seen) and domain not in seen.map,
+        left=_ended(seen, view, domain, kind) and not {key.selector for key in mine} & {*seen.map.get(domain, ())},
     )
     kind_made = algorithm or (mine[0].algorithm if mine else "")
     step = rotation.advance(
@@ -78,6 +78,17 @@ def _advance(seen: Observed, view: ZoneView | None, domain: str, kind: str) -> S
         algorithm="" if domain in {*seen.closed, *seen.frozen} else kind_made,
     )
     return step if algorithm and signs(mail) else replace(step, generate=())
+
+
+def _ended(seen: Observed, view: ZoneView | None, domain: str, kind: str) -> bool:
+    """Whether no key of that kind is wanted for the domain any more: it has left exim for good, or the policy leaves the kind out."""
+    if view is None or view.policy.parked or view.problem:
+        return domain in left(seen)
+    return domain not in seen.frozen and kind not in {_kind(name) for name in algorithms(view)}
+
+
+def _kind(algorithm: str) -> str:
+    return "ed25519" if algorithm == "ed25519" else "rsa"
 
 
 def signing(mail: MailDomain) -> frozenset[str] | None:
@@ -108,19 +119,24 @@ def placeholder(intent: Intent, now: int) -> KeyPair:
 
 def lines_of(seen: Observed, steps: Steps) -> dict[str, tuple[str, ...]]:
     """Each domain's line in exim's map, as its key sets want it; () where they want none."""
+    views = {domain: view for view in seen.zones for domain in view.domains}
     return {
-        domain: fallen_back(seen, domain, steps) if domain in seen.frozen else _line(seen, domain, steps)
+        domain: fallen_back(seen, domain, steps)
+        if domain in seen.frozen
+        else _line(seen, domain, steps, views.get(domain))
         for domain in {domain for domain, _ in steps}
     }
 
 
-def _line(seen: Observed, domain: str, steps: Steps) -> tuple[str, ...]:
+def _line(seen: Observed, domain: str, steps: Steps, view: ZoneView | None) -> tuple[str, ...]:
     """The domain's line in exim's map: what its key sets say. A set that says nothing, since DNS was silent, keeps the
-    selector that stands there, as long as that key is seasoned and can be used."""
+    selector that stands there, as long as that key is seasoned and can be used. One that is not wanted any more goes once exim
+    was seen to sign with a key of another."""
     line: list[str] = []
     for kind in KINDS:
         step = steps.get((domain, kind))
-        if step is None:
+        others = [other for (name, which), other in steps.items() if name == domain and which != kind]
+        if step is None or (_ended(seen, view, domain, kind) and any(map(_signs, others))):
             continue
         kept = [
             key.selector
@@ -131,6 +147,11 @@ def _line(seen: Observed, domain: str, steps: Steps) -> tuple[str, ...]:
         ]
         line.extend(step.sign or kept)
     return tuple(line)
+
+
+def _signs(step: Step) -> bool:
+    """Whether exim was seen to sign with a key of the set, and goes on."""
+    return any(k.activated is not None and k.retired is None and k.selector in step.sign for k in step.keys)
 
 
 def fallen_back(seen: Observed, domain: str, steps: Steps) -> tuple[str, ...]:

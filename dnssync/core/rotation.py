@@ -48,7 +48,7 @@ class Observation:
     """What was seen of one key set. `signing`: the selectors that the probe saw exim use, None = it could not tell.
     `sights`: how DNS looks beside what it should hold (`text`). `readable`: selectors whose private half exim can read and
     that matches. `season`, `overlap`: seconds, as derived now, and why; a key keeps the longest it ever had. `trusted`: whether the
-    clock is; without that nothing ends. `left`: the domain has left exim for good, and exim's map does not name it."""
+    clock is; without that nothing ends. `left`: no key of this set is wanted any more, and exim's map names none."""
 
     sights: Mapping[str, Sight] = field(default_factory=dict)
     signing: frozenset[str] | None = None
@@ -139,7 +139,7 @@ def advance(keys: tuple[KeyPair, ...], policy: Policy, now: int, seen: Observati
     Returns the keys with new stamps, the algorithms of keys to make, the selectors exim shall sign with (none = what is
     there stays), when to look again, and one sentence why. `algorithm` "" makes no key.
     """
-    keys = _retire(tuple(_stamp(key, policy, now, seen) for key in keys), policy, now, seen)
+    keys = _retire(tuple(_stamp(key, policy, now, seen) for key in keys), policy, now, seen, algorithm)
     phases = {key.selector: phase(key, policy, now) for key in keys}
     coming = [key for key in keys if phases[key.selector] in COMING]
     active = sorted(
@@ -147,14 +147,15 @@ def advance(keys: tuple[KeyPair, ...], policy: Policy, now: int, seen: Observati
     )
     usable = {k.selector for k in keys if k.selector in seen.readable and seen.sights.get(k.selector) is Sight.VISIBLE}
     ready = [key for key in coming if phases[key.selector] is Phase.READY and key.selector in usable]
+    ready.sort(key=lambda key: key.algorithm != algorithm)
     current = next((key for key in reversed(active) if key.selector in seen.readable), None)
     # Keys that were taken on together, since exim signed with all of them, go on together until their successor signs.
     beside = [k for k in active if current and k.activated == current.activated and _signs_too(k, current, seen)]
     lost = bool(active) and active[-1] is not current
     until = due(current, policy) if current else None
-    # A key that lost its private half before it ever signed is replaced, once: where two cannot be read, the fault is
-    # the disk's or the modes', and making ever more keys no remedy.
-    hopeful = len(coming) > 1 or any(key.selector in seen.readable for key in coming)
+    # A key that lost its private half before it ever signed is replaced, and so is one of another kind than is wanted now; once:
+    # where two cannot be read, the fault is the disk's or the modes', and making ever more keys no remedy.
+    hopeful = len(coming) > 1 or any(k.selector in seen.readable and k.algorithm == algorithm for k in coming)
     make = (algorithm,) if algorithm and not hopeful and not seen.left else ()
 
     back = _retired(key for key in keys if key.recalled is not None and _can_sign(key, phases, usable))
@@ -233,17 +234,16 @@ def _stamp_end(key: KeyPair, policy: Policy, now: int, look: Sight, signs: bool,
     return replace(key, removed=now) if at is Phase.ENDED and look is Sight.ABSENT else key
 
 
-def _retire(keys: tuple[KeyPair, ...], policy: Policy, now: int, seen: Observation) -> tuple[KeyPair, ...]:
+def _retire(
+    keys: tuple[KeyPair, ...], policy: Policy, now: int, seen: Observation, algorithm: str
+) -> tuple[KeyPair, ...]:
     """Retire what exim signs with no more, once it was seen to sign with a key that was activated later; and keys that were
     coming and are not needed, since another one has come."""
     signing = seen.signing or frozenset()
     proven = max((key.activated or 0 for key in keys if key.selector in signing), default=0)
-    ready = [
-        key.selector
-        for key in keys
-        if phase(key, policy, now) is Phase.READY and seen.sights.get(key.selector) is Sight.VISIBLE
-    ]
-    standby = next((name for name in ready if name in seen.readable), None)
+    visible = [key for key in keys if seen.sights.get(key.selector) is Sight.VISIBLE and key.selector in seen.readable]
+    ready = [key for key in visible if phase(key, policy, now) is Phase.READY]
+    standby = min(ready, key=lambda key: key.algorithm != algorithm, default=None)
 
     def over(key: KeyPair) -> bool:
         if key.retired is not None or key.selector in signing or not (seen.trusted or key.compromised is not None):
@@ -252,7 +252,8 @@ def _retire(keys: tuple[KeyPair, ...], policy: Policy, now: int, seen: Observati
             return seen.signing is not None
         if key.activated is not None:
             return 0 < key.activated < proven
-        return standby is not None and key.selector != standby
+        better = standby is not None and key.algorithm == algorithm != standby.algorithm
+        return standby is not None and key is not standby and not better
 
     return tuple(replace(key, retired=now) if over(key) else key for key in keys)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from dnssync.core import rotation
-from dnssync.core.model import KeyPair
+from dnssync.core.model import KeyPair, Step
 from dnssync.core.rotation import Observation, advance
 from dnssync.core.sighting import Sight
 from tests.core.test_rotation import KEY, NOW, POLICY, SEASON, look, step
@@ -176,3 +176,41 @@ class TestWake:
     def test_says_why(self, stamps: dict, seen: Observation, want: str) -> None:
         """Whoever reads `status` at night learns what each key waits for."""
         assert want in step((replace(KEY, **stamps),), NOW, seen).because
+
+
+class TestAnotherAlgorithm:
+    long = replace(KEY, selector="s3", algorithm="rsa4096")
+    first = replace(KEY, seen=NOW, published=NOW, activated=NOW)
+    ready = replace(KEY, selector="s2", seen=NOW, published=NOW, season=SEASON)
+
+    def got(self, *keys: KeyPair, later: int = 9000) -> Step:
+        names = frozenset({key.selector for key in keys})
+        seen = Observation(dict.fromkeys(names, Sight.VISIBLE), frozenset({"s1"}), names, season=SEASON)
+        return advance(keys, POLICY, NOW + later, seen, algorithm="rsa4096")
+
+    def test_a_standby_of_the_wrong_kind(self) -> None:
+        """One of the wanted kind is made, once; until that is ready the other one stands by, and then it goes."""
+        assert self.got(self.first, self.ready).generate == ("rsa4096",)
+        got = self.got(self.first, self.ready, self.long)
+        assert got.generate == () and [key.retired for key in got.keys] == [None, None, None]
+        seasoned = replace(self.long, seen=NOW, published=NOW, season=SEASON)
+        got = self.got(self.first, self.ready, seasoned)
+        assert [key.retired for key in got.keys] == [None, NOW + 9000, None] and got.generate == ()
+
+    def test_it_takes_over_all_the_same(self) -> None:
+        """A key whose time is over gives way to whichever is ready, the wanted kind before the other."""
+        assert self.got(self.first, self.ready, later=91 * 86400).sign == ("s2",)
+        seasoned = replace(self.long, seen=NOW, published=NOW, season=SEASON)
+        assert self.got(self.first, self.ready, seasoned, later=91 * 86400).sign == ("s3",)
+
+    def test_nothing_wanted(self) -> None:
+        """Keys of a kind that is wanted no more are retired once exim's map does not name them and exim does not sign with them."""
+        names = frozenset({"s1", "s2"})
+        for signing, retired in (
+            (frozenset({"s1"}), [None, NOW + 9000]),
+            (frozenset(), [NOW + 9000] * 2),
+            (None, [None, None]),
+        ):
+            seen = Observation(dict.fromkeys(names, Sight.VISIBLE), signing, names, left=True)
+            got = advance((self.first, self.ready), POLICY, NOW + 9000, seen, algorithm="rsa2048")
+            assert [key.retired for key in got.keys] == retired and got.generate == ()
