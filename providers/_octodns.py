@@ -170,7 +170,7 @@ class Plugin:
             raise
         except Exception as error:
             status = _status(error)
-            passing = status in (408, 429) or status >= 500 if status else isinstance(error, OSError)
+            passing = status in (408, 429) or status >= 500 if status else _passes(error)
             told = self._words(error)
             after = (
                 " Whether anything of it was done is not known: the next pass reads the zone."
@@ -178,7 +178,7 @@ class Plugin:
                 else ""
             )
             raise ProviderError(f"{zone}: {self._path} (provider {self.id}) failed to {what} the zone with {type(error).__name__}"
-                                f"{f' (HTTP {status})' if status else ''}{told}.{after}", transient=passing) from error  # fmt: skip
+                                f"{f' (HTTP {status})' if status else ''}{told}.{after}", transient=passing) from None  # fmt: skip
 
     def _words(self, error: Exception) -> str:
         """The plug-in's own words, unless a secret could be in them."""
@@ -287,6 +287,15 @@ def _sessions(thing: Any, depth: int = 2) -> Iterator[Any]:
             yield each
         elif depth > 1:
             yield from _sessions(each, depth - 1)
+
+
+def _passes(error: BaseException | None) -> bool:
+    """Whether an error without an HTTP status is one of the network, or has one behind it; dnspython's time-out is no `OSError`."""
+    while error is not None:
+        if isinstance(error, (OSError, EOFError)) or any(each.__name__ == "Timeout" for each in type(error).__mro__):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _status(error: BaseException | None) -> int:
