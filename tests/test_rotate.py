@@ -133,6 +133,16 @@ class TestRotate:
         assert REVOKED not in scene.published().values()
         scene.check_others()
 
+    def test_a_frozen_domain(self, scene: Ripe) -> None:
+        """It is noted, and what is in the way is said; thawed, the rotation happens."""
+        old, heirs = scene.of("active"), scene.of("ready")
+        scene.run("freeze", DOMAIN)
+        assert scene.run("rotate") == 0 and f"dnssync -c {scene.stage.config} freeze --off {DOMAIN}" in told(scene)
+        assert scene.signing() == old
+        scene.run("freeze", "--off", DOMAIN)
+        scene.passes(2, 120)
+        assert scene.signing() == heirs
+
     def test_without_a_standby(self, scene: Ripe) -> None:
         """Where none is ready the key signs on; once one is, the rotation happens without another word."""
         scene.run("rotate")
@@ -182,8 +192,8 @@ class TestEmergency:
         assert scene.run("rotate", "--emergency", "--yes") == 1
         assert "No standby is ready" in told(scene) and f"{old[0]} signs on" in told(scene)
         assert scene.signing() == old and REVOKED not in [scene.published()[name] for name in old]
-        scene.run("status")
-        assert "in wrong hands since" in told(scene)
+        assert scene.run("status") == 1 and "in wrong hands since" in told(scene)
+        assert "key_compromised" in {notice["reason"] for notice in data(scene, "plan")["notices"]}
         scene.passes(6, 5000)
         assert {*old} <= {*scene.of("revoked")} and not {*old} & {*scene.signing()}
 
@@ -290,6 +300,8 @@ class TestHost:
             scene.passes(1, 3 * DAY)
         assert not {*signing} & {*scene.signing()} and {*signing, strange} <= {*scene.published()}
         assert REVOKED not in scene.published().values() and {*signing} <= scene.pems()
+        scene.run("status")
+        assert "made under another name of this host" in told(scene) and "to be revoked" not in told(scene)
 
     def test_another_host_was_here_first(self, open_folder: Path) -> None:
         """A host whose name another one already has in this zone takes a name of its own."""

@@ -171,12 +171,15 @@ def _left(line: Line, report: Report, marked: Sequence[KeyPair], emergency: bool
         at = phase(after[(key.domain, key.selector)], Policy(), now)
         because = report.decision.steps[(key.domain, key.kind)].because
         zone = zone_of(key.domain, line.config.zones) or ""
+        if key.domain in frozen:
+            because = f"{key.domain} is frozen, and `dnssync freeze --off {key.domain}` ends that"
+        elif zone in held:
+            because = f"{zone} is held at {held[zone].provider}, see above"
         if key.recalled is not None and at is not Phase.ACTIVE:
             told.append(f"{key.domain}: {key.selector} does not sign again yet: {because}.")
         elif key.called is not None and at is Phase.ACTIVE:
             told.append(f"{key.domain}: {key.selector} signs on: {because}.")
         elif emergency and at is Phase.DUE and (zone in held or key.domain in frozen):
-            why = f"{zone} is held at {held[zone].provider}, see above" if zone in held else f"{key.domain} is frozen"
-            told.append(f"{key.domain}: {key.selector} could not be revoked, since {why}. Do it by hand, now: "
+            told.append(f"{key.domain}: {key.selector} could not be revoked, since {because}. Do it by hand, now: "
                         f'{key.selector}._domainkey.{key.domain}. TXT "v=DKIM1; p="')  # fmt: skip
     return told

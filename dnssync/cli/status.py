@@ -13,7 +13,8 @@ from dnssync.cli import render, timeline
 from dnssync.cli.context import Context, chosen, json_option
 from dnssync.core.durations import DAY, moment
 from dnssync.core.model import KeyPair, Phase, zone_of
-from dnssync.core.rotation import SERVING, Policy, phase
+from dnssync.core.rotation import PAST, SERVING, Policy, phase
+from dnssync.core.selectors import foreign
 from dnssync.keystore import Keystore
 from dnssync.state import State, ZoneRecord
 
@@ -34,7 +35,7 @@ def command(context: Context, domains: tuple[str, ...]) -> int:
     state = State.open(context.config.state, host=platform.node(), read_only=True)
     lines = signing_map.read(context.config.exim.map)
     now = int(context.now())
-    view = _View(context, now)
+    view = _View(context, now, Keystore(context.config.keys).host())
     born = sorted(state.keys(), key=lambda key: (key.domain, key.generated, key.selector))
     keys = [key for key in born if not only or _wanted(key.domain, only, context)]
     zones = [zone for zone in context.config.zones if not only or any(zone_of(name, [zone]) for name in only)]
@@ -45,7 +46,8 @@ def command(context: Context, domains: tuple[str, ...]) -> int:
         if view.phase(k) in SERVING and (told := Keystore(context.config.keys).problem(k))
     }
     doubts = _doubts(state)
-    troubled: list[object] = [*unusable, *doubts[:1]]
+    leaked = [key for key in keys if key.compromised is not None and view.phase(key) is Phase.ACTIVE]
+    troubled: list[object] = [*unusable, *doubts[:1], *leaked]
     troubled += [zone for zone, record in records.items() if record is not None and not _good(record)]
     if context.json:
         context.emit(
@@ -102,6 +104,7 @@ class _View:
 
     context: Context
     now: int
+    host: str
 
     @property
     def drawn(self) -> bool:
@@ -119,6 +122,8 @@ class _View:
 
     def next(self, key: KeyPair, lines: Mapping[str, tuple[str, ...]]) -> tuple[str, int | None]:
         """What happens to it next."""
+        if self.phase(key) in PAST and key.compromised is None and foreign(key.selector, self.host):
+            return "made under another name of this host; its record is left to whoever may still sign with it", None
         return timeline.next_step(key, self.policy(key.domain), self.now, key.selector in lines.get(key.domain, ()))
 
 

@@ -19,7 +19,7 @@ from dnssync.core.host import Address, Host
 from dnssync.core.key_sets import fallen_back, left, lines_of, placeholder, policy_of, steps_of
 from dnssync.core.model import Claim, KeyPair, Limits, Notice, Refusal, RRset, Step, zone_of
 from dnssync.core.ownership import Agreed, Ledger
-from dnssync.core.pass_notices import frozen, living, short_keys, shut, switched, unknown_keys, unusable
+from dnssync.core.pass_notices import compromised, frozen, living, short_keys, shut, switched, unknown_keys, unusable
 from dnssync.core.plan import Intent, Plan, diff, overlay
 from dnssync.core.policy import MailPolicy
 from dnssync.core.sighting import Sight
@@ -163,6 +163,7 @@ def decide(seen: Observed) -> Decision:
             *seen.notices,
             *seen.clock.notices,
             *unusable(seen),
+            *compromised(seen, steps),
             *switched(seen, lines),
             *frozen(seen),
             *shut(seen),

@@ -44,6 +44,13 @@ def key_claim(draft: Draft, key: KeyPair) -> None:
     wish = draft.wish
     at = wish.phases.get((key.domain, key.selector), Phase.GENERATED)
     name = draft.name(f"{key.selector}._domainkey.{key.domain}".lower())
+    if at in rotation.PAST and (name, "CNAME") in wish.found:
+        if kept_elsewhere(key, name, wish):
+            draft.notices.append(
+                Notice("key_elsewhere", f"{key.selector}._domainkey.{key.domain}: nothing is signed with this key any more, and its record is kept "
+                       "behind a CNAME that dnssync does not touch. Take the CNAME out, unless another host signs with it.")
+            )  # fmt: skip
+        return
     if kept_elsewhere(key, name, wish):
         return
     if at in rotation.PAST and key.compromised is None and foreign(key.selector, wish.host_id):

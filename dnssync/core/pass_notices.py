@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dnssync.core.desire_dkim import signs
-from dnssync.core.model import Notice, Refusal, zone_of
+from dnssync.core.model import Notice, Refusal, Step, zone_of
 from dnssync.core.plan import Intent
 
 if TYPE_CHECKING:
@@ -78,6 +78,19 @@ def switched(seen: Observed, lines: Mapping[str, tuple[str, ...]]) -> list[Notic
             "dnssync exim --install",
         )
     ]
+
+
+def compromised(seen: Observed, steps: Mapping[tuple[str, str], Step]) -> list[Notice]:
+    """Keys that somebody else has and that exim signs with all the same, since no other one is ready."""
+    told = []
+    for step in steps.values():
+        for key in step.keys:
+            if key.compromised is not None and key.retired is None and key.selector in step.sign:
+                told.append(
+                    Notice("key_compromised", f"{key.domain}: exim still signs with {key.selector}, which is in wrong hands, since no other key is "
+                           f"ready: {step.because}. It is revoked as soon as one signs.")
+                )  # fmt: skip
+    return told
 
 
 def unknown_keys(seen: Observed, view: ZoneView) -> list[Refusal]:

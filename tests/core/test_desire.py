@@ -9,7 +9,7 @@ import pytest
 
 from dnssync.core.desire import desire, domains_of
 from dnssync.core.host import Address, Host, MailDomain, Transport
-from dnssync.core.model import KeyPair, Limits, Owner
+from dnssync.core.model import KeyPair, Limits, Owner, Phase
 from dnssync.core.ownership import Applied
 from dnssync.core.policy import DmarcPolicy, MailPolicy, SpfPolicy
 from dnssync.core.wish import Desired, Wish
@@ -256,6 +256,17 @@ class TestDkim:
         """The text of a hand-made key stays as it was found."""
         key = replace(self.key, adopted=True, record="k=rsa; t=s; p=AAAA")
         assert text(wish(keys=(key,)), "s1._domainkey") == "k=rsa; t=s; p=AAAA"
+
+    def test_the_end_behind_a_cname(self) -> None:
+        """A hand-made key's record that somebody keeps behind a CNAME is neither revoked nor taken out, and no TXT is put there."""
+        key = replace(self.key, adopted=True, record="k=rsa; p=AAAA")
+        for texts, noted in ((("k=rsa; p=AAAA",), True), (None, True), ((), False)):
+            got = wish(
+                keys=(key,), phases={("example.org", "s1"): Phase.DUE}, found=zone("s1._domainkey IN CNAME elsewhere.test."),
+                dns=lambda name, kind, texts=texts: texts if "_domainkey" in name else (),
+            )  # fmt: skip
+            assert not [claim for claim in got.claims if claim.owner is Owner.DKIM]
+            assert ("key_elsewhere" in words(got)) is noted
 
     def test_transport_that_cannot_sign(self) -> None:
         """Mail through a transport without DKIM options is told about."""
