@@ -12,7 +12,9 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import dns.flags
 import dns.message
+import dns.opcode
 import dns.query
 import dns.rdatatype
 import dns.tsig
@@ -50,7 +52,7 @@ class Bind:
     """named with zones that a TSIG key may transfer and update.
 
     `zones` maps names to master text without SOA and NS (a text with `SOA` in it is taken as it is). `extra` is appended
-    to the configuration. `policy` replaces the update-policy of every zone.
+    to the configuration. `policy` replaces the update-policy of every zone. `stop` and `start` take it away in between.
     """
 
     key_name = "dnssync"
@@ -78,12 +80,20 @@ class Bind:
 
     def __enter__(self) -> Bind:
         self.folder.mkdir(parents=True, exist_ok=True)
-        blocks = []
         for zone, text in self.zones.items():
             whole = text if re.search(r"\bSOA\s", text) else HEAD.format(zone=zone) + text
             self.zone_file(zone).write_text(whole if whole.endswith("\n") else whole + "\n", encoding="utf-8")
-            blocks.append(f'zone "{zone}" {{ type primary; file "{self.zone_file(zone)}"; check-names ignore; '
-                          f"update-policy {{ {self._policy} }}; }};")  # fmt: skip
+        self.start()
+        return self
+
+    def _block(self, zone: str) -> str:
+        return (f'zone "{zone}" {{ type primary; file "{self.zone_file(zone)}"; check-names ignore; '
+                f"update-policy {{ {self._policy} }}; }};")  # fmt: skip
+
+    def start(self, policy: str = "") -> None:
+        """Run named on the zone files as they are, with another update-policy where one is given."""
+        self._policy = policy or self._policy
+        blocks = [self._block(zone) for zone in self.zones]
         conf = self.folder / "named.conf"
         conf.write_text(
             f'key "{self.key_name}" {{ algorithm hmac-sha256; secret "{self.secret}"; }};\n'
@@ -102,16 +112,29 @@ class Bind:
             try:
                 query = dns.message.make_query("version.bind", "TXT", "CH")
                 dns.query.udp(query, "127.0.0.1", port=self.port, timeout=0.2)
-                return self
+                return
             except (OSError, dns.exception.Timeout):
                 time.sleep(0.05)
-        self.__exit__()
+        self.stop()
         raise RuntimeError("named did not start:\n" + (self.folder / "named.log").read_text())
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def running(self) -> bool:
+        """Whether it answers."""
+        return self.process is not None and self.process.poll() is None
+
+    def stop(self) -> None:
+        """End it; what was updated is in its journal."""
         if self.process is not None and self.process.poll() is None:
             os.kill(self.process.pid, signal.SIGTERM)
             self.process.wait(timeout=20)
+
+    def serial(self, zone: str) -> int:
+        """The serial of a zone as it is served now."""
+        return int(self.ask(zone, "SOA")[0].split()[2])
 
     def ask(self, name: str, kind: str) -> list[str]:
         """The values of an RRset over TCP, in zone-file form, sorted."""
@@ -135,10 +158,58 @@ class Bind:
             for name, rdataset in parsed.iterate_rdatasets() if rdataset.rdtype != dns.rdatatype.SOA
         }  # fmt: skip
 
+    def selectors(self, zone: str) -> dict[str, str]:
+        """The DKIM records of a zone: selector → text."""
+        return {
+            name.split("._domainkey.")[0]: b"".join(strings(wire)).decode()
+            for (name, kind), (_, wires) in self.transfer(zone).items()
+            if kind == "TXT" and "._domainkey." in name
+            for wire in wires
+        }
+
     def options(self) -> dict[str, object]:
         """The options of a provider of class rfc2136 for this server."""
         return {"host": "127.0.0.1", "port": self.port, "key_name": self.key_name, "key_secret": self.secret,
                 "key_algorithm": "hmac-sha256"}  # fmt: skip
+
+
+class Secondary(Bind):
+    """A second named with the zones of a first one, which it takes over when `follow` says so, and not before."""
+
+    def __init__(self, folder: Path, primary: Bind) -> None:
+        super().__init__(folder, dict.fromkeys(primary.zones, "; SOA "), secret=primary.secret)
+        self.primary = primary
+
+    def __enter__(self) -> Secondary:
+        super().__enter__()
+        for zone in self.zones:
+            self.follow(zone)
+        return self
+
+    def _block(self, zone: str) -> str:
+        file = self.folder / f"{zone}.copy"
+        return (f'zone "{zone}" {{ type secondary; file "{file}"; notify no; '
+                f"primaries {{ 127.0.0.1 port {self.primary.port} key {self.key_name}; }}; }};")  # fmt: skip
+
+    def follow(self, zone: str) -> None:
+        """Tell it that there is something new, and wait until it serves what the primary does."""
+        notify = dns.message.make_query(zone, "SOA", flags=dns.flags.AA)
+        notify.set_opcode(dns.opcode.NOTIFY)
+        wanted = self.primary.serial(zone)
+        for tries in range(400):
+            if tries % 20 == 0:
+                dns.query.udp(notify, "127.0.0.1", port=self.port, timeout=5)
+            if self.ask(zone, "SOA") and self.serial(zone) == wanted:
+                return
+            time.sleep(0.05)
+        raise RuntimeError("the secondary does not follow:\n" + (self.folder / "named.log").read_text())
+
+
+def strings(wire: bytes) -> Iterator[bytes]:
+    """The character strings of a TXT record's data."""
+    while wire:
+        yield wire[1 : 1 + wire[0]]
+        wire = wire[1 + wire[0] :]
 
 
 @pytest.fixture

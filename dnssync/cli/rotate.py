@@ -177,7 +177,7 @@ def _left(line: Line, report: Report, marked: Sequence[KeyPair], emergency: bool
             because = f"{zone} is held at {held[zone].provider}, see above"
         if key.recalled is not None and at is not Phase.ACTIVE:
             told.append(f"{key.domain}: {key.selector} does not sign again yet: {because}.")
-        elif key.called is not None and at is Phase.ACTIVE:
+        elif key.recalled is None and key.called is not None and at is Phase.ACTIVE:
             told.append(f"{key.domain}: {key.selector} signs on: {because}.")
         elif emergency and at is Phase.DUE and (zone in held or key.domain in frozen):
             told.append(f"{key.domain}: {key.selector} could not be revoked, since {because}. Do it by hand, now: "
