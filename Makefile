@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: run test check lint types mutants bench lock clean venv
+.PHONY: run test check lint types mutants soak bench lock clean venv
 
 # The main job on this machine alone: exim (or a recorded sample), a zone file, a name server on loopback.
 run: $(STAMP)
@@ -27,6 +27,10 @@ types: $(STAMP)
 # Small breakages of the deciding code; each must make a test fail.
 mutants: $(STAMP)
 	$(BIN)/python tests/mutants.py
+
+# Two thousand lives of keys, hour by hour; hours of work. `tests/soak.py LIVES MINUTES` stops sooner.
+soak: $(STAMP)
+	$(BIN)/python tests/soak.py
 
 bench: $(STAMP)
 	$(BIN)/python bench/startup.py

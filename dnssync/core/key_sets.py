@@ -68,6 +68,7 @@ def _advance(seen: Observed, view: ZoneView | None, domain: str, kind: str) -> S
         overlap_because=overlap_because,
         trusted=seen.clock.trusted,
         left=_ended(seen, view, domain, kind) and not {key.selector for key in mine} & {*seen.map.get(domain, ())},
+        named=frozenset(seen.map.get(domain, ())),
     )
     kind_made = algorithm or (mine[0].algorithm if mine else "")
     step = rotation.advance(

@@ -48,7 +48,8 @@ class Observation:
     """What was seen of one key set. `signing`: the selectors that the probe saw exim use, None = it could not tell.
     `sights`: how DNS looks beside what it should hold (`text`). `readable`: selectors whose private half exim can read and
     that matches. `season`, `overlap`: seconds, as derived now, and why; a key keeps the longest it ever had. `trusted`: whether the
-    clock is; without that nothing ends. `left`: no key of this set is wanted any more, and exim's map names none."""
+    clock is; without that nothing ends. `left`: no key of this set is wanted any more, and exim's map names none. `named`: the selectors
+    in the map as it was found: whether mail left with them, only the probe can tell."""
 
     sights: Mapping[str, Sight] = field(default_factory=dict)
     signing: frozenset[str] | None = None
@@ -59,6 +60,7 @@ class Observation:
     overlap_because: str = ""
     trusted: bool = True
     left: bool = False
+    named: frozenset[str] = frozenset()
 
 
 def phase(key: KeyPair, policy: Policy, now: int) -> Phase:
@@ -161,11 +163,11 @@ def advance(keys: tuple[KeyPair, ...], policy: Policy, now: int, seen: Observati
     back = _retired(key for key in keys if key.recalled is not None and _can_sign(key, phases, usable))
     if back is not None:
         why = f"a person called {back.selector} back: exim's map names it, and the next pass looks whether exim signs with it"
-        return Step(keys, make, (back.selector,), now + policy.gap, why)
+        return Step(keys, make, (back.selector,), _proof(back, policy, now, seen), why)
     if ready and (lost or until is None or until <= now):
         name = ready[0].selector
         why = f"{name} is ready: exim's map names it, and the next pass looks whether exim signs with it"
-        return Step(keys, (), (name,), now + policy.gap, why)
+        return Step(keys, (), (name,), _proof(ready[0], policy, now, seen), why)
     waits = [_wait(key, phases[key.selector], policy, now, seen) for key in coming if key not in ready]
     if make:
         waits.append((now + policy.gap, f"a new {algorithm} key is made"))
@@ -186,6 +188,12 @@ def advance(keys: tuple[KeyPair, ...], policy: Policy, now: int, seen: Observati
     wake = min((at for at, _ in waits), default=None)
     sign = tuple(key.selector for key in (*beside, *([spare] if spare else [])))
     return Step(keys, make, sign, wake, "; ".join(words) or "nothing is to be done")
+
+
+def _proof(key: KeyPair, policy: Policy, now: int, seen: Observation) -> int:
+    """When to look whether exim signs with a key: soon after the map names it; where it does already, and exim did not, that may
+    take weeks."""
+    return now + (policy.retry if key.selector in seen.named else policy.gap)
 
 
 def _signs_too(key: KeyPair, current: KeyPair, seen: Observation) -> bool:
@@ -226,6 +234,10 @@ def _stamp_end(key: KeyPair, policy: Policy, now: int, look: Sight, signs: bool,
         # A retired key that exim signs with again is not retired, whatever brought it back; by a person's word, it serves anew.
         activated = now if key.recalled is not None else key.activated
         return replace(key, retired=None, recalled=None, called=None, activated=activated)
+    if key.selector in seen.named and key.revoked is None and key.compromised is None and key.retired is not None:
+        return replace(
+            key, retired=now
+        )  # somebody brought an older map back, and nobody saw exim read it: it may have signed until now
     at = phase(key, policy, now)
     if not seen.trusted and key.compromised is None:
         return key
@@ -259,9 +271,10 @@ def _retire(
 
 
 def _can_sign(key: KeyPair, phases: Mapping[str, Phase], usable: set[str]) -> bool:
-    """Whether a retired key could sign again: it signed before, and receivers can still find its record."""
-    past = phases[key.selector] is Phase.RETIRED and key.activated is not None
-    return past and key.selector in usable and key.compromised is None
+    """Whether a retired key could sign again: it did before, and receivers can still find its record. One that never signed may be
+    one that was never seasoned."""
+    signed = key.activated is not None and key.compromised is None
+    return signed and phases[key.selector] is Phase.RETIRED and key.selector in usable
 
 
 def _retired(past: Iterable[KeyPair]) -> KeyPair | None:

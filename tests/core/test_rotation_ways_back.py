@@ -1,0 +1,67 @@
+"""Keys that have retired and sign again, or may have: on a person's word, in place of a lost one, or by an older map."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from dnssync.core.durations import DAY
+from dnssync.core.model import KeyPair, Phase
+from dnssync.core.rotation import Observation, advance, phase
+from dnssync.core.sighting import Sight
+from tests.core.test_rotation import KEY, NOW, POLICY, SEASON
+
+OVERLAP = 6 * DAY
+ACTIVE = replace(KEY, selector="s2", seen=NOW, published=NOW, activated=NOW, season=SEASON, overlap=OVERLAP)
+RETIRED = replace(KEY, activated=NOW - 90 * DAY, retired=NOW, season=SEASON, overlap=OVERLAP)
+
+
+def observed(named: str, *, signing: str | None = None, readable: str = "s1 s2") -> Observation:
+    """Both records stand everywhere; the map names these; the probe saw those sign, or nothing."""
+    return Observation(
+        {"s1": Sight.VISIBLE, "s2": Sight.VISIBLE, "s3": Sight.VISIBLE},
+        None if signing is None else frozenset(signing.split()),
+        frozenset(readable.split()),
+        SEASON,
+        OVERLAP,
+        named=frozenset(named.split()),
+    )
+
+
+def step(keys: tuple[KeyPair, ...], now: int, seen: Observation):
+    return advance(keys, POLICY, now, seen, algorithm="")
+
+
+@pytest.mark.parametrize("signing", [None, "s2", ""])
+def test_named_by_the_map_it_may_have_signed(signing: str | None) -> None:
+    """The overlap of a retired key runs from the last pass that found it in the map, whatever the probe could tell just then."""
+    for later in (DAY, OVERLAP, OVERLAP + DAY):
+        got = step((RETIRED, ACTIVE), NOW + later, observed("s1", signing=signing)).keys[0]
+        assert got.retired == NOW + later and phase(got, POLICY, NOW + later) is Phase.RETIRED
+    assert step((RETIRED, ACTIVE), NOW + DAY, observed("s2", signing=signing)).keys[0].retired == NOW
+
+
+def test_in_wrong_hands_it_is_revoked_all_the_same() -> None:
+    """A key that a person called compromised ends, whatever map somebody brings back."""
+    bad = replace(RETIRED, compromised=NOW)
+    assert step((bad, ACTIVE), NOW + DAY, observed("s1")).keys[0].revoked == NOW + DAY
+
+
+def test_one_that_never_signed_signs_in_nobodys_place() -> None:
+    """A key that retired unused may never have had its season: a lost key is not replaced by it."""
+    unused = replace(RETIRED, activated=None)
+    lost = observed("s2", signing="", readable="s1")
+    assert step((unused, ACTIVE), NOW + DAY, lost).sign == ()
+    assert step((RETIRED, ACTIVE), NOW + DAY, lost).sign == ("s1",)
+
+
+def test_looks_for_proof_grow_rarer() -> None:
+    """A map that has just been written is looked at in a minute; one that exim does not read, at the pace of everything stuck."""
+    ready = replace(KEY, selector="s3", seen=NOW, published=NOW, season=SEASON)
+    now = NOW + DAY
+    assert step((ready,), now, observed("", signing="", readable="s3")).wake == now + POLICY.gap
+    assert step((ready,), now, observed("s3", signing="", readable="s3")).wake == now + POLICY.retry
+    back = replace(RETIRED, recalled=now)
+    assert step((back, ACTIVE), now, observed("s2", signing="s2")).wake == now + POLICY.gap
+    assert step((back, ACTIVE), now, observed("s1", signing="s2")).wake == now + POLICY.retry
