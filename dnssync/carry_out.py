@@ -15,7 +15,7 @@ from dnssync import signing_map
 from dnssync.core.clock import newer
 from dnssync.core.decide import Decision, Observed, ZonePlan, decide
 from dnssync.core.key_sets import left
-from dnssync.core.model import Change, Claim, KeyPair, ProviderError, Refusal, StaleZone, TypeRefused, absolute
+from dnssync.core.model import Change, Claim, KeyPair, Owner, ProviderError, Refusal, StaleZone, TypeRefused, absolute
 from dnssync.core.ownership import taken_over
 from dnssync.core.plan import Intent, digest, our_part
 from dnssync.core.selectors import foreign
@@ -30,13 +30,16 @@ log = logging.getLogger("dnssync")
 TRIES = 3  # how often a zone is read anew when somebody else writes to it between our read and our write
 
 
-def carry_out(line: Line, seen: Observed, shown: Decision, *, token: Callable[[], str] = random_token) -> Report:
-    """Write what was decided and shown; the caller holds the lock.
+def carry_out(
+    line: Line, seen: Observed, shown: Decision, *, token: Callable[[], str] = random_token, keys_only: bool = False
+) -> Report:
+    """Write what was decided and shown; the caller holds the lock. `keys_only`: of DNS only the records of keys, since a person was
+    asked about nothing else.
 
     Raises `RefusedError` where deciding again, with the new keys in hand, gives more than their names in place of the
     placeholders. A zone that fails stops no other.
     """
-    work = Work(line, seen, shown, token)
+    work = Work(line, seen, shown, token, keys_only=keys_only)
     made = make_keys(work)
     final = decide(again(seen, tuple(made)))
     _unmoved(shown, final, made, work.broken)
@@ -79,6 +82,7 @@ def _write(work: Work, plan: ZonePlan, decision: Decision, made: Sequence[KeyPai
     if any(outcome.zone == zone and outcome.error for outcome in work.outcomes):
         return Outcome(zone, provider, error=f"{zone}: left alone at {provider}, since another provider of it failed")
     for attempt in range(TRIES):
+        plan = _of_keys(plan) if work.keys_only else plan
         if not plan.plan.changes:
             return _made_good(work, plan, decision)
         work.line.progress(f"writing {zone} at {provider}")
@@ -128,6 +132,14 @@ def _without_spf(plan: ZonePlan) -> ZonePlan:
     """The plan without what it says of records of type SPF."""
     changes = tuple(change for change in plan.plan.changes if change.type != "SPF")
     claims = tuple(claim for claim in plan.claims if claim.type != "SPF")
+    return replace(plan, plan=replace(plan.plan, changes=changes), claims=claims)
+
+
+def _of_keys(plan: ZonePlan) -> ZonePlan:
+    """The plan without what it says of anything but keys."""
+    claims = tuple(claim for claim in plan.claims if claim.owner is Owner.DKIM)
+    places = {claim.key for claim in claims}
+    changes = tuple(change for change in plan.plan.changes if (change.name, change.type) in places)
     return replace(plan, plan=replace(plan.plan, changes=changes), claims=claims)
 
 
@@ -206,7 +218,8 @@ def _record(work: Work, plan: ZonePlan, decision: Decision, changes: Iterable[Ch
     with state.transaction():
         state.record_applied(_entries(work, plan))
         state.drop_applied(zone, plan.plan.provider, gone)
-        state.settle(zone, plan.plan.provider)
+        if not work.keys_only:
+            state.settle(zone, plan.plan.provider)
         for change in changes:
             name = absolute(change.name, zone)
             state.add_event(work.now, change.kind.value, zone=zone, sentence=f"{change.kind.value} {name} {change.type}",
@@ -291,6 +304,8 @@ def _switch(work: Work, decision: Decision, failed: set[str]) -> tuple[tuple[str
     lines = {d: s for d, s in decision.map_after.items() if d not in kept}
     lines.update({d: s for d, s in decision.map_held.items() if d in kept})
     dropped = left(work.seen)
+    if not lines and not decision.map_before and any(key.activated is not None for key in decision.keys):
+        return ()  # it is lost, and nothing is known that could sign: with an empty one mail would leave unsigned
     if signing_map.write(work.line.config.exim.map, lines, previous=decision.map_before, dropped=dropped):
         for domain in sorted(dropped & set(decision.map_before)):
             work.line.state.add_event(work.now, "map", domain=domain, sentence=f"exim signs {domain} no more",

@@ -36,6 +36,7 @@ class Work:
     shown: Decision
     token: Callable[[], str]
     outcomes: list[Outcome] = field(default_factory=list)
+    keys_only: bool = False
     broken: set[str] = field(default_factory=set)  # zones whose hand-made key could not be taken on: they get nothing
 
     @property

@@ -70,6 +70,8 @@ class Line:
         keys, current = self.state.keys(), signing_map.read(self.config.exim.map)
         if clock.jumped is not None:
             keys = rebased(keys, Policy(), clock.jumped, now)
+        elif clock.restarted is not None:
+            keys = rebased(keys, Policy(), clock.restarted, now, restarted=True)
         self.progress("asking exim")
         host = self._host(keys, current)
         served = self._served(host)

@@ -8,11 +8,12 @@ from dataclasses import replace
 import click
 
 from dnssync.carry_out import carry_out
+from dnssync.cli import render
 from dnssync.cli.apply import tell
 from dnssync.cli.context import Context, chosen, json_option
 from dnssync.core.model import KeyPair, Phase, zone_of
 from dnssync.core.pass_notices import some
-from dnssync.core.rotation import Policy, phase
+from dnssync.core.rotation import COMING, Policy, phase
 from dnssync.errors import DnssyncError, RefusedError
 from dnssync.new_keys import make_map, recover
 from dnssync.reconcile import Line
@@ -29,18 +30,30 @@ LOST = (
 @click.option(
     "--emergency", is_flag=True, help="The key is in wrong hands: revoke it as soon as exim signs with the standby."
 )
+@click.option(
+    "--key",
+    "names",
+    multiple=True,
+    metavar="SELECTOR",
+    help="Which key that is (--emergency); else all that signed and are valid.",
+)
 @click.option("--abort", is_flag=True, help="Go back to the key before, while its record still stands.")
 @click.option("--yes", is_flag=True, help="Do not ask (--emergency).")
 @json_option
 @click.pass_obj
-def command(context: Context, domains: tuple[str, ...], emergency: bool, abort: bool, yes: bool) -> int:
+def command(
+    context: Context, domains: tuple[str, ...], emergency: bool, names: tuple[str, ...], abort: bool, yes: bool
+) -> int:
     """Let the next key of DOMAIN take over now, as if the time of the present one were over; without DOMAIN, of all domains.
+    Of DNS, only the records of keys are written.
 
     exim signs with the standby from the next message on, and the old key's record stays until the mail that it signed has
     arrived. Where no standby is ready, the old key signs on until one is. Exit codes: 0 done, 1 failed, 3 refused.
     """
     if emergency and abort:
         raise click.UsageError("--emergency and --abort exclude each other.")
+    if names and not emergency:
+        raise click.UsageError("--key belongs to --emergency.")
     only = chosen(context, domains)
     line = context.line(read_only=False)
     now = int(context.now())
@@ -49,7 +62,11 @@ def command(context: Context, domains: tuple[str, ...], emergency: bool, abort: 
         for key in line.state.keys()
         if not only or key.domain in only or zone_of(key.domain, context.config.zones) in only
     ]
-    marked = _recalled(keys, now) if abort else _called(keys, now, emergency)
+    marked = _recalled(keys, now) if abort else _leaked(keys, now, names) if emergency else _called(keys, now)
+    if strange := set(names) - {key.selector for key in marked}:
+        raise DnssyncError(
+            f"There is no key {', '.join(sorted(strange))} that could sign or whose record stands. See `dnssync status`."
+        )
     if not marked:
         what = "no key that signed before and still stands in DNS" if abort else "no key that exim signs with"
         raise DnssyncError(
@@ -65,6 +82,7 @@ def command(context: Context, domains: tuple[str, ...], emergency: bool, abort: 
         if reports[0].map_lines:  # whoever signs now is known by a second look; only then the old key is at its end
             reports.append(_pass(context, line, only))
     report = reports[-1]
+    _in_the_way(context, report)
     code = 1 if any(each.failed for each in reports) else 3 if any(each.refused for each in reports) else 0
     left = _left(line, report, marked, emergency)
     code = code or (1 if left and (emergency or abort) else 0)
@@ -78,10 +96,16 @@ def command(context: Context, domains: tuple[str, ...], emergency: bool, abort: 
     return code
 
 
-def _called(keys: Sequence[KeyPair], now: int, emergency: bool) -> list[KeyPair]:
+def _called(keys: Sequence[KeyPair], now: int) -> list[KeyPair]:
     """The keys that sign now, marked to be replaced."""
-    active = [key for key in keys if phase(key, Policy(), now) is Phase.ACTIVE]
-    return [replace(key, called=now, compromised=now if emergency else key.compromised) for key in active]
+    return [replace(key, called=now) for key in keys if phase(key, Policy(), now) is Phase.ACTIVE]
+
+
+def _leaked(keys: Sequence[KeyPair], now: int, names: Sequence[str]) -> list[KeyPair]:
+    """The keys that are in wrong hands: those named, else all that have signed and that receivers take for valid."""
+    valid = {Phase.ACTIVE, Phase.RETIRED} if not names else COMING | {Phase.ACTIVE, Phase.RETIRED}
+    leaked = [key for key in keys if phase(key, Policy(), now) in valid and (not names or key.selector in names)]
+    return [replace(key, called=now, compromised=now, recalled=None) for key in leaked]
 
 
 def _recalled(keys: Sequence[KeyPair], now: int) -> list[KeyPair]:
@@ -113,11 +137,14 @@ def _agreed(context: Context, keys: Sequence[KeyPair], marked: Sequence[KeyPair]
     """Whether a person says yes to what an emergency costs."""
     now = int(context.now())
     names = some([f"{key.selector} ({key.domain})" for key in marked])
-    context.say(f"These keys are revoked as soon as exim signs with another one: {names}.")
+    context.say(f"These keys are revoked as soon as exim signs with none of them: {names}.")
     context.say(LOST.format(names=names))
+    signing = [key for key in marked if phase(key, Policy(), now) is Phase.ACTIVE]
+    gone = {(key.domain, key.selector) for key in marked}
     bare = sorted({
-        f"{key.domain} ({key.kind})" for key in marked
-        if not any(k.domain == key.domain and k.kind == key.kind and phase(k, Policy(), now) is Phase.READY for k in keys)
+        f"{key.domain} ({key.kind})" for key in signing
+        if not any(k.domain == key.domain and k.kind == key.kind and phase(k, Policy(), now) is Phase.READY
+                   and (k.domain, k.selector) not in gone for k in keys)
     })  # fmt: skip
     if bare:
         context.say(f"No standby is ready for {some(bare)}: the key that is known to others signs on until a new one can be seen "
@@ -152,12 +179,23 @@ def _note(line: Line, marked: Sequence[KeyPair], now: int, emergency: bool, abor
 def _pass(context: Context, line: Line, only: tuple[str, ...]) -> Report:
     seen, got = line.plan(only)
     try:
-        report = carry_out(line, seen, got)
+        report = carry_out(line, seen, got, keys_only=True)
     except RefusedError as error:
         raise DnssyncError(f"{error} What was said of the keys is noted, and the next pass honours it.") from None
     context.progress("")
     tell(context, report)
     return report
+
+
+def _in_the_way(context: Context, report: Report) -> None:
+    """What holds a zone back, and what else a person should know; what would be changed there is for `dnssync plan` to show."""
+    width = render.width(context)
+    for zone, problem in report.decision.failed.items():
+        render.show(context, render.wrapped(f"{zone} failed: ", context.hinted(problem), "red", width))
+    for refusal in dict.fromkeys(refusal for plan in report.decision.zones for refusal in plan.refusals):
+        render.show(context, render.wrapped("refused: ", context.hinted(refusal.sentence), "red", width))
+    for notice in report.notices:
+        render.show(context, render.wrapped("note: ", context.hinted(notice.sentence), "cyan", width))
 
 
 def _left(line: Line, report: Report, marked: Sequence[KeyPair], emergency: bool) -> list[str]:
@@ -166,7 +204,8 @@ def _left(line: Line, report: Report, marked: Sequence[KeyPair], emergency: bool
     now = report.decision.now
     after = {(key.domain, key.selector): key for key in report.decision.keys}
     frozen = {request.subject for request in line.state.requests(now) if request.kind == "freeze"}
-    held = {o.zone: o for o in report.outcomes if o.refusals or o.error}
+    held = {o.zone: o.provider for o in report.outcomes if o.refusals or o.error}
+    held.update(dict.fromkeys(report.decision.failed, "its provider"))
     for key in marked:
         at = phase(after[(key.domain, key.selector)], Policy(), now)
         because = report.decision.steps[(key.domain, key.kind)].because
@@ -174,7 +213,7 @@ def _left(line: Line, report: Report, marked: Sequence[KeyPair], emergency: bool
         if key.domain in frozen:
             because = f"{key.domain} is frozen, and `dnssync freeze --off {key.domain}` ends that"
         elif zone in held:
-            because = f"{zone} is held at {held[zone].provider}, see above"
+            because = f"{zone} is held at {held[zone]}, see above"
         if key.recalled is not None and at is not Phase.ACTIVE:
             told.append(f"{key.domain}: {key.selector} does not sign again yet: {because}.")
         elif key.recalled is None and key.called is not None and at is Phase.ACTIVE:

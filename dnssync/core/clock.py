@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dnssync.core.durations import DAY, HOUR, MINUTE, duration, moment
+from dnssync.core.durations import DAY, HOUR, MARGIN, MINUTE, duration, moment
 from dnssync.core.model import Notice
 
 SLACK = MINUTE  # by which the two may differ in any case
 SLEW = 0.002  # and of the time between the passes: a clock that is being corrected is moved by up to 0.0005 (adjtime)
-AWAY = 7 * DAY  # a host that was off for longer: the clock may have come back with another year
+AWAY = DAY  # a host that was off for longer may have come back with another date; an overlap has a day of margin
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +30,13 @@ class Reading:
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What follows: the reading to keep, whether the clock is `trusted`, and `jumped`: from which wall time, None where it did
-    not jump since the last pass."""
+    not jump since the last pass. `restarted`: the same for a restart over which more time went by than a season can spare, if
+    what the clock says is true."""
 
     kept: Reading
     trusted: bool = True
     jumped: int | None = None
+    restarted: int | None = None
     notices: tuple[Notice, ...] = ()
 
 
@@ -64,14 +66,15 @@ def judge(last: Reading | None, now: Reading, season: int, confirmed: bool = Fal
     elif doubted is not None and (confirmed or now.wall - doubted >= season):
         doubted = None
     kept = Reading(now.wall, now.boot, now.boot_id, doubted)
+    restarted = last.wall if not jumped and now.boot_id != last.boot_id and gone - now.boot > MARGIN else None
     if doubted is None:
-        return Verdict(kept)
+        return Verdict(kept, restarted=restarted)
     told = f"this host's clock {what}" if jumped else f"this host's clock jumped at {moment(doubted)}"
     sentence = (
         f"{told}. Until {moment(doubted + season)} no key is retired, revoked or deleted, and what was waiting waits anew; mail is signed "
         "as before. If the clock is right now: dnssync confirm clock"
     )
-    return Verdict(kept, False, last.wall if jumped else None, (Notice("clock", sentence),))
+    return Verdict(kept, False, last.wall if jumped else None, restarted, (Notice("clock", sentence),))
 
 
 def newer(last: Reading | None, now: Reading) -> bool:

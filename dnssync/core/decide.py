@@ -142,7 +142,9 @@ def decide(seen: Observed) -> Decision:
     plans = [plan for view in seen.zones if not view.problem for plan in _zone(seen, view, keys, intents, lines)]
     held = {p.plan.zone for p in plans if p.refusals} | {view.zone for view in seen.zones if view.problem}
     standing = {domain: selectors for domain, selectors in seen.map.items() if domain not in left(seen)}
-    fallback = {domain: fallen_back(seen, domain, steps) or selectors for domain, selectors in standing.items()}
+    named = {*standing, *(domain for domain, _ in steps)} - left(seen)
+    fallback = {domain: fallen_back(seen, domain, steps) or standing.get(domain, ()) for domain in named}
+    fallback = {domain: selectors for domain, selectors in fallback.items() if selectors}
     after = dict(standing)
     for domain, selectors in lines.items():
         view = views.get(domain)

@@ -29,7 +29,8 @@ def dkim_claims(draft: Draft, domain: str, mail: MailDomain, parked: bool) -> No
     """The claims of a mail domain's keys, and what a person should know of the transports that its mail leaves through."""
     wish = draft.wish
     for key in wish.keys:
-        if key.domain == domain and not parked:
+        past = wish.phases.get((key.domain, key.selector)) in rotation.PAST
+        if key.domain == domain and (past or not parked):
             key_claim(draft, key)
     deaf = [transport.name for transport in mail.transports if not transport.can_sign]
     if deaf and not parked:

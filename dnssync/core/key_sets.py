@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dnssync.core import durations, rotation
@@ -12,6 +11,7 @@ from dnssync.core.guard import SIGNING
 from dnssync.core.host import MailDomain
 from dnssync.core.model import KeyPair, Step
 from dnssync.core.plan import Intent
+from dnssync.core.selectors import foreign
 from dnssync.core.sighting import Sight
 
 if TYPE_CHECKING:
@@ -49,7 +49,13 @@ def steps_of(seen: Observed) -> dict[tuple[str, str], Step]:
 
 def _advance(seen: Observed, view: ZoneView | None, domain: str, kind: str) -> Step | None:
     """The step of one key set; None where the domain has no keys of that kind and needs none."""
-    mine = tuple(key for key in seen.keys if key.domain == domain and key.kind == kind)
+    policy = policy_of(view)
+
+    def left_alone(key: KeyPair) -> bool:  # made under another name of this host: nothing of it moves any more
+        past = rotation.phase(key, policy, seen.now) in rotation.PAST and key.compromised is None
+        return past and foreign(key.selector, seen.host_id)
+
+    mine = tuple(k for k in seen.keys if k.domain == domain and k.kind == kind and not left_alone(k))
     mail = seen.host.domain(domain) or MailDomain(domain, local=False)
     wanted = () if view is None or view.policy.parked or domain in seen.frozen or view.problem else algorithms(view)
     algorithm = next((name for name in wanted if _kind(name) == kind), "")
@@ -70,15 +76,8 @@ def _advance(seen: Observed, view: ZoneView | None, domain: str, kind: str) -> S
         left=_ended(seen, view, domain, kind) and not {key.selector for key in mine} & {*seen.map.get(domain, ())},
         named=frozenset(seen.map.get(domain, ())),
     )
-    kind_made = algorithm or (mine[0].algorithm if mine else "")
-    step = rotation.advance(
-        mine,
-        policy_of(view),
-        seen.now,
-        observation,
-        algorithm="" if domain in {*seen.closed, *seen.frozen} else kind_made,
-    )
-    return step if algorithm and signs(mail) else replace(step, generate=())
+    makes = algorithm and signs(mail) and domain not in {*seen.closed, *seen.frozen}
+    return rotation.advance(mine, policy, seen.now, observation, algorithm=algorithm if makes else "")
 
 
 def _ended(seen: Observed, view: ZoneView | None, domain: str, kind: str) -> bool:
@@ -160,6 +159,9 @@ def fallen_back(seen: Observed, domain: str, steps: Steps) -> tuple[str, ...]:
     that exim can no longer sign with, or must not. In its place comes the one that its set goes on with, if receivers can
     verify that today."""
     line: list[str] = []
+    if domain not in seen.map:  # lost, or never written: whatever signed goes on
+        sets = [steps[(domain, kind)] for kind in KINDS if (domain, kind) in steps]
+        return tuple(name for step in sets if _signs(step) for name in step.sign)
     mail = seen.host.domain(domain)
     broken = {s.selector for transport in (mail.transports if mail else ()) for s in transport.signers if s.problem}
     for selector in seen.map.get(domain, ()):
@@ -181,4 +183,5 @@ def _replaced(seen: Observed, domain: str, selector: str, step: Step) -> bool:
     key = next(key for key in step.keys if key.selector == selector)
     back = any(other.recalled is not None and other.selector in step.sign for other in step.keys)
     word = (key.compromised is not None and step.sign and selector not in step.sign) or back
-    return bool(word) or (domain, selector) not in seen.readable
+    past = rotation.phase(key, rotation.Policy(), seen.now) in rotation.PAST and bool(step.sign)
+    return bool(word) or past or (domain, selector) not in seen.readable

@@ -116,10 +116,16 @@ def claimed_keys(
     return tuple(kept)
 
 
-def rebased(keys: tuple[KeyPair, ...], policy: Policy, before: int, now: int) -> tuple[KeyPair, ...]:
+def rebased(
+    keys: tuple[KeyPair, ...], policy: Policy, before: int, now: int, *, restarted: bool = False
+) -> tuple[KeyPair, ...]:
     """The keys after the clock jumped, from `before` to `now`: every wait that was running begins anew, since how much of it is
-    over is not known, and no stamp lies in the future."""
-    waits = {Phase.PUBLISHED: "published", Phase.RETIRED: "retired", Phase.REVOKED: "revoked"}
+    over is not known, what was ready stays so, and no stamp lies in the future. After a mere restart only seasons begin anew: they
+    have no margin for hours that nobody counted."""
+    waits = {
+        Phase.PUBLISHED: "published",
+        **({} if restarted else {Phase.RETIRED: "retired", Phase.REVOKED: "revoked"}),
+    }
     fresh = []
     for key in keys:
         stamps = {
@@ -127,10 +133,11 @@ def rebased(keys: tuple[KeyPair, ...], policy: Policy, before: int, now: int) ->
             for name in ("generated", "seen", "published", "activated", "retired", "revoked", "removed")
             if (at := getattr(key, name)) is not None
         }
-        if waiting := waits.get(phase(key, policy, before)):
+        at = phase(key, policy, before)
+        if waiting := waits.get(at):
             stamps[waiting] = now
-        elif key.activated is None and key.retired is None and key.published is not None and key.published > now:
-            stamps["published"] = now
+        elif at is Phase.READY and phase(replace(key, **stamps), policy, now) is not Phase.READY:
+            stamps["seen"] = stamps["published"] = now - key.season
         fresh.append(replace(key, **stamps))
     return tuple(fresh)
 
@@ -253,7 +260,8 @@ def _retire(
     coming and are not needed, since another one has come."""
     signing = seen.signing or frozenset()
     proven = max((key.activated or 0 for key in keys if key.selector in signing), default=0)
-    visible = [key for key in keys if seen.sights.get(key.selector) is Sight.VISIBLE and key.selector in seen.readable]
+    sound = [key for key in keys if key.selector in seen.readable and key.compromised is None]
+    visible = [key for key in sound if seen.sights.get(key.selector) is Sight.VISIBLE]
     ready = [key for key in visible if phase(key, policy, now) is Phase.READY]
     standby = min(ready, key=lambda key: key.algorithm != algorithm, default=None)
 
@@ -264,8 +272,10 @@ def _retire(
             return seen.signing is not None
         if key.activated is not None:
             return 0 < key.activated < proven
+        if key.compromised is not None:
+            return True
         better = standby is not None and key.algorithm == algorithm != standby.algorithm
-        return standby is not None and key is not standby and not better
+        return bool(algorithm) and standby is not None and key is not standby and not better
 
     return tuple(replace(key, retired=now) if over(key) else key for key in keys)
 

@@ -60,13 +60,15 @@ def strays(
     record: Callable[[str, str], str],
 ) -> tuple[KeyPair, ...]:
     """Keys of this host that stand in DNS and have their file, but no row, and that exim's map does not name: whether they signed
-    lately nobody knows any more, so they count as RETIRED from this moment. `named`: (domain, selector) of those in DNS."""
+    lately nobody knows any more, so they count as RETIRED from this moment; a revoked one goes on from there. `named`: (domain, selector) of those in DNS."""
     have = {(key.domain, key.selector.lower()) for key in known}
     keys = []
     for at in named:
         half = private(*at) if at not in have else None
         text = record(*at)
-        if half is not None and own_record(text, half[1]):
+        if half is not None and dkim.is_revoked(text):
+            keys.append(KeyPair(*at, *half, generated=now, retired=now, revoked=now))
+        elif half is not None and own_record(text, half[1]):
             key = KeyPair(*at, *half, generated=now, retired=now)
             keys.append(key if dkim.same(text, dkim.record_for(key)) else replace(key, adopted=True, record=text))
     return tuple(keys)

@@ -8,8 +8,8 @@ import pytest
 
 from dnssync.core.clock import AWAY, SLACK, Reading, judge
 from dnssync.core.durations import DAY, HOUR
-from dnssync.core.model import KeyPair
-from dnssync.core.rotation import Policy, rebased
+from dnssync.core.model import KeyPair, Phase
+from dnssync.core.rotation import Policy, phase, rebased
 
 WALL = 1_795_000_000
 LAST = Reading(WALL, 5000.0, "boot a")
@@ -54,9 +54,26 @@ def test_within_one_boot(seconds: int, off: int, jumped: bool) -> None:
     [(60, False), (-SLACK, False), (-SLACK - 1, True), (-400 * DAY, True), (AWAY, False), (AWAY + 1, True)],
 )
 def test_over_a_restart(seconds: int, jumped: bool) -> None:
-    """How long a host was off nobody knows: back is a jump, and so is more than a week forward."""
+    """How long a host was off nobody knows: back is a jump, and so is more than a day forward."""
     got = judge(LAST, later(seconds, boot="boot b"), SEASON)
     assert (got.jumped is not None) is jumped and got.trusted is not jumped
+
+
+@pytest.mark.parametrize(
+    ("gone", "up", "restarted"), [(700, 60, True), (600, 60, False), (DAY, DAY - 600, False), (DAY, 60, True)]
+)
+def test_what_a_restart_may_hide(gone: int, up: int, restarted: bool) -> None:
+    """Time that no clock counted, and that the wall clock says went by, is no part of a season; of an overlap it may be."""
+    got = judge(LAST, Reading(WALL + gone, float(up), "boot b"), SEASON)
+    assert got.trusted and got.jumped is None and got.restarted == (WALL if restarted else None)
+    waiting = (
+        replace(KEY, published=BEFORE),
+        replace(KEY, activated=BEFORE, retired=BEFORE),
+        replace(KEY, retired=BEFORE, revoked=BEFORE),
+    )
+    now = WALL + gone
+    fresh = rebased(waiting, Policy(), WALL, now, restarted=True)
+    assert [key.published for key in fresh[:1]] == [now] and fresh[1:] == waiting[1:]
 
 
 def test_boots_are_told_apart() -> None:
@@ -130,7 +147,8 @@ def test_what_is_over_stays_over(now: int) -> None:
     """A season that was over before the jump need not be waited for again; no stamp lies in the future."""
     ready = replace(KEY, seen=WALL - 40 * DAY, published=WALL - 40 * DAY)
     [key] = rebased((ready,), Policy(), WALL, now)
-    assert key.published == (ready.published if now > WALL else now)
+    assert key.published == (ready.published if now > WALL else now - SEASON) and (key.seen or 0) <= now
+    assert phase(key, Policy(), now) is Phase.READY
     active = replace(ready, activated=WALL - 9 * DAY)
     [key] = rebased((active,), Policy(), WALL, now)
     assert key.activated == (active.activated if now > WALL else now) and key.retired is None

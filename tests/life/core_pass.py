@@ -54,6 +54,8 @@ def observe(machine: Machine) -> tuple[Observed, bool]:
     keys = machine.keys
     if verdict.jumped is not None:
         keys = rebased(keys, machine.policy, verdict.jumped, now)
+    elif verdict.restarted is not None:
+        keys = rebased(keys, machine.policy, verdict.restarted, now, restarted=True)
     read, limits = not world.fails(0.15), Limits()
     policy = MailPolicy(dkim=DkimPolicy(lifetime=machine.policy.lifetime))
     view = ZoneView(DOMAIN, policy, (DOMAIN,), limits, negative_ttl=world.negative, problem="" if read else "no answer")
