@@ -35,6 +35,7 @@ soak: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python bench/startup.py
 	$(BIN)/python bench/gandi.py
+	$(BIN)/python bench/rotation.py
 
 # Exact versions of everything, from the bounds in pyproject.toml.
 lock: $(STAMP)
