@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 
 from dnssync.core.durations import DAY
-from tests.e2e.test_crash import Mortal, open_folder
+from tests.e2e.test_crash import Mortal
+from tests.ripe import DOMAIN, Ripe, grown, open_folder, scene
 from tests.test_cli_commands import told
-from tests.test_rotate import DOMAIN, Ripe, scene
 
-__all__ = ["open_folder", "scene"]
+__all__ = ["grown", "open_folder", "scene"]
 
 ROOT = Path(__file__).parents[1]
 KILLED = "tests/e2e/test_killed.py::test_killed_at_every_side_effect"
 ROTATION, ROTATE, FAULTS = "tests/e2e/test_rotation.py::", "tests/test_rotate.py::", "tests/e2e/test_faults.py::"
 CORE, HEIRS = "tests/core/test_rotation.py::", "tests/core/test_rotation_succession.py::"
-HERE = "tests/test_crash_table.py::"
+ENDS, HERE = "tests/test_key_ends.py::", "tests/test_crash_table.py::"
 ROWS: dict[str, tuple[str, ...]] = {
     "a key is made, its row is not kept": (KILLED, "tests/e2e/test_crash.py::test_death_at_every_step", HERE + "test_a_file_of_nobody"),
     "the provider wrote, nothing was noted": (KILLED, FAULTS + "TestSomebodyElse::test_connection_lost_after_the_write"),
@@ -45,17 +45,17 @@ ROWS: dict[str, tuple[str, ...]] = {
         "tests/test_keystore.py::TestProblem::test_closed_to_exim",
     ),
     "one of both kinds is lost": ("tests/core/test_decide.py::TestMapLine::test_a_lost_private_half_takes_it_out",),
-    "the clock jumps forward": (ROTATE + "TestClock::test_a_jump", "tests/core/test_clock.py::test_within_one_boot"),
+    "the clock jumps forward": (ENDS + "TestClock::test_a_jump", "tests/core/test_clock.py::test_within_one_boot"),
     "the clock jumps back": (CORE + "TestFirstKey::test_clock_going_back", "tests/core/test_clock.py::test_waits_begin_anew"),
-    "two hosts, one domain": (ROTATE + "TestHost::test_another_host_was_here_first",),
+    "two hosts, one domain": (ENDS + "TestHost::test_another_host_was_here_first",),
     "two processes, one host": (FAULTS + "TestOneAtATime::test_two_applies", "tests/test_lock.py::test_the_loser_says_who"),
-    "a state from before, a copied machine": (ROTATE + "TestHost::test_keys_of_nobody",),
+    "a state from before, a copied machine": (ENDS + "TestHost::test_keys_of_nobody",),
     "the state is lost": ("tests/e2e/test_state_lost.py::test_keys_are_taken_on_again",),
     "a person takes a rotation back": (ROTATION + "test_a_person_changes_his_mind", ROTATE + "TestAbort::test_back"),
     "a key in wrong hands": (ROTATION + "test_emergency", ROTATE + "TestEmergency::test_at_once"),
     "a key in wrong hands, and no standby": (ROTATE + "TestEmergency::test_never_with_a_key_that_nobody_can_see",),
     "the first key of a domain": ("tests/e2e/test_straight_line.py::test_the_article", CORE + "TestFirstKey::test_the_whole_way"),
-    "a domain leaves exim": (ROTATE + "test_gone_for_good",),
+    "a domain leaves exim": (ENDS + "test_gone_for_good",),
     "somebody edits our record": (HERE + "test_somebody_edits_a_record", FAULTS + "TestSomebodyElse::test_our_record_edited_between"),
     "somebody deletes our record": (HERE + "test_somebody_deletes_records",),
     "the disk is full": ("tests/e2e/test_crash.py::test_full_disk",),
