@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from dnssync.cli import COMMANDS
+from tests.mutant_table import TABLE
 
 ROOT = Path(__file__).parents[1]
 PRODUCT = sorted([*(ROOT / "dnssync").rglob("*.py"), *(ROOT / "providers").rglob("*.py")])
@@ -142,6 +143,18 @@ def test_tests_say_what_they_prove(path: Path) -> None:
             assert ast.get_docstring(node), node.name
     if path.name != "test_house.py":
         assert not re.search(r"xfail|mark\.skip\(", text)
+
+
+def test_each_breakage_names_text_that_stands_there_once() -> None:
+    """Every row of the table of breakages changes one place of today's code, and its tests are there."""
+    astray = []
+    for (file, tests), rows in TABLE.items():
+        assert all((ROOT / test).is_file() for test in tests.split()), tests
+        text = (ROOT / file).read_text()
+        astray += [
+            f"{file}: {old!r}: {text.count(old)} times" for old, new in rows if text.count(old) != 1 or old == new
+        ]
+    assert not astray, "\n".join(astray)
 
 
 def test_docs_name_every_command() -> None:
