@@ -285,14 +285,17 @@ def _purge(work: Work, decision: Decision) -> None:
             continue
         if key.selector in (*work.seen.map.get(key.domain, ()), *decision.map_after.get(key.domain, ())):
             continue  # exim may open it at any moment
+        # One private half may be that of several domains, as an administrator made it: what signs for one of them is no secret to give.
+        shared = any(k.public_key == key.public_key and k.removed is None for k in decision.keys)
+        disclose = None if shared else work.line.config.disclose
         try:
-            work.line.keystore.purge(key, work.line.config.disclose)
+            work.line.keystore.purge(key, disclose)
         except (KeyFileError, WriteError) as error:
             log.warning("domain=%s selector=%s %s", key.domain, key.selector, error)
             continue
         with state.transaction():
             state.save_keys([replace(key, purged=work.now)])
-            told = "disclosed and deleted" if work.line.config.disclose else "deleted"
+            told = "disclosed and deleted" if disclose else "deleted"
             state.add_event(work.now, "purged", domain=key.domain, selector=key.selector,
                             sentence=f"{told} the private half of {key.selector}",
                             because="its record is gone from all name servers")  # fmt: skip

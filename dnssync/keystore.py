@@ -130,6 +130,10 @@ class Keystore:
                 f"The private key {path} cannot be deleted: {error.strerror}. {remedy(path, error)}."
             ) from None
 
+    def any(self) -> bool:
+        """Whether any private half lies here."""
+        return next(self.root.rglob("*.pem"), None) is not None
+
     def holds(self, domain: str, selector: str) -> bool:
         """Whether a file is there for the key; raises `KeyFileError` where that cannot be looked at."""
         return there(self.path(domain, selector), KeyFileError)

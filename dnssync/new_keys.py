@@ -110,9 +110,9 @@ def _leave(work: Work, domain: str, trouble: str) -> None:
 
 
 def make_map(line: Line) -> None:
-    """Where the macros name a map that is not there, all mail waits. As long as no key signs, an empty one is right; later a
+    """Where the macros name a map that is not there, all mail waits. Before the first key an empty one is right; later a
     missing one is for the pass to write, since with an empty one mail would leave unsigned."""
-    if not any(key.activated for key in line.state.keys()):
+    if not any(key.activated for key in line.state.keys()) and not line.keystore.any():
         signing_map.create_if_missing(line.config.exim.map)
 
 

@@ -104,7 +104,7 @@ class Line:
         serving = {(key.domain, key.selector) for key in keys if phase(key, Policy(), now) in SERVING}
         keys = (*keys, *hand_made)
         self.progress("asking the authoritative servers")
-        looks, unanswered = sights(keys, views, now, self.resolver, self.zones)
+        looks, unanswered = sights(keys, views, now, self.resolver, self.zones, self.config.zones)
         seen = Observed(
             now=now,
             host=host,
@@ -306,10 +306,12 @@ class Line:
         full = f"{selector}._domainkey.{domain}".lower()
         for view in views:
             name = relative(full, view.zone)
+            if name is None or view.zone != zone_of(full, self.config.zones):
+                continue
             for found in view.found.values():
-                if name is not None and (name, "TXT") in found:
+                if (name, "TXT") in found:
                     return found[(name, "TXT")].values[0].text
-                if name is not None and (name, "CNAME") in found:
+                if (name, "CNAME") in found:
                     return next(iter(self._beyond(full, "TXT") or ()), "")
         return ""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from dnssync.core import dkim
 from dnssync.core.decide import ZoneView
@@ -15,19 +15,25 @@ from dnssync.zones import Zones
 
 
 def sights(
-    keys: Sequence[KeyPair], views: Sequence[ZoneView], now: int, resolver: Resolver, providers: Zones
+    keys: Sequence[KeyPair],
+    views: Sequence[ZoneView],
+    now: int,
+    resolver: Resolver,
+    providers: Zones,
+    configured: Collection[str],
 ) -> tuple[dict[tuple[str, str], Sight], dict[str, tuple[str, ...]]]:
     """How each key's record looks: from all authoritative servers, and in the provider's own reading of the zone; and
     for each zone whose servers do not all answer, which do not, and how.
 
-    The reading belongs to the sighting: what is not in the zone is absent, whatever a server still serves.
+    The reading belongs to the sighting: what is not in the zone is absent, whatever a server still serves. `configured`: all zones,
+    looked at or not.
     """
     zones = {view.zone: view for view in views}
     asked: dict[Question, KeyPair] = {}
     for key in keys:
         full = f"{key.selector}._domainkey.{key.domain}".lower()
-        zone = zone_of(full, zones)
-        if zone is not None and key.removed is None:
+        zone = zone_of(full, configured)  # not that of a view above it, which does not hold the name
+        if zone in zones and key.removed is None:
             asked[Question(full, "TXT", zone)] = key
     seen = {}
     unanswered: dict[str, tuple[str, ...]] = {}
@@ -49,8 +55,9 @@ def sights(
             if (name, "CNAME") in found or not providers.provider(provider).limits.reads:
                 continue
             texts = [value.text for value in found[(name, "TXT")].values] if (name, "TXT") in found else []
-            if at is Phase.ENDED:
-                look = Sight.OTHER if texts else look
+            if at is Phase.ENDED:  # a wildcard may answer for a name that is gone
+                ours = any(dkim.same(one, kept) for one in answer.texts for kept in (wanted, dkim.record_for(key)))
+                look = Sight.OTHER if texts or ours else Sight.ABSENT if look is Sight.OTHER else look
             elif not any(dkim.same(text, wanted) for text in texts):
                 look = Sight.OTHER if texts else Sight.ABSENT
         seen[(key.domain, key.selector)] = look

@@ -193,6 +193,31 @@ class TestOnlyKeys:
         assert [scene.published()[name] for name in old] == [REVOKED] * 2
 
 
+class TestOneMoment:
+    def test_both_passes_in_one_second(self, scene: Ripe) -> None:
+        """However fast it goes, one key of each kind signs afterwards, and the one that had taken over has retired."""
+        old, heirs = scene.of("active"), scene.of("ready")
+        scene.run("rotate")
+        assert scene.run("rotate", "--abort") == 0, told(scene)
+        assert scene.of("active") == old == scene.signing() and {*heirs} <= {*scene.of("retired")}
+        scene.passes(3, 5000)
+        assert scene.signing() == old
+
+    def test_an_automatic_rotation_that_nobody_saw_end(self, scene: Ripe) -> None:
+        """Called off between the switch of exim's map and the next look, the key that is there stays, not the one before it."""
+        first = scene.of("active")
+        scene.run("rotate")
+        scene.passes(6, 5000)
+        second = scene.of("active")
+        scene.now += 91 * DAY - 6 * 5000
+        scene.passes(1, 0)
+        assert not {*second} & {*scene.signing()} and scene.of("active") == second
+        assert scene.run("rotate", "--abort") == 0, told(scene)
+        assert scene.signing() == second and not {*first} & {*scene.signing()}
+        scene.passes(3, 5000)
+        assert scene.signing() == second
+
+
 class TestWhichKey:
     def test_one_that_has_retired(self, scene: Ripe) -> None:
         """A key that leaked and signs no more is revoked by its name, at once, and nothing else changes."""

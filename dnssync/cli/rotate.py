@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import click
 
+from dnssync import signing_map
 from dnssync.carry_out import carry_out
 from dnssync.cli import render
 from dnssync.cli.apply import tell
 from dnssync.cli.context import Context, chosen, json_option
+from dnssync.core import dkim
 from dnssync.core.model import KeyPair, Phase, zone_of
 from dnssync.core.pass_notices import some
-from dnssync.core.rotation import COMING, Policy, phase
+from dnssync.core.rotation import COMING, PAST, Policy, phase
 from dnssync.errors import DnssyncError, RefusedError
 from dnssync.new_keys import make_map, recover
 from dnssync.reconcile import Line
@@ -57,12 +59,17 @@ def command(
     only = chosen(context, domains)
     line = context.line(read_only=False)
     now = int(context.now())
-    keys = [
-        key
-        for key in line.state.keys()
-        if not only or key.domain in only or zone_of(key.domain, context.config.zones) in only
-    ]
-    marked = _recalled(keys, now) if abort else _leaked(keys, now, names) if emergency else _called(keys, now)
+    every = line.state.keys()
+    # A name that is a mail domain means it alone, else it is a zone with all of its domains.
+    apart = {key.domain for key in every}
+    keys = [k for k in every if not only or k.domain in only or zone_of(k.domain, {*only} - apart) is not None]
+    marked = (
+        _recalled(keys, now, signing_map.read(context.config.exim.map))
+        if abort
+        else _leaked(keys, every, now, names)
+        if emergency
+        else _called(keys, now)
+    )
     if strange := set(names) - {key.selector for key in marked}:
         raise DnssyncError(
             f"There is no key {', '.join(sorted(strange))} that could sign or whose record stands. See `dnssync status`."
@@ -74,6 +81,7 @@ def command(
         )
     if emergency and not _agreed(context, keys, marked, yes):
         return 3
+    only = tuple(dict.fromkeys((*only, *(key.domain for key in marked)))) if only else ()
     with context.lock("rotate"):
         recover(line)
         make_map(line)
@@ -101,31 +109,31 @@ def _called(keys: Sequence[KeyPair], now: int) -> list[KeyPair]:
     return [replace(key, called=now) for key in keys if phase(key, Policy(), now) is Phase.ACTIVE]
 
 
-def _leaked(keys: Sequence[KeyPair], now: int, names: Sequence[str]) -> list[KeyPair]:
+def _leaked(keys: Sequence[KeyPair], every: Sequence[KeyPair], now: int, names: Sequence[str]) -> list[KeyPair]:
     """The keys that are in wrong hands: those named, else all that have signed and that receivers take for valid."""
     valid = {Phase.ACTIVE, Phase.RETIRED} if not names else COMING | {Phase.ACTIVE, Phase.RETIRED}
     leaked = [key for key in keys if phase(key, Policy(), now) in valid and (not names or key.selector in names)]
+    halves = {key.public_key for key in leaked}  # one file of the administrator's may be the key of several domains
+    leaked += [k for k in every if k.public_key in halves and k not in leaked and phase(k, Policy(), now) not in PAST]
     return [replace(key, called=now, compromised=now, recalled=None) for key in leaked]
 
 
-def _recalled(keys: Sequence[KeyPair], now: int) -> list[KeyPair]:
+def _recalled(keys: Sequence[KeyPair], now: int, lines: Mapping[str, tuple[str, ...]]) -> list[KeyPair]:
     """In each key set the key that signed last before the present one, marked to come back; where a rotation was called for and
     has not happened, the present one without that mark."""
     marked = []
     for domain, kind in dict.fromkeys((key.domain, key.kind) for key in keys):
         mine = [key for key in keys if (key.domain, key.kind) == (domain, kind)]
-        waiting = [
-            k
-            for k in mine
-            if k.called is not None and k.compromised is None and phase(k, Policy(), now) is Phase.ACTIVE
-        ]
+        active = [k for k in mine if phase(k, Policy(), now) is Phase.ACTIVE and k.compromised is None]
         past = [
-            k
-            for k in mine
-            if phase(k, Policy(), now) is Phase.RETIRED and k.activated is not None and k.compromised is None
+            key
+            for key in mine
+            if phase(key, Policy(), now) is Phase.RETIRED and key.activated is not None and key.compromised is None
         ]
-        if waiting:
-            marked += [replace(key, called=None) for key in waiting]
+        # A rotation that was begun and that nobody saw come to its end: the present key stays, and serves anew.
+        begun = [k for k in active if k.called is not None or k.selector not in lines.get(domain, (k.selector,))]
+        if begun:
+            marked += [replace(key, called=None, recalled=now) for key in begun]
         elif past:
             marked.append(
                 replace(max(past, key=lambda key: (key.retired or 0, key.selector)), recalled=now, called=None)
@@ -206,6 +214,12 @@ def _left(line: Line, report: Report, marked: Sequence[KeyPair], emergency: bool
     frozen = {request.subject for request in line.state.requests(now) if request.kind == "freeze"}
     held = {o.zone: o.provider for o in report.outcomes if o.refusals or o.error}
     held.update(dict.fromkeys(report.decision.failed, "its provider"))
+    revoked = {
+        (claim.domain, claim.name.partition("._domainkey")[0])
+        for plan in report.decision.zones
+        for claim in plan.claims
+        if claim.value == dkim.REVOKED
+    }
     for key in marked:
         at = phase(after[(key.domain, key.selector)], Policy(), now)
         because = report.decision.steps[(key.domain, key.kind)].because
@@ -218,7 +232,9 @@ def _left(line: Line, report: Report, marked: Sequence[KeyPair], emergency: bool
             told.append(f"{key.domain}: {key.selector} does not sign again yet: {because}.")
         elif key.recalled is None and key.called is not None and at is Phase.ACTIVE:
             told.append(f"{key.domain}: {key.selector} signs on: {because}.")
-        elif emergency and at is Phase.DUE and (zone in held or key.domain in frozen):
+        elif emergency and at is Phase.DUE and (zone in held or (key.domain, key.selector.lower()) not in revoked):
+            if key.domain not in frozen and zone not in held:
+                because = "its record is not dnssync's to change (a CNAME)"
             told.append(f"{key.domain}: {key.selector} could not be revoked, since {because}. Do it by hand, now: "
                         f'{key.selector}._domainkey.{key.domain}. TXT "v=DKIM1; p="')  # fmt: skip
     return told

@@ -93,7 +93,7 @@ def due(key: KeyPair, policy: Policy) -> int | None:
         return None
     digest = hashlib.sha256(f"{key.selector}.{key.domain}".encode()).digest()
     share = int.from_bytes(digest[:4], "big") / 2**32 * JITTER
-    served = key.activated + int(policy.lifetime * (1 - share))
+    served = max(key.activated, key.recalled or 0) + int(policy.lifetime * (1 - share))
     return min(at for at in (served, key.called, key.compromised) if at is not None)
 
 
@@ -148,7 +148,8 @@ def advance(keys: tuple[KeyPair, ...], policy: Policy, now: int, seen: Observati
     Returns the keys with new stamps, the algorithms of keys to make, the selectors exim shall sign with (none = what is
     there stays), when to look again, and one sentence why. `algorithm` "" makes no key.
     """
-    keys = _retire(tuple(_stamp(key, policy, now, seen) for key in keys), policy, now, seen, algorithm)
+    latest = max((key.activated or 0 for key in keys), default=0)
+    keys = _retire(tuple(_stamp(key, policy, now, seen, latest) for key in keys), policy, now, seen, algorithm)
     phases = {key.selector: phase(key, policy, now) for key in keys}
     coming = [key for key in keys if phases[key.selector] in COMING]
     active = sorted(
@@ -187,7 +188,8 @@ def advance(keys: tuple[KeyPair, ...], policy: Policy, now: int, seen: Observati
         words.insert(0, f"exim signs with {names} since {moment(current.activated or 0)}")
         if until is not None and until <= now:
             words.append(f"its time is over since {moment(until)}, and no other key can sign yet")
-    spare = current or (_retired(key for key in keys if _can_sign(key, phases, usable)) if lost else None)
+    alone = not active and bool(algorithm) and not seen.left  # nothing signs, and something did: the way back to it
+    spare = current or (_retired(key for key in keys if _can_sign(key, phases, usable)) if lost or alone else None)
     if lost:
         sentence = f"the private key of {active[-1].selector} is missing, unreadable for exim or does not match"
         words = [sentence, f"{spare.selector} signs in its place" if spare else "no other key can sign yet", *words]
@@ -209,8 +211,9 @@ def _signs_too(key: KeyPair, current: KeyPair, seen: Observation) -> bool:
     return key is not current and signing and key.selector in seen.readable
 
 
-def _stamp(key: KeyPair, policy: Policy, now: int, seen: Observation) -> KeyPair:
-    """The stamps that this look at one key earns or costs it, and its durations, which only grow."""
+def _stamp(key: KeyPair, policy: Policy, now: int, seen: Observation, latest: int) -> KeyPair:
+    """The stamps that this look at one key earns or costs it, and its durations, which only grow. `latest`: the last activation in
+    the set, which one that comes back has to follow."""
     if key.removed is not None:
         return key
     signs = seen.signing is not None and key.selector in seen.signing
@@ -219,7 +222,7 @@ def _stamp(key: KeyPair, policy: Policy, now: int, seen: Observation) -> KeyPair
         grown = replace(key, overlap=seen.overlap, overlap_because=seen.overlap_because)
     look = seen.sights.get(key.selector, Sight.UNKNOWN)
     if key.activated is not None or key.retired is not None:
-        return _stamp_end(grown, policy, now, look, signs, seen)
+        return _stamp_end(grown, policy, now, look, signs, seen, latest)
     if signs and phase(key, policy, now) is Phase.READY:
         return replace(grown, activated=now)
     if seen.season > key.season:
@@ -235,11 +238,13 @@ def _stamp(key: KeyPair, policy: Policy, now: int, seen: Observation) -> KeyPair
     return grown
 
 
-def _stamp_end(key: KeyPair, policy: Policy, now: int, look: Sight, signs: bool, seen: Observation) -> KeyPair:
+def _stamp_end(
+    key: KeyPair, policy: Policy, now: int, look: Sight, signs: bool, seen: Observation, latest: int
+) -> KeyPair:
     """The stamps of a key that signs, or has signed."""
     if signs and key.revoked is None and key.compromised is None and key.retired is not None:
         # A retired key that exim signs with again is not retired, whatever brought it back; by a person's word, it serves anew.
-        activated = now if key.recalled is not None else key.activated
+        activated = max(now, latest + 1) if key.recalled is not None else key.activated
         return replace(key, retired=None, recalled=None, called=None, activated=activated)
     if key.selector in seen.named and key.revoked is None and key.compromised is None and key.retired is not None:
         return replace(

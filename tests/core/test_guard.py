@@ -104,9 +104,15 @@ class TestSelector:
         got = case('s1._domainkey IN TXT "v=DKIM1; p=ZZZZ"', dkim_claim(), keys=(key,))
         assert reasons(got) == ["adopted_key_differs"]
 
-    @pytest.mark.parametrize("text", ["v=DKIM1; p=AAAA", "p=AAAA; k=rsa", "v=DKIM1; p="])
+    def test_revoked_by_somebody_else(self) -> None:
+        """A key that DNS says is revoked is not brought back unasked, unless it was dnssync that wrote so."""
+        for written, want in ((DKIM, ["revoked_by_others"]), ("v=DKIM1; p=", [])):
+            ledger = {("s1._domainkey", "TXT", Owner.DKIM): Applied(written, "example.org")}
+            assert reasons(case('s1._domainkey IN TXT "v=DKIM1; p="', dkim_claim(), keys=(KEY,), ledger=ledger)) == want
+
+    @pytest.mark.parametrize("text", ["v=DKIM1; p=AAAA", "p=AAAA; k=rsa"])
     def test_our_own_key_in_another_spelling(self, text: str) -> None:
-        """Our key under other tags, or revoked by hand, is ours to put right."""
+        """Our key under other tags is ours to put right."""
         ledger = {("s1._domainkey", "TXT", Owner.DKIM): Applied(DKIM, "example.org")}
         assert reasons(case(f's1._domainkey IN TXT "{text}"', dkim_claim(), keys=(KEY,), ledger=ledger)) == []
 
