@@ -68,15 +68,14 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("if not seen.trusted and key.compromised is None:", "if not seen.trusted:"),
         ("or (not trusted and key.compromised is None)", "or not trusted"),
         ("if back is not None:", "if False:"),
-        ("activated = now if key.recalled is not None else key.activated", "activated = key.activated"),
+        ("max(now, latest + 1) if key.recalled is not None else key.activated", "key.activated"),
+        ("max(now, latest + 1) if key.recalled", "now if key.recalled"),
         ("signed = key.activated is not None and key.compromised is None", "signed = key.activated is not None"),
         ("signed = key.activated is not None and key.compromised is None", "signed = key.compromised is None"),
         # a lost key
-        (
-            "spare = current or (_retired(key for key in keys if _can_sign(key, phases, usable)) if lost else None)",
-            "spare = current",
-        ),
-        ("_can_sign(key, phases, usable)) if lost else None)", "_can_sign(key, phases, usable)) if True else None)"),
+        ("if lost or alone else None)", "if False else None)"),
+        ("if lost or alone else None)", "if lost else None)"),
+        ("if lost or alone else None)", "if True else None)"),
         ("is Phase.RETIRED and key.selector in usable", "is Phase.RETIRED"),
         # a successor: none, or ever more of them
         (
