@@ -13,7 +13,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -39,11 +39,13 @@ IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer: `status`, `headers` (names in any case), and `data`, its JSON; None where there is none to be had."""
+    """An answer: `status`, `headers` (names in any case), and `data`, its JSON; None where there is none to be had. `doubt` says
+    so where an earlier try of the same request may have been done, whatever this answer says of the last one."""
 
     status: int
     headers: Mapping[str, str]
     data: Any
+    doubt: str = ""
 
 
 class Api:
@@ -111,7 +113,8 @@ class Api:
                                 f"API.{_maybe(method)} See that `endpoint` is right.") from None  # fmt: skip
         except _NotNow as error:
             raise ProviderError(f"{doing}: {self._who} wants no more requests for {error.seconds:.0f} seconds, which is longer than "
-                                "is waited for. Nothing was done; a later pass tries again.", transient=True) from None  # fmt: skip
+                                f"is waited for.{error.doubt or ' Nothing was done;'} {'A' if error.doubt else 'a'} later pass tries again.",
+                                transient=True) from None  # fmt: skip
         except requests.RequestException as error:
             raise self._trouble(error, doing, method) from None
         except ValueError:  # requests reads the address of a redirect, though it does not go there
@@ -121,7 +124,8 @@ class Api:
             where = _origin(answer.headers.get("Location", ""))[1] or "another path"
             raise ProviderError(f"{doing}: {self._who} answered with a redirect to {where}, which is not followed, since the "
                                 f"secret is for {self._host} alone. See that `endpoint` is right.")  # fmt: skip
-        reply = Reply(answer.status_code, answer.headers, data)
+        tries = getattr(getattr(answer.raw, "retries", None), "history", ())
+        reply = Reply(answer.status_code, answer.headers, data, _doubt(method, tries))
         if answer.status_code in expect:
             return reply
         if answer.ok:
@@ -147,7 +151,7 @@ class Api:
             hint = "That is a fault on their side; the next pass tries again."
         else:
             hint = "The request was refused as it is; please report it with this sentence."
-        return ProviderError(f"{doing}: {self._who} answered {status}{told}. {hint}".replace("..", "."),
+        return ProviderError(f"{doing}: {self._who} answered {status}{told}.{reply.doubt} {hint}".replace("..", "."),
                              transient=status == 429 or status >= 500)  # fmt: skip
 
     def words(self, reply: Reply) -> str:
@@ -163,9 +167,7 @@ class Api:
     def _trouble(self, error: requests.RequestException, doing: str, method: str) -> ProviderError:
         """A request that got no whole answer. The library's own words may hold what was sent, so they are not told."""
         if self._watch.late:
-            what = f"has not come to the end of its answer within {self._timeout[1] * WHOLE:g} seconds." + _maybe(
-                method
-            )
+            what = f"has not come to the end of its answer within {self._timeout[1] * WHOLE:g} seconds.{_maybe(method)}"
         elif isinstance(error, requests.exceptions.SSLError):
             return ProviderError(f"{doing}: {self._who} at {self._host} does not prove who it is (TLS certificate). Nothing was "
                                  "sent. See the clock and the CA certificates of this host, and `endpoint`.")  # fmt: skip
@@ -190,9 +192,9 @@ class Api:
 class _NotNow(Exception):
     """The other side asks for more patience than there is; not an `OSError`, which requests would take for a lost connection."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, doubt: str) -> None:
         super().__init__(seconds)
-        self.seconds = seconds
+        self.seconds, self.doubt = seconds, doubt
 
 
 class _Secret(requests.auth.AuthBase):
@@ -306,6 +308,12 @@ def _maybe(method: str) -> str:
     return "" if method in ("GET", "HEAD") else " Whether the change was made is not known."
 
 
+def _doubt(method: str, tries: Sequence[Any]) -> str:
+    """`_maybe`, where one of these tries (urllib3's) may have got through: it ended with another status than 429, or was lost."""
+    unsent = urllib3.exceptions.NewConnectionError
+    return _maybe(method) if any(e.status != 429 and not isinstance(e.error, unsent) for e in tries) else ""
+
+
 def _reason(error: requests.RequestException) -> object:
     """What lies behind an error: the last of the tries, where there were several."""
     cause = error.args[0] if error.args else None
@@ -327,7 +335,7 @@ def _patience(sleep: Callable[[float], None]) -> urllib3.Retry:
             if not wanted:
                 return False
             if wanted > (LONGEST if self.history[-1].method in ("GET", "HEAD") else WRITE_LONGEST):
-                raise _NotNow(wanted)
+                raise _NotNow(wanted, _doubt(self.history[-1].method or "", self.history[:-1]))
             sleep(wanted)
             return True
 

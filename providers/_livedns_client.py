@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 from dnssync.core.model import Change, ProviderError, RRset, absolute
 
@@ -72,6 +73,34 @@ class Client:
         reply = self.call("GET", path, doing, expect=(404,))
         found = None if reply.status == 404 else replace(self._rrset(reply.data, zone, doing), name=change.name)
         return found if found and found.values else None
+
+    def named(self, zone: str, name: str, known: livedns.Reading) -> livedns.Reading:
+        """A reading with everything at one name as it stands now; how old the rest is, `at` goes on telling."""
+        doing = f"{zone}: reading {absolute(name, zone)}"
+        spellings = {spelled for (other, _), spelled in known.spelled.items() if other == name} or {name or "@"}
+        found: dict[tuple[str, str], RRset] = {}
+        for spelled in sorted(spellings):
+            if not spelled:
+                return self.all(zone)  # it stands in two spellings
+            path = f"{livedns.domain(zone)}/records/{quote(spelled, safe='@*')}"
+            reply = self._api.call("GET", path, doing, params=self._params, expect=(404,))
+            if reply.status == 404 and not livedns.missing(reply):
+                return self.all(zone)  # whether the name is meant or the zone is seen there
+            if reply.status != 404 and not isinstance(reply.data, list):
+                raise ProviderError(
+                    f"{doing}: {self.who} answered with something that is no list of records. Nothing is taken from it."
+                )
+            for entry in reply.data if reply.status != 404 else ():
+                rrset = self._rrset(entry, zone, doing)
+                if rrset.name != name:
+                    raise ProviderError(
+                        f"{doing}: {self.who} answered with the records of another name. Nothing is taken from it."
+                    )
+                found[entry["rrset_name"], rrset.type] = rrset
+        now = livedns.collected(known.at, found, known.pages)
+        rest = {key: rrset for key, rrset in known.rrsets.items() if key[0] != name}
+        names = {key: spelled for key, spelled in known.spelled.items() if key[0] != name}
+        return replace(known, rrsets=rest | now.rrsets, spelled=names | now.spelled)
 
     def _rrset(self, entry: Any, zone: str, doing: str) -> RRset:
         """One RRset of an answer; raises where it is none."""

@@ -6,8 +6,9 @@
             PUT    …/records/{name}/{type}         an RRset that is ours whole
             DELETE …/records/{name}/{type}         the same
 
-What a write rests on is looked at anew where it is older than `TRUST` seconds, since the API has no prerequisites. Quirks that
-are dealt with here: a name is written in the case in which it was read (another case is answered with 500), the TTL is always
+What a write rests on is looked at anew where it is older than `TRUST` seconds, since the API has no prerequisites. Where a CNAME
+takes others' place at a name, or makes room for them, what goes and what comes are requests one directly after the other: whatever
+might be asked in between could fail, and the name would stay without either. Quirks that are dealt with here: a name is written in the case in which it was read (another case is answered with 500), the TTL is always
 sent (left out of a PUT, it becomes 10800), text is always sent quoted, an answer may come unquoted and cut anywhere, and a
 404 that does not speak of a record means that the zone is not there or that the token may not see it.
 """
@@ -27,6 +28,7 @@ from . import _livedns as livedns
 from . import _text
 from ._http import Api, Reply
 from ._livedns_client import PAGE, Client
+from ._records import BESIDE
 
 ENDPOINT = "https://api.gandi.net/v5"
 TRUST = 5.0  # seconds for which what was read is taken for what stands there
@@ -100,18 +102,25 @@ class Provider:
     # --- writing ----------------------------------------------------------------------------------------------------
 
     def write(self, zone: str, changes: Sequence[Change]) -> tuple[str, ...]:
-        """One request a change, type SPF last. Raises `StaleZone` where the zone is not what was read, before
-        anything is written; a later trouble says how many changes were done."""
+        """One request a change: first the names where a CNAME comes or goes, each by itself, and type SPF last. Raises
+        `StaleZone` where the zone is not what was read, before anything is written; a later trouble says how many changes were
+        done."""
         if not changes:
             return ()
         known = self._unmoved(zone, changes)
         self._read.pop(zone, None)  # whatever happens now, it is not what was read any more
-        # Where somebody else may write too comes first, since nothing is done yet if it has to be planned anew.
-        order = sorted(changes, key=lambda change: (change.type == "SPF", change.old is None, change.new is None))
-        done, refused = 0, []
+        turning, order = livedns.ordered(changes)
+        done, refused, begun = 0, [], set[str]()
         for change in order:
             try:
-                self._change(zone, change, known)
+                if change.name in turning - begun and self._now() - known.at > TRUST:  # those before it took their time
+                    known = self._client.named(zone, change.name, known)
+                    self._same(zone, [each for each in order if each.name == change.name], known)
+                begun.add(change.name)
+                if change.name in turning and change.new is None:
+                    self._client.call("DELETE", *self._of(zone, change, known), expect=(404,))
+                else:
+                    self._change(zone, change, known)
             except TypeRefused as error:
                 refused.append((change, error))
                 continue
@@ -126,35 +135,59 @@ class Provider:
         return ()
 
     def _unmoved(self, zone: str, changes: Sequence[Change]) -> livedns.Reading:
-        """The zone as it stands, if that is what the changes start from; else `StaleZone`. Refuses to write beside a CNAME."""
+        """The zone as it stands, if that is what the changes start from."""
         known = self._read.get(zone)
-        old = [change for change in changes if change.old is not None]
-        if known is None or (self._now() - known.at > TRUST and known.pages <= len(old)):
+        names = {change.name for change in changes}
+        if known is None or (self._now() - known.at > TRUST and known.pages <= len(names)):
             known = self._client.all(zone)
         elif self._now() - known.at > TRUST:
             at = self._now()
-            now = {(c.name, c.type): self._client.one(zone, c, known) for c in old}
-            known = replace(known, at=at, rrsets={k: r for k, r in {**known.rrsets, **now}.items() if r is not None})
+            for name in sorted(names):
+                known = self._client.named(zone, name, known)
+            known = replace(known, at=at)
+        self._same(zone, changes, known)
+        return known
+
+    def _same(self, zone: str, changes: Sequence[Change], known: livedns.Reading) -> None:
+        """Raise `StaleZone` where a change starts from something else than stands there, and `ProviderError` where a CNAME would
+        have others beside it, whichever of them is new."""
         for change in changes:
             key, where = (change.name, change.type), absolute(change.name, zone)
-            if change.old is None and (change.name, "CNAME") in known.rrsets:
+            if (
+                change.old is None
+                and change.type not in BESIDE | {"CNAME"}
+                and self._after(change, changes, known, "CNAME")
+            ):
                 raise ProviderError(f"{zone}: {where} is a CNAME at {self.id}, and nothing may stand beside one.")
             if not livedns.alike(known.rrsets.get(key), change.old):
                 raise self._stale(zone, change)
+            if change.old is None and change.type == "CNAME" and (others := self._after(change, changes, known)):
+                raise ProviderError(f"{zone}: {where} has {others} at {self.id}, and nothing may stand beside a CNAME.")
             if not known.spelled.get(key, "x"):
                 raise ProviderError(f"{zone}: {where} {change.type} stands twice at {self.id}, in different case; delete one of the "
                                     "two there, so that it is known which one is meant.")  # fmt: skip
-        return known
+
+    def _after(self, change: Change, changes: Sequence[Change], known: livedns.Reading, kind: str = "") -> str:
+        """The types that will stand beside a new record, of those that may not: only `kind`, or every one but CNAME."""
+        gone = {(each.name, each.type) for each in changes if each.new is None}
+        here = {other for name, other in {*known.rrsets} - gone if name == change.name} - BESIDE
+        return ", ".join(sorted(here & {kind} if kind else here - {"CNAME"}))
+
+    def _of(self, zone: str, change: Change, known: livedns.Reading) -> tuple[str, str]:
+        """The path of a change's RRset, and how every sentence about it begins."""
+        path = livedns.path(zone, known.spelling(change.name, change.type), change.type)
+        return path, f"{zone}: writing {absolute(change.name, zone)} {change.type}"
 
     def _change(self, zone: str, change: Change, known: livedns.Reading) -> None:
-        path = livedns.path(zone, known.spelling(change.name, change.type), change.type)
-        doing = f"{zone}: writing {absolute(change.name, zone)} {change.type}"
+        path, doing = self._of(zone, change, known)
         # An underscore name is a selector, _dmarc or a report name; anything may be told to the world under any other.
         shared = not any(label.startswith("_") for label in change.name.split("."))
         if change.new is not None and change.old is None and (change.name, change.type) not in known.spelled:
             reply = self._client.call("POST", path, doing, body=livedns.body(change.new), expect=(400, 409))
             if reply.status == 409:
                 raise self._stale(zone, change)
+            if reply.status == 400 and change.type != "SPF":
+                self._beside(zone, change, known, doing)
             self._taken(change, reply, doing)
         elif change.new is None and shared:
             self._take_out(zone, change, known, path, doing)
@@ -177,6 +210,16 @@ class Provider:
             raise self._client.refused(reply, doing)
         self.limits = replace(self.limits, type99=False)  # it knows better now than what Gandi lists
         raise TypeRefused(self._client.words(reply))
+
+    def _beside(self, zone: str, change: Change, known: livedns.Reading, doing: str) -> None:
+        """After a refusal: raise what it means where somebody else's record stands at the name that may not stand beside ours."""
+        try:
+            now = self._client.named(zone, change.name, known)
+        except ProviderError:
+            return  # then the refusal's own words have to do
+        if others := self._after(change, (), now, "" if change.type == "CNAME" else "CNAME"):
+            raise ProviderError(f"{doing}: {self._client.who} refused it, since somebody made {others} there meanwhile, and nothing may stand "
+                                "beside a CNAME. The next pass reads it again.")  # fmt: skip
 
     def _left_out(self, zone: str, refused: Sequence[tuple[Change, TypeRefused]]) -> TypeRefused:
         """What is told of the records of type SPF that were not taken, where all else is written."""

@@ -36,12 +36,12 @@ TYPES = frozenset({
 })  # fmt: skip
 # Where a provider names a remedy of dnssync's, and what it is in octodns-sync's hands.
 REMEDIES = (
-    ("set `spf: {type99: never}` for the zone", "take the records of type SPF out of octodns' sources"),
+    ("set `spf: {type99: never}` for the zone", "take the records of type SPF out of octodns' sources or, where "
+     "DnssyncProcessor gives them, set `spf: {type99: never}` for the zone in dnssync's configuration"),
     ("The next `dnssync apply` runs it again, whatever else there is to do.",
      "Run it yourself: octodns-sync runs it with its next change of the zone, and not before."),
 )  # fmt: skip
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\udc80-\udcff]")
-_DONE = re.compile(r"(\d+) of \d+ changes were")
 _OWN = frozenset(inspect.signature(BaseProvider.__init__).parameters) - {"self", "id"}
 Found = dict[tuple[str, str], RRset]
 
@@ -55,9 +55,6 @@ class _Ours(BaseProvider):  # type: ignore[misc]
     SUPPORTS_MULTIVALUE_PTR = True
     module: ClassVar[str]
     types: ClassVar[frozenset[str]] = TYPES
-    swaps: ClassVar[bool] = (
-        False  # whether one write of the provider's may put a CNAME in others' place, or them in its
-    )
 
     def __init__(self, id: str, **options: Any) -> None:
         self.log = getLogger(f"{type(self).__name__}[{id}]")
@@ -140,21 +137,15 @@ class _Ours(BaseProvider):  # type: ignore[misc]
         return []
 
     def _apply(self, plan: Any) -> None:
-        """octodns' writing: one write of ours, or several where the provider cannot put a CNAME in others' place in one."""
+        """octodns' writing, in one write of ours; what was left out of it ends no run, since other zones come after this one."""
         zone = plan.desired.name
-        changes = _ours(plan.changes, self._found.pop(zone), plan.desired)
-        done, refused = 0, list[str]()
-        for part in (changes,) if self.swaps else _parts(changes):
-            try:
-                for told in self._provider.write(zone[:-1], part):
-                    self.log.warning("%s", told)
-            except TypeRefused as error:  # everything else of the part was done
-                refused.append(str(error))
-            except ProviderError as error:
-                raise ProviderException(_for_octodns(_counted(str(error), done, len(changes)))) from None
-            done += len(part)
-        if refused:
-            raise ProviderException(_for_octodns(" ".join(refused)))
+        try:
+            for told in self._provider.write(zone[:-1], _ours(plan.changes, self._found.pop(zone), plan.desired)):
+                self.log.warning("%s", told)
+        except TypeRefused as error:  # everything else was done
+            self.log.warning("%s", _for_octodns(str(error)))
+        except ProviderError as error:
+            raise ProviderException(_for_octodns(str(error))) from None
 
 
 class GandiProvider(_Ours):
@@ -168,14 +159,12 @@ class Rfc2136Provider(_Ours):
     """Dynamic update and zone transfer; options as for `class: rfc2136`."""
 
     module = "rfc2136"
-    swaps = True
 
 
 class ZoneFileProvider(_Ours):
     """A master file, edited in place; options as for `class: zonefile`."""
 
     module = "zonefile"
-    swaps = True
 
 
 def _as_text(id: str, provider: type[Any], options: Mapping[str, Any]) -> None:
@@ -245,28 +234,10 @@ def _ours(changes: Iterable[Any], found: Found, desired: Any) -> list[Change]:
     return ours
 
 
-def _parts(changes: Sequence[Change]) -> list[list[Change]]:
-    """The changes in the order of their writes: where a CNAME comes or goes, what goes and, directly after it, what comes."""
-    turning = {c.name for c in changes if c.type == "CNAME"} & {c.name for c in changes if c.type != "CNAME"}
-    parts = []
-    for name in sorted(turning):
-        here = [change for change in changes if change.name == name]
-        parts += [[c for c in here if c.new is None], [c for c in here if c.new is not None]]
-    return [part for part in (*parts, [c for c in changes if c.name not in turning]) if part]
-
-
 def _for_octodns(sentence: str) -> str:
     for ours, theirs in REMEDIES:
         sentence = sentence.replace(ours, theirs)
     return sentence
-
-
-def _counted(sentence: str, done: int, total: int) -> str:
-    """A provider's sentence about one write of several, with what the writes before it did."""
-    counted, times = _DONE.subn(lambda match: f"{done + int(match[1])} of {total} changes were", sentence)
-    if done and not times:
-        counted = f"{sentence} Before that, {done} of {total} changes were done."
-    return counted
 
 
 def _change(change: Any, found: Found, desired: Any) -> Change:

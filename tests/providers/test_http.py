@@ -43,6 +43,9 @@ class Server:
                 self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 server.asked.append((self.command, self.path, dict(self.headers)))
                 status, headers, body = server.planned.pop(0) if server.planned else (200, {}, b"{}")
+                if not status:  # the connection is lost, after whatever was done
+                    self.close_connection = True
+                    return
                 self.send_response(status)
                 for name, value in {"Content-Length": str(len(body)), **headers}.items():
                     self.send_header(name, value)
@@ -190,6 +193,23 @@ class TestPatience:
         assert waited == [60.0]
         server.planned = [(429, {}, b"")]
         assert failed(api(server, waited), "PUT").transient and waited == [60.0]
+
+    @pytest.mark.parametrize(
+        "then", [(429, {"Retry-After": "3600"}), (401, {}), (400, {}), (429, {"Retry-After": "1"})]
+    )
+    @pytest.mark.parametrize("first", [502, 503, 504, 429, 0])
+    @pytest.mark.parametrize("method", ["PUT", "DELETE", "GET"])
+    def test_a_try_before_the_last(
+        self, server: Server, method: str, first: int, then: tuple[int, dict[str, str]]
+    ) -> None:
+        """Of a write whose first try was lost (0) or failed at a front end, nobody says that nothing was done, whatever is answered to
+        the second one; of one that was turned away with 429, and of a reading, it is not said that it may have been."""
+        server.planned = [(first, {"Retry-After": "1"}, b""), *[(*then, b"{}")] * 9]
+        told = str(failed(api(server), method))
+        assert ("Whether the change was made is not known" in told) is (first != 429 and method != "GET")
+        assert ("Nothing was done" in told) is (
+            then[1].get("Retry-After") == "3600" and (first == 429 or method == "GET")
+        )
 
     @pytest.mark.parametrize("asked", ["soon", "-1", "", "9" * 5000, "Tue, 99 Nov 2026"])
     def test_nonsense(self, server: Server, asked: str) -> None:

@@ -13,6 +13,7 @@ import yaml
 from dnssync.core.model import Foreign, Provider, ProviderError
 from tests.gandi import Gandi
 from tests.gandi_faults import ERRED, Answer, Fault
+from tests.gandi_records import Zone
 from tests.octodns_sync import Octodns
 from tests.providers import conformance
 from tests.providers.conformance import ZONE
@@ -177,22 +178,53 @@ def test_a_stranger_between_two_writes(gandi: Gandi, target: Octodns) -> None:
     code, out = target.run("octodns-sync", "--doit", "--force")
     assert (
         code == 1
-        and f"alone.{ZONE} TXT at ours is not what was read any more. Before that, 2 of 3 changes were done." in out
+        and f"alone.{ZONE} TXT at ours is not what was read any more. Before that, 2 of 3 changes were done" in out
     )
     assert gandi.values(ZONE)["alone", "TXT"] == (600, frozenset({b"theirs"}))
 
 
-def test_a_refused_type_spf(gandi: Gandi, target: Octodns) -> None:
-    """Listed and refused all the same, at a name that a CNAME leaves: everything else is written, and octodns' remedy is told."""
-    gandi.switches.spf_taken = False
+def test_a_refused_type_spf(gandi: Gandi, tmp_path: Path) -> None:
+    """Listed and refused all the same, at a name that a CNAME leaves: everything else is written, in the zones that come after, too;
+    a warning says what was left out, and both remedies."""
+    gandi.switches.spf_taken, gandi.switches.cname_alone = False, True
+    gandi.zones["zz.test"], gandi.history["zz.test"] = Zone(), []
+    target = {"class": "dnssync_providers.octodns.GandiProvider", "token": gandi.token, "endpoint": gandi.endpoint}
+    octodns = octodns_at(tmp_path / "octodns", target)
+    octodns.config["zones"]["zz.test."] = octodns.config["zones"][f"{ZONE}."]
+    octodns.records(ZONE, dumped(octodns))
     spf = {"type": "SPF", "ttl": 300, "value": "v=spf1 -all"}
-    changed(target, www=[ADDRESS, spf], a=[ADDRESS, spf])
-    code, out = target.run("octodns-sync", "--doit", "--force")
-    told = out.splitlines()[-1]
-    assert code == 1 and told.count("If it stays so, take the records of type SPF out of octodns' sources") == 2
-    assert f"www.{ZONE} SPF" in told and f" a.{ZONE} SPF" in told and "type99" not in told
+    changed(octodns, www=[ADDRESS, spf], a=[ADDRESS, spf])
+    octodns.records("zz.test", {"a": ADDRESS})
+    [told] = [line for line in octodns.sync("--doit", "--force").splitlines() if "refused the record" in line]
+    assert f"writing www.{ZONE} SPF and of 1 names more" in told and "WARNING" in told
+    assert (
+        "take the records of type SPF out of octodns' sources or, where DnssyncProcessor gives them, set `spf: {type99: never}`"
+        in told
+    )
     after = gandi.values(ZONE)
     assert {("www", "A"), ("a", "A")} <= set(after) and ("www", "CNAME") not in after
+    assert ("a", "A") in gandi.values("zz.test")
+
+
+def test_a_look_that_fails_costs_no_record(gandi: Gandi, target: Octodns) -> None:
+    """Between what goes for a CNAME and the CNAME nothing is read: an API that stops answering questions there changes nothing."""
+    changed(target, mail=ALIAS)
+    gandi.faults.append(AfterADelete("GET", "not yet", answer=Answer(500, ERRED), times=9))
+    target.sync("--doit", "--force")
+    assert written(gandi) == ["DELETE mail/A", "POST mail/CNAME"]
+    calls = gandi.calls()
+    assert (
+        calls[calls.index(f"DELETE /domains/{ZONE}/records/mail/A") + 1] == f"POST /domains/{ZONE}/records/mail/CNAME"
+    )
+
+
+class AfterADelete(Fault):
+    """Strikes from the first DELETE on."""
+
+    def strikes(self, method: str, path: str) -> bool:
+        """Whether this request is one of those."""
+        self.path = "" if method == "DELETE" else self.path
+        return self.path == "" and super().strikes(method, path)
 
 
 # --- octodns-gandi as one of ours -----------------------------------------------------------------------------------
