@@ -33,6 +33,7 @@ class Switches:
     patch_again: bool = True  # adding a value that is there: nothing, or 400
     patch_ttl: bool = True  # PATCH without a TTL keeps it, or sets 10800
     empty: bool = False  # a record set without values: 400, or it is kept so
+    automatic: bool = True  # a list of snapshots is of those that are asked for, or of all of them
     cname_alone: bool = True  # another type beside a CNAME: 400, or it is taken
     typed: bool = True  # a body without content type: 400, or it is taken for JSON
     quoted: bool = True  # texts are answered quoted

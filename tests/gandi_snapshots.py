@@ -73,7 +73,9 @@ class Snapshots:
         rows = sorted(
             self._zone.snapshots.values(), key=lambda each: str(each["created_at"]), reverse=order.startswith("-")
         )
-        rows = [each for each in rows if not wanted or each["automatic"] is WORDS[wanted]]
+        rows = [
+            each for each in rows if not wanted or not self._switches.automatic or each["automatic"] is WORDS[wanted]
+        ]
         part = [self._told(each) for each in rows[(page - 1) * size : page * size]]
         return Answer(200, part, {"Total-Count": str(len(rows))})
 

@@ -137,6 +137,14 @@ class TestSwaps:
             provider.write(ZONE, todo)
         assert gandi.values(ZONE)["www", "CNAME"][1] == {b"elsewhere.example.net."}
 
+    def test_type_spf_goes_before_a_cname_comes(self, gandi: Gandi) -> None:
+        """It is the last of what comes, not of what goes: the CNAME would be refused beside it."""
+        gandi.put(ZONE, "a", "SPF", 300, ['"v=spf1 -all"'])
+        provider = client(gandi)
+        todo = [change for change in swapped(provider.read(ZONE)) if change.name == "a"]
+        provider.write(ZONE, todo)
+        assert {kind for name, kind in gandi.values(ZONE) if name == "a"} == {"CNAME"}
+
     def test_dnssecs_own_beside(self, gandi: Gandi) -> None:
         """A record of type KEY may stand beside a CNAME (RFC 2181 §10.1), and is none of the swap's business."""
         gandi.switches.cname_alone = False
@@ -206,6 +214,8 @@ class TestNew:
         else:
             provider.write(ZONE, [new("n", "A", "192.0.2.3")])
         assert (("n", "A") in gandi.values(ZONE)) is not bool(words)
+        if answer.status == 404:
+            assert asked(gandi)[-2:] == ["GET ", "POST n/A"]
 
 
 def test_what_was_read_is_used_once(gandi: Gandi) -> None:

@@ -314,8 +314,10 @@ class TestSnapshots:
         [kept] = gandi.zones[ZONE].snapshots.values()
         assert kept["name"] == "dnssync 000000000001" and len(kept["zone_data"]) == len(ROWS)
 
-    def test_old_ones_of_ours_go(self, gandi: Gandi) -> None:
-        """Three of ours stay, and every one of somebody else's."""
+    @pytest.mark.parametrize("automatic", [True, False])
+    def test_old_ones_of_ours_go(self, gandi: Gandi, automatic: bool) -> None:
+        """Three of ours stay, and every one of somebody else's or of Gandi's own, whether or not the list leaves those out."""
+        gandi.switches.automatic = automatic
         provider = client(gandi)
         gandi.zones[ZONE].snapshots["theirs"] = {
             "id": "theirs",

@@ -325,6 +325,12 @@ def test_its_words(odd: Odd) -> None:
         provider.read(ZONE)
     assert "s3cret" not in str(caught.value) and not caught.value.transient
     answer = requests.Response()
+    for status, passes in {408: True, 429: True, 500: True, 401: False, 404: False, 422: False}.items():
+        answer.status_code = status
+        odd.error = requests.HTTPError("no", response=answer)
+        with pytest.raises(ProviderError, match=rf"HTTPError \(HTTP {status}\): no") as caught:
+            provider.read(ZONE)
+        assert caught.value.transient is passes
     answer.status_code = 503
     odd.error = requests.HTTPError("busy", response=answer)
     with pytest.raises(ProviderError, match=r"HTTPError \(HTTP 503\): busy") as caught:
