@@ -62,6 +62,8 @@ def test_list(ask: Client) -> None:
     assert named(ask, automatic="false") == ["a", "b"] and len(named(ask, automatic="true")) == 1
     assert named(ask, automatic="false", sort_by="-date_created") == ["b", "a"]
     assert named(ask, per_page=2)[0] == "a" and named(ask, per_page=2, page=2) == ["b"] and named(ask, page=9) == []
+    ask.gandi.switches.automatic = False
+    assert len(named(ask, automatic="false")) == len(named(ask, automatic="true")) == 3
     for wrong in ({"automatic": "perhaps"}, {"sort_by": "name"}, {"page": 0}):
         assert ask("GET", "snapshots", params=wrong).status_code == 400
 

@@ -27,6 +27,7 @@ OTHERWISE: dict[str, tuple[Any, ...]] = {
     "patch_again": (False,),
     "patch_ttl": (False,),
     "empty": (True,),
+    "automatic": (False,),
     "cname_alone": (False,),
     "typed": (False,),
     "quoted": (False,),
