@@ -19,6 +19,7 @@ from dnssync.files import group_id, make_directory, remedy, sync_directory, ther
 
 GROUP = "Debian-exim"
 USER = "dnssync"
+COPIED = ".copied"  # beside the copy of a hand-made key: that file is ours to delete, and not the administrator's own
 HOST = "host-id"  # the file with this host's name
 ALGORITHMS = ("rsa1024", "rsa2048", "rsa3072", "rsa4096", "ed25519")
 MIN_RSA = 1024  # RFC 8301: shorter ones must not be used
@@ -107,6 +108,8 @@ class Keystore:
         """Delete the private half of a key whose record is gone. With `disclose` it is first put into that folder for all to read,
         as `<domain>/<selector>.pem`: what it signed can then be denied, since anybody could have. No file is fine, another key's is not."""
         path = self.path(key.domain, key.selector)
+        if key.adopted and not there(path.with_suffix(COPIED), KeyFileError):
+            return  # it was there before dnssync came
         try:
             pem = path.read_bytes()
         except FileNotFoundError:
@@ -124,6 +127,7 @@ class Keystore:
             write_atomically(disclose / key.domain / f"{key.selector}.pem", pem, mode=0o644)
         try:
             path.unlink()
+            path.with_suffix(COPIED).unlink(missing_ok=True)
             sync_directory(path.parent)
         except OSError as error:
             raise KeyFileError(
@@ -175,6 +179,9 @@ class Keystore:
                 raise KeyFileError(f"{path} holds another key than {source}; one of the two was put there by mistake. Take "
                                    "the wrong one away and run dnssync again.")  # fmt: skip
             return public
+        self._write(
+            path.with_suffix(COPIED), b""
+        )  # before the copy: without it, the file counts as the administrator's own
         self._write(path, pem)
         return public
 

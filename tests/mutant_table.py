@@ -596,7 +596,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("CHANGES if got.changes else 0", "0"),
     ],
     ("dnssync/cli/status.py", "tests/test_cli_commands.py"): [
-        ("[*unusable, *doubts[:1], *leaked]", "[*doubts[:1], *leaked]"),
+        ("[*unusable, *doubts[:1], *leaked, *late]", "[*doubts[:1], *leaked]"),
         ("if view.phase(k) in SERVING and (told", "if k.removed is None and (told"),
     ],
     ("dnssync/reconcile.py", "tests/test_cli_commands.py"): [

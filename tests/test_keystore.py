@@ -226,3 +226,15 @@ class TestPurge:
         with pytest.raises(KeyFileError, match=r"s1\.pem holds another key"):
             store.purge(KeyPair("example.org", "s1", algorithm, "AAAA", 1), tmp_path / "web")
         assert store.holds("example.org", "s1") and not (tmp_path / "web").exists()
+
+    def test_hand_made(self, tmp_path: Path) -> None:
+        """The copy of a hand-made key goes, the administrator's own file never, also where it lies in this very place."""
+        store, own = Keystore(tmp_path / "keys"), Keystore(tmp_path / "own")
+        algorithm, public = own.generate("example.org", "mail", "ed25519")
+        key = KeyPair("example.org", "mail", algorithm, public, 1, adopted=True)
+        store.adopt("example.org", "mail", str(own.path("example.org", "mail")))
+        store.purge(key)
+        assert not store.holds("example.org", "mail") and list((tmp_path / "keys/example.org").iterdir()) == []
+        own.adopt("example.org", "mail", str(own.path("example.org", "mail")))
+        own.purge(key)
+        assert own.holds("example.org", "mail")

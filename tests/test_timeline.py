@@ -55,8 +55,13 @@ REMOVED = replace(REVOKED, removed=NOW + 96 * DAY)
 )
 def test_next(key: KeyPair, now: int, words: str, at: int | None) -> None:
     """Each phase has its sentence, with the time where the clock alone decides, and the reason that is kept with the key."""
-    sentence, when = next_step(key, POLICY, now, named=False)
+    sentence, when = next_step(key, POLICY, now, named=key.retired is None and key.activated is not None)
     assert words in sentence and when == at
+
+
+def test_exim_does_not_read_the_map() -> None:
+    """A key that is over and not named any more, and signs all the same, says what to do."""
+    assert "dnssync exim --install" in next_step(ACTIVE, POLICY, NOW + 100 * DAY, named=False)[0]
 
 
 def test_a_ready_key_that_is_named() -> None:

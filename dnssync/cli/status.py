@@ -13,7 +13,7 @@ from dnssync.cli import render, timeline
 from dnssync.cli.context import Context, chosen, json_option
 from dnssync.core.durations import DAY, moment
 from dnssync.core.model import KeyPair, Phase, zone_of
-from dnssync.core.rotation import PAST, SERVING, Policy, phase
+from dnssync.core.rotation import PAST, SERVING, Policy, due, phase
 from dnssync.core.selectors import foreign
 from dnssync.keystore import Keystore
 from dnssync.state import State, ZoneRecord
@@ -47,7 +47,10 @@ def command(context: Context, domains: tuple[str, ...]) -> int:
     }
     doubts = _doubts(state)
     leaked = [key for key in keys if key.compromised is not None and view.phase(key) is Phase.ACTIVE]
-    troubled: list[object] = [*unusable, *doubts[:1], *leaked]
+    late = [
+        k for k in keys if view.overdue(k) and k.selector not in lines.get(k.domain, ())
+    ]  # exim does not read the map
+    troubled: list[object] = [*unusable, *doubts[:1], *leaked, *late]
     troubled += [zone for zone, record in records.items() if record is not None and not _good(record)]
     if context.json:
         context.emit(
@@ -119,6 +122,11 @@ class _View:
     def phase(self, key: KeyPair) -> Phase:
         """Where it stands now."""
         return phase(key, self.policy(key.domain), self.now)
+
+    def overdue(self, key: KeyPair) -> bool:
+        """Whether a key that signs should have given way for more than a day."""
+        until = due(key, self.policy(key.domain))
+        return self.phase(key) is Phase.ACTIVE and until is not None and until < self.now - DAY
 
     def next(self, key: KeyPair, lines: Mapping[str, tuple[str, ...]]) -> tuple[str, int | None]:
         """What happens to it next."""

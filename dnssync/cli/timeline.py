@@ -30,7 +30,7 @@ def next_step(key: KeyPair, policy: Policy, now: int, named: bool) -> tuple[str,
     if at is Phase.READY:
         return ("exim's map names it; the next pass looks whether exim signs with it" if named else "stands by"), None
     if at is Phase.ACTIVE:
-        return _active(key, policy, now)
+        return _active(key, policy, now, named)
     if at is Phase.RETIRED:
         if key.recalled is not None:
             return "a person called it back; it signs as soon as all name servers show it", None
@@ -51,11 +51,14 @@ def next_step(key: KeyPair, policy: Policy, now: int, named: bool) -> tuple[str,
     return f"gone; its private half was deleted at {moment(key.purged)}", None
 
 
-def _active(key: KeyPair, policy: Policy, now: int) -> tuple[str, int | None]:
+def _active(key: KeyPair, policy: Policy, now: int, named: bool) -> tuple[str, int | None]:
     """What a key that signs waits for."""
     if key.compromised is not None:
         return f"in wrong hands since {moment(key.compromised)}: revoked as soon as exim signs with another key", None
     until = due(key, policy)
+    if until is not None and until <= now and not named:
+        told = f"has served since {moment(until)}; exim's map names another key, and exim was not seen to use it"
+        return f"{told}. If that stays so: dnssync exim --install", None
     if key.called is not None and until is not None and until <= now:
         return f"to be replaced, as a person said at {moment(key.called)}; signs until another key is ready", None
     if until is not None and until <= now:
