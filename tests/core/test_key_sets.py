@@ -1,0 +1,105 @@
+"""What each key set is told of the host and the zone when it is moved on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from dnssync.core.clock import Reading, Verdict, newer
+from dnssync.core.decide import decide
+from dnssync.core.durations import DAY, HOUR, MARGIN
+from dnssync.core.host import MailDomain, Signer, Transport
+from dnssync.core.key_sets import signing
+from dnssync.core.model import KeyPair
+from dnssync.core.sighting import Sight
+from tests.core.test_decide import ED, NOW, RSA, seen
+
+D = "example.org"
+
+
+def key(got, selector: str) -> KeyPair:
+    """A key after the pass."""
+    return next(key for key in got.keys if key.selector == selector)
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_the_clocks_verdict_reaches_the_keys(trusted):
+    """What is due is revoked by a clock that is trusted alone."""
+    due = replace(RSA, activated=2, retired=3, overlap=1)
+    clock = Verdict(Reading(NOW, 1.0, "b"), trusted)
+    got = decide(seen(keys=(due, ED), map={D: ("e1",)}, clock=clock))
+    assert (key(got, "r1").revoked is not None) is trusted
+
+
+def test_the_season_is_the_zones():
+    """A key waits for as long as the zone's own negative answers may be held."""
+    got = seen()
+    view = replace(got.zones[0], negative_ttl=6 * HOUR)
+    fresh = replace(RSA, seen=None, published=None, season=0)
+    assert key(decide(replace(got, keys=(fresh, ED), zones=(view,))), "r1").season == 6 * HOUR + MARGIN
+
+
+def test_the_overlap_is_the_hosts():
+    """A key's record stays for as long as exim itself may go on trying."""
+    got = seen()
+    mail = replace(got.host.domains[0], retry_cutoff=20 * DAY)
+    other = replace(got, host=replace(got.host, domains=(mail,)))
+    assert key(decide(other), "r1").overlap == 21 * DAY
+
+
+def test_where_exim_cannot_open_keys_none_is_made():
+    """A domain whose last key exim could not open gets no further one."""
+    got = seen(keys=(), sights={}, readable=frozenset(), map={})
+    assert decide(got).zones[0].plan.intents
+    assert not decide(replace(got, closed={D: "the folder is closed to exim"})).zones[0].plan.intents
+
+
+def test_a_transport_that_could_not_be_asked_proves_nothing():
+    """One that the probe could not see makes what signs unknown, not nothing."""
+    good = Transport("a", signers=(Signer(D, "s1", "/k.pem", "rsa2048", "AAAA"),))
+    assert signing(MailDomain(D, transports=(good,))) == {"s1"}
+    assert signing(MailDomain(D, transports=(good, Transport("b", problem="no answer")))) is None
+
+
+def test_a_lost_map_names_what_signed():
+    """Where the map is gone and the zone is held, what exim signed with goes on."""
+    keys = (replace(RSA, activated=NOW - DAY), replace(ED, activated=NOW - DAY))
+    got = seen(keys=keys, map={})
+    held = replace(got, zones=(replace(got.zones[0], problem="out of order"),))
+    assert decide(held).map_after == {D: ("r1", "e1")}
+
+
+def test_a_selector_that_nobody_knows():
+    """In a frozen domain's line it stays, unless exim cannot open its key: then it would cost the signatures of all."""
+    got = seen(map={D: ("r1", "theirs")}, frozen=frozenset({D}))
+    assert decide(got).map_after == {D: ("r1", "theirs")}
+    transport = Transport("a", uses_map=True, signers=(Signer(D, "theirs", "/k.pem", problem="there is no such file"),))
+    mail = replace(got.host.domains[0], transports=(transport,))
+    broken = replace(got, host=replace(got.host, domains=(mail,)))
+    assert decide(broken).map_after == {D: ("r1",)}
+
+
+def test_a_kind_that_is_left_out_signs_until_the_other_does():
+    """It goes out of the line once exim was seen to sign with the other kind, not before."""
+    for activated, line in ((None, ("r1", "e1")), (NOW - DAY, ("r1",))):
+        got = seen(keys=(replace(RSA, activated=activated), replace(ED, activated=NOW - DAY)))
+        view = got.zones[0]
+        policy = replace(view.policy, dkim=replace(view.policy.dkim, algorithms=("rsa2048",)))
+        assert decide(replace(got, zones=(replace(view, policy=policy),))).map_after == {D: line}
+
+
+def test_past_keys_of_another_name_of_the_host_do_not_move():
+    """What was made under another name of this host, and is over, is left as it is."""
+    old = replace(RSA, selector="20260101r-mx1-7f3a", activated=2, retired=3, overlap=1)
+    sights = {(D, old.selector): Sight.VISIBLE}
+    for host_id, moves in (("mx1", True), ("mx2", False)):
+        got = decide(seen(keys=(old, ED), sights=sights, map={D: ("e1",)}, host_id=host_id))
+        assert (key(got, old.selector).revoked is not None) is moves
+
+
+def test_a_doubt_about_the_clock_is_kept():
+    """A reading with another doubt is always worth keeping."""
+    last = Reading(NOW, 1.0, "b")
+    assert newer(last, replace(last, doubted=NOW)) and newer(replace(last, doubted=NOW), last)
+    assert not newer(last, replace(last, wall=NOW + 60))
