@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dnssync.core import dkim
 from dnssync.core.desire import desire
 from dnssync.core.model import KeyPair, Limits, Phase
@@ -52,3 +54,11 @@ def test_a_key_to_make_is_part_of_the_digest() -> None:
     """A plan that would make a key, or a key of another algorithm, is not the plan that was shown."""
     plans = [Plan("example.org", "bind", (), (), (Intent("example.org", name),)) for name in ("rsa2048", "rsa4096")]
     assert len({digest([plan]) for plan in (Plan("example.org", "bind"), *plans)}) == 3
+
+
+def test_a_past_key_of_another_host_is_left_alone() -> None:
+    """Whether another host still signs with a key of its name is not known here: its record is neither revoked nor taken out."""
+    name, place = "20260101r-mx9-7f3a", ("20260101r-mx9-7f3a._domainkey", "TXT")
+    assert place not in claimed(replace(KEY, selector=name), at=Phase.DUE)
+    assert place in claimed(replace(KEY, selector=name), at=Phase.RETIRED)
+    assert place in claimed(replace(KEY, selector=name, compromised=2), at=Phase.DUE)

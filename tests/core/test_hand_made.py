@@ -61,3 +61,12 @@ def test_a_key_of_ours() -> None:
 def test_without_an_alias() -> None:
     """Without a CNAME the record of a hand-made key is claimed as ever."""
     assert touched(planned('one._domainkey IN TXT "v=DKIM1; k=rsa; p=AAAA"', beyond=told({})))
+
+
+@pytest.mark.parametrize("text", ["v=DKIM1; k=rsa; p=AAAA", "v=DKIM1; k=rsa; p=ZZZZ"])
+def test_a_past_key_behind_a_cname(text: str) -> None:
+    """Once nothing is signed with it, what stands behind the CNAME is nobody's trouble, and the zone is not refused for it."""
+    past = replace(KEY, activated=2, retired=3, overlap=1)
+    view = replace(seen().zones[0], found={"bind": zone(ALIAS)})
+    [plan] = decide(seen(zones=(view,), keys=(past,), map={}, beyond=told({BEHIND: (text,)}))).zones
+    assert not touched(plan) and not plan.refusals
