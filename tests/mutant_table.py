@@ -137,7 +137,8 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("return past and foreign(key.selector, seen.host_id)", "return False"),
         ("mail.retry_cutoff, view", "0, view"),
         ("if any(transport.problem for transport in mail.transports):", "if False:"),
-        ("durations.season(view.negative_ttl if view else None, None)", "durations.season(None, None)"),
+        ("durations.season(view.negative_ttl if view else None, _wild(view))", "durations.season(None, _wild(view))"),
+        ("view else None, _wild(view))", "view else None, None)"),
         ("if domain not in seen.map:  # lost", "if False:  # lost"),
     ],
     ("dnssync/core/spf_merge.py", "tests/core/test_spf_merge.py"): [

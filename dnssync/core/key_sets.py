@@ -61,7 +61,7 @@ def _advance(seen: Observed, view: ZoneView | None, domain: str, kind: str) -> S
     algorithm = next((name for name in wanted if _kind(name) == kind), "")
     if not mine and not (algorithm and signs(mail)):
         return None
-    season, season_because = durations.season(view.negative_ttl if view else None, None)
+    season, season_because = durations.season(view.negative_ttl if view else None, _wild(view))
     expires = max((t.expires for t in mail.transports if t.expires is not None), default=None)
     overlap, overlap_because = durations.overlap(expires, mail.retry_cutoff, view.policy.ttl if view else 3600)
     observation = rotation.Observation(
@@ -85,6 +85,12 @@ def _ended(seen: Observed, view: ZoneView | None, domain: str, kind: str) -> boo
     if view is None or view.policy.parked or view.problem:
         return domain in left(seen)
     return domain not in seen.frozen and kind not in {_kind(name) for name in algorithms(view)}
+
+
+def _wild(view: ZoneView | None) -> int | None:
+    """The longest TTL of a zone's wildcards: what resolvers may hold of a new selector, and not the answer that there is none."""
+    shown = [rrset for found in view.found.values() for rrset in found.values()] if view else []
+    return max((r.ttl for r in shown if r.name.startswith("*") and r.type in ("TXT", "CNAME")), default=None)
 
 
 def _kind(algorithm: str) -> str:

@@ -139,3 +139,18 @@ def test_unusable_keys_are_told() -> None:
     words = [notice.sentence for notice in got.notices if notice.reason == "signing_key_unusable"]
     assert len(words) == 3 and "/k.pem is not there. Such mail" in words[0] and "write it to a file" in words[1]
     assert "no such file. Such mail" in words[2]
+
+
+@pytest.mark.parametrize(
+    ("records", "season"),
+    [
+        ("", 4200), ('* 86400 IN TXT "x"', 87000), ('*._domainkey 7200 IN CNAME a.test.', 7800), ("* 86400 IN A 192.0.2.1", 4200),
+        ('x 86400 IN TXT "x"', 4200),
+    ],
+)  # fmt: skip
+def test_a_wildcard_lengthens_the_season(records: str, season: int) -> None:
+    """Resolvers may hold what a wildcard answered for a new selector's name, as long as its TTL says."""
+    view = ZoneView("example.org", MailPolicy(), ("example.org",), Limits(), {"bind": zone(records)})
+    young = replace(RSA, published=NOW - 60, seen=NOW - 60)
+    got = decide(seen(zones=(view,), keys=(young, ED)))
+    assert {key.season for key in got.keys if key.selector == "r1"} == {season}
