@@ -97,6 +97,15 @@ class TestEmergency:
         assert scene.signing() == heirs and REVOKED not in scene.published().values()
         assert f'{old[0]}._domainkey.{DOMAIN}. TXT "v=DKIM1; p="' in told(scene)
 
+    def test_a_web_form(self, scene: Ripe) -> None:
+        """Where a person has to enter it, the key is not revoked yet, and that is said."""
+        file = f"class: zonefile\n    directory: {scene.stage.zone_file.parent}\n    file_extension: .zone"
+        scene.stage.config.write_text(scene.stage.config.read_text().replace(file, "class: manual"))
+        old, heirs = scene.of("active"), scene.of("ready")
+        assert scene.run("rotate", "--emergency", "--yes") == 1, told(scene)
+        assert scene.signing() == heirs and f"{old[0]} is valid until its record is changed by hand" in told(scene)
+        assert f'by hand: add: {old[0]}._domainkey.{DOMAIN}. 3600 IN TXT "v=DKIM1; p="' in told(scene)
+
     def test_a_frozen_domain(self, scene: Ripe) -> None:
         """The same for a domain that a person froze."""
         old, heirs = scene.of("active"), scene.of("ready")

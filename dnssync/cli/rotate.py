@@ -220,6 +220,7 @@ def _left(line: Line, report: Report, marked: Sequence[KeyPair], emergency: bool
         for claim in plan.claims
         if claim.value == dkim.REVOKED
     }
+    by_hand = {outcome.zone for outcome in report.outcomes if outcome.instructions}
     for key in marked:
         at = phase(after[(key.domain, key.selector)], Policy(), now)
         because = report.decision.steps[(key.domain, key.kind)].because
@@ -232,6 +233,10 @@ def _left(line: Line, report: Report, marked: Sequence[KeyPair], emergency: bool
             told.append(f"{key.domain}: {key.selector} does not sign again yet: {because}.")
         elif key.recalled is None and key.called is not None and at is Phase.ACTIVE:
             told.append(f"{key.domain}: {key.selector} signs on: {because}.")
+        elif emergency and at is Phase.DUE and zone in by_hand:
+            told.append(
+                f"{key.domain}: {key.selector} is valid until its record is changed by hand, as told above. Do it now."
+            )
         elif emergency and at is Phase.DUE and (zone in held or (key.domain, key.selector.lower()) not in revoked):
             if key.domain not in frozen and zone not in held:
                 because = "its record is not dnssync's to change (a CNAME)"
