@@ -746,7 +746,10 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("return 3", "return 0"),
         ("return 2", "return 0"),
     ],
-    ("dnssync/core/taken_on.py", "tests/core/test_decide.py tests/e2e/test_state_lost.py"): [
+    (
+        "dnssync/core/taken_on.py",
+        "tests/core/test_decide.py tests/core/test_taken_on.py tests/e2e/test_state_lost.py",
+    ): [
         ("  if half is not None and own_record(text, half[1]):", "  if False:"),
         ("  if half is not None and own_record(text, half[1]):", "  if half is not None:"),
         ("elif half is not None and own_record(text, half[1]):", "elif False:"),

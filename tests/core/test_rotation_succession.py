@@ -215,3 +215,23 @@ class TestAnotherAlgorithm:
             seen = Observation(dict.fromkeys(names, Sight.VISIBLE), signing, names, left=True)
             got = advance((self.first, self.ready), POLICY, NOW + 9000, seen, algorithm="rsa2048")
             assert [key.retired for key in got.keys] == retired and got.generate == ()
+
+
+class TestTheWayBack:
+    old = replace(KEY, seen=NOW, published=NOW, activated=NOW, retired=NOW + 9000, overlap=6 * 86400)
+    heir = replace(KEY, selector="s2", seen=NOW, published=NOW, season=SEASON, activated=NOW + 9000)
+
+    def test_within_one_second(self) -> None:
+        """A key that is called back counts as activated after the one that had taken over, however fast it goes; that one retires."""
+        back = replace(self.old, recalled=NOW + 9000)
+        seen = Observation(dict.fromkeys(("s1", "s2"), Sight.VISIBLE), frozenset({"s1"}), frozenset({"s1", "s2"}))
+        got = step((back, self.heir), NOW + 9000, seen)
+        one, two = got.keys
+        assert (one.activated or 0) > (two.activated or 0) and (one.retired, two.retired) == (None, NOW + 9000)
+        assert got.sign == ("s1",)
+
+    def test_only_where_a_key_is_wanted(self) -> None:
+        """A retired key signs again where nothing else does, but not where no key is wanted any more."""
+        seen = Observation({"s1": Sight.VISIBLE}, frozenset(), frozenset({"s1"}))
+        assert advance((self.old,), POLICY, NOW + 9100, seen, algorithm="rsa2048").sign == ("s1",)
+        assert advance((self.old,), POLICY, NOW + 9100, seen, algorithm="").sign == ()
