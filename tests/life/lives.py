@@ -67,21 +67,20 @@ def life(
     run: Run = core_pass.run,
     made: Callable[[World, str, Policy], Machine] = Machine,
 ) -> World:
-    """A whole life; raises AssertionError, with the seed, where a rule is broken. `hourly`: one storm that never ends, and a pass
-    every hour at least."""
+    """A whole life; raises AssertionError, with the seed, where a rule is broken. `hourly`: a pass every hour at least."""
     world = world_of(seed, names=("mx1", "mx2") if seed % 5 == 0 else ("mx1",), made=made)
     end = world.time + int(years * YEAR)
     try:
         while world.time < end:
             storm = world.time + world.chance.randint(2, 10) * DAY
-            live(world, end if hourly else storm, longest=HOUR if hourly else 2 * DAY, often=hourly, run=run)
-            if not hourly:
-                world.luck = 0.0
-                for machine in world.machines:
-                    if machine.noticed and world.chance.random() < 0.6:
-                        machine.read_map()
-                live(world, world.time + world.chance.randint(20, 90) * DAY, longest=30 * DAY, run=run)
-                world.luck = 1.0
+            live(world, storm, longest=HOUR if hourly else 2 * DAY, often=hourly, run=run)
+            world.luck = 0.0
+            for machine in world.machines:
+                if machine.noticed and world.chance.random() < 0.6:
+                    machine.read_map()
+            calm = world.time + world.chance.randint(20, 90) * DAY
+            live(world, calm, longest=HOUR if hourly else 30 * DAY, often=hourly, run=run)
+            world.luck = 1.0
         calm_down(world, run)
         settled(world, run)
     except AssertionError as error:

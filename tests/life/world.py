@@ -51,6 +51,7 @@ class World:
     zone: dict[str, str] = field(default_factory=dict)
     version: int = 0
     servers: tuple[Server, ...] = field(default_factory=lambda: (Server(), Server(), Server()))
+    others: dict[tuple[str, str], str] = field(default_factory=dict)  # what stands in it beside keys
     machines: list[Machine] = field(default_factory=list)
     keys: dict[str, str] = field(default_factory=dict)  # every selector that was ever made, and its record
     owner: dict[str, Machine] = field(default_factory=dict)

@@ -1,0 +1,297 @@
+"""One pass of a host with all of dnssync but its edges: `Line` and `carry_out` with a real state and map, in the same world.
+
+Keys are made in no time, DNS is the world's, exim is asked by looking. Every call of what stands in for the outside may be the last.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from dnssync import signing_map
+from dnssync.carry_out import carry_out
+from dnssync.config import Config, EximConfig, ProviderConfig, ZoneConfig
+from dnssync.core.guard import SIGNING
+from dnssync.core.host import Address, Host
+from dnssync.core.model import Change, KeyPair, Limits, ProviderError, RRset, StaleZone, Value
+from dnssync.core.policy import DkimPolicy, MailPolicy
+from dnssync.core.rotation import Policy, phase
+from dnssync.core.sighting import Answer, Question, Rcode, Reply
+from dnssync.errors import DnssyncError, RefusedError
+from dnssync.new_keys import make_map, recover
+from dnssync.reconcile import Line
+from dnssync.report import Report
+from dnssync.state import State
+from tests.life import core_pass
+from tests.life.machine import Machine
+from tests.life.world import DOMAIN, HOUR, Died, World
+
+MARK = "._domainkey"
+APEX = {
+    ("", "SOA"): "ns.example.org. hostmaster.example.org. 1 7200 3600 1209600 3600",
+    ("", "NS"): "ns.example.org.",
+    ("", "MX"): "10 mx.example.org.",
+}
+
+
+class Books(State):
+    """The state, which may be the last thing that was written, or not be written any more."""
+
+    die: Callable[[], None] = staticmethod(lambda: None)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """As it is, with an end before or after it."""
+        outer = self._open is None
+        if outer:
+            self.die()
+        with super().transaction():
+            yield
+        if outer:
+            self.die()
+
+
+class Dns:
+    """The provider, the resolver, the keystore and the providers' list of one host: all that dnssync asks of the outside."""
+
+    limits = Limits()
+
+    def __init__(self, machine: Office) -> None:
+        self.machine, self.world = machine, machine.world
+        self.zones = self
+
+    # --- zones and provider -----------------------------------------------------------------------------------------------
+
+    def provider(self, name: str) -> Dns:
+        return self
+
+    def zone_limits(self, zone: str) -> Limits:
+        return self.limits
+
+    def snapshot(self, provider: str, zone: str, name: str) -> None:
+        """None is kept here."""
+
+    def read(self, zone: str) -> tuple[RRset, ...]:
+        self.machine.may_die()
+        if self.world.fails(0.15):
+            raise ProviderError("example.org: the provider did not answer", transient=True)
+        return tuple(self._found().values())
+
+    def _found(self) -> dict[tuple[str, str], RRset]:
+        others = {
+            key: RRset(*key, HOUR, (Value(text, text),)) for key, text in {**APEX, **self.machine.world.others}.items()
+        }
+        names = {selector + MARK: text for selector, text in self.world.zone.items()}
+        return {**others, **{(n, "TXT"): RRset(n, "TXT", HOUR, (Value(t, f'"{t}"'),)) for n, t in names.items()}}
+
+    def write(self, zone: str, changes: Sequence[Change]) -> tuple[str, ...]:
+        self.machine.may_die()
+        if not changes:
+            return ()
+        fault = self.world.fails(0.1)
+        if fault and self.world.chance.random() < 0.7:
+            raise ProviderError("example.org: the provider is being mended", transient=True)
+        found = self._found()
+        if any(found.get((c.name, c.type)) != c.old for c in changes):
+            raise StaleZone("example.org: somebody else was quicker")
+        ours: dict[str, str | None] = {}
+        for change in changes:
+            text = change.new.values[0].text if change.new else None
+            if MARK in change.name:
+                ours[change.name.partition(MARK)[0]] = text
+            elif text is None:
+                del self.world.others[(change.name, change.type)]
+            else:
+                self.world.others[(change.name, change.type)] = text
+        self.world.write(self.machine, ours)
+        self.machine.may_die()
+        if fault:
+            raise ProviderError("example.org: the provider broke off", transient=True)
+        return ()
+
+    # --- resolver -----------------------------------------------------------------------------------------------------------
+
+    def look(self, questions: Iterable[Question]) -> dict[Question, Answer]:
+        self.machine.may_die()
+        silent = self.world.fails(0.1)
+        return {question: self._answer(question, silent) for question in questions}
+
+    def _answer(self, question: Question, silent: bool) -> Answer:
+        name = question.name.removesuffix(DOMAIN).removesuffix(".")
+        mute = silent or self.world.fails(0.1)
+        replies = []
+        for number, server in enumerate(self.world.servers):
+            if MARK in name:
+                text = server.shown.get(name.partition(MARK)[0], (None, 0))[0]
+            else:
+                text = self.world.others.get((name, question.type))
+            code = Rcode.TIMEOUT if mute and number == 0 else Rcode.DATA if text is not None else Rcode.NXDOMAIN
+            replies.append(Reply(f"192.0.2.{number}", code, (text,) if code is Rcode.DATA and text else ()))
+        return Answer(question, tuple(replies))
+
+    def texts(self, name: str, kind: str, zone: str = "") -> tuple[str, ...] | None:
+        answer = self._answer(Question(name, kind, zone), False)
+        return answer.texts if answer.known else None
+
+    def negative_ttl(self, zone: str) -> int | None:
+        return self.world.negative
+
+    # --- keystore -----------------------------------------------------------------------------------------------------------
+
+    def host(self) -> str:
+        return self.machine.host_id
+
+    def name_host(self, name: str) -> None:
+        self.machine.host_id = name
+
+    def path(self, domain: str, selector: str) -> Path:
+        return Path("/keys", domain, f"{selector}.pem")
+
+    def holds(self, domain: str, selector: str) -> bool:
+        return selector in self.machine.disk
+
+    def public(self, domain: str, selector: str) -> tuple[str, str] | None:
+        return self.machine.disk.get(selector)
+
+    def generate(self, domain: str, selector: str, algorithm: str) -> tuple[str, str]:
+        self.machine.may_die()
+        made = self.machine.make(selector, algorithm)
+        self.machine.may_die()
+        return made
+
+    def problem(self, key: KeyPair) -> str:
+        return "" if self.machine.openable(key.selector) else f"{key.selector} cannot be opened"
+
+    def closed(self, domain: str) -> str:
+        return ""
+
+    def purge(self, key: KeyPair, disclose: Path | None = None) -> None:
+        self.machine.may_die()
+        self.machine.disk.pop(key.selector, None)
+        self.machine.lost.pop(key.selector, None)
+        self.machine.may_die()
+
+
+class Zones:
+    """`zones.Zones` with the one provider."""
+
+    def __init__(self, dns: Dns) -> None:
+        self._dns = dns
+        self.provider, self.snapshot, self.limits = dns.provider, dns.snapshot, dns.zone_limits
+
+
+class Office(Machine):
+    """A host whose books are a real state and a real map."""
+
+    def __init__(self, world: World, name: str, policy: Policy, folder: Path) -> None:
+        super().__init__(world, name, policy)
+        self.host_id = ""
+        self.folder = folder / name
+        self.folder.mkdir()
+        self.url = f"sqlite:///{self.folder / 'state.db'}"
+        policy_of = MailPolicy(
+            dkim=DkimPolicy(lifetime=policy.lifetime), adopt=True
+        )  # the second host finds the first one's SPF
+        self.config = Config(
+            file=Path("dnssync.yaml"),
+            providers={"p": ProviderConfig("p", "memory", {})},
+            zones={DOMAIN: ZoneConfig(DOMAIN, ("p",), (DOMAIN,), (), policy_of)},
+            exim=EximConfig(map=self.folder / "map"),
+            keys=self.folder,
+            state=self.url,
+        )
+        self.state = Books.open(self.url)
+
+    def rows(self) -> tuple[KeyPair, ...]:
+        return self.state.keys()
+
+    def save(self, keys: Iterable[KeyPair]) -> None:
+        self.state.save_keys(keys)
+
+    def keep(self) -> None:
+        shutil.copy(self.folder / "state.db", self.folder / "backup.db")
+        self.backup = (self.rows(), None, self.jumps, self.boots, self.world.time)
+
+    def restore(self) -> None:
+        self.state._engine.dispose()
+        if self.backup is None:
+            (self.folder / "state.db").unlink()
+        else:
+            shutil.copy(self.folder / "backup.db", self.folder / "state.db")
+        self.state = Books.open(self.url)
+        self.clock = self.state.clock()
+
+    def may_die(self) -> None:
+        if self.world.fails(0.003):
+            raise Died
+
+    def host(self) -> Host:
+        told = super().host()
+        [mail] = told.domains
+        address = Address(f"198.51.100.{self.name[-1]}", "its only one")
+        return Host(
+            told.hostname,
+            told.version,
+            told.config_file,
+            told.helo,
+            (
+                type(mail)(
+                    mail.name,
+                    addresses=(address,),
+                    transports=mail.transports,
+                    accepts=frozenset({f"postmaster@{DOMAIN}"}),
+                ),
+            ),
+        )
+
+
+def run(machine: Machine) -> int | None:
+    """One pass, as `apply` makes it. When the next is asked for, in seconds from now; None where nothing is pending."""
+    assert isinstance(machine, Office)
+    world, now, state = machine.world, machine.now, machine.state
+    file = machine.config.exim.map
+    lines: Mapping[str, tuple[str, ...]] = {DOMAIN: machine.map} if machine.map else {}
+    file.write_text(signing_map.text(lines), encoding="ascii")
+    dns = Dns(machine)
+    host = machine.host()
+    line = Line(
+        machine.config, state, dns, dns, Zones(dns), lambda names, recipients: host, lambda: now, uptime=machine.uptime
+    )  # type: ignore[arg-type]
+    if machine.confirmed:
+        state.add_request("clock", "", now, None)
+    signed: set[str] = set()
+    report: Report | None = None
+    wake: int | None = 900
+    state.die = machine.may_die
+    try:
+        recover(line)
+        make_map(line)
+        seen, got = line.plan()
+        fine = {k.selector for k in seen.keys if phase(k, machine.policy, now) in SIGNING and k.compromised is None}
+        signed = {name[8] for name in machine.signers() if name in fine}
+        for step in got.steps.values():
+            core_pass.judged(machine, seen, step)
+        wake = got.wake - now if got.wake is not None else None
+        report = carry_out(line, seen, got, token=machine.token)
+    except Died:
+        world.told["died"] += 1
+    except RefusedError:
+        world.told["refused: another plan"] += 1  # a look-up beyond the zone answered once, and not the second time
+    except DnssyncError as error:
+        world.told[str(error)] += 1
+    finally:
+        state.die = lambda: None
+    machine.map = signing_map.read(file).get(DOMAIN, ())
+    if machine.map and machine.map not in machine.maps[-1:]:
+        machine.maps.append(machine.map)
+    machine.clock = state.clock()
+    if machine.clock is not None and machine.clock.wall == now:
+        machine.unsettled = False
+        machine.noticed = machine.noticed or not host.domains[0].transports[0].problem
+    for outcome in report.outcomes if report else ():
+        for refusal in outcome.refusals:
+            world.told[f"refused: {refusal.reason}"] += 1
+    core_pass.after_pass(machine, signed, report is not None and not report.failed and not report.refused)
+    return wake
