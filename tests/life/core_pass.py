@@ -54,7 +54,7 @@ def observe(machine: Machine) -> tuple[Observed, bool]:
     keys = machine.keys
     if verdict.jumped is not None:
         keys = rebased(keys, machine.policy, verdict.jumped, now)
-    elif verdict.restarted is not None:
+    elif verdict.restarted is not None or verdict.restarted is not None:
         keys = rebased(keys, machine.policy, verdict.restarted, now, restarted=True)
     read, limits = not world.fails(0.15), Limits()
     policy = MailPolicy(dkim=DkimPolicy(lifetime=machine.policy.lifetime))
@@ -143,6 +143,8 @@ def after_pass(machine: Machine, signed: set[str], written: bool) -> None:
     if not written:
         return
     rows = {key.selector: phase(key, machine.policy, now) for key in machine.rows()}
+    for name in (name for name, at in rows.items() if at is Phase.RETIRED):
+        assert world.zone.get(name) == world.keys[name], f"the record of {name} was not put back"
     good = {name for name, at in rows.items() if at is Phase.ACTIVE and machine.openable(name)}
     for kind in {name[8] for name in good}:
         named = [name for name in machine.map if name[8] == kind]

@@ -223,7 +223,7 @@ class Machine:
         elif not self.unsettled and world.fails(0.01):
             self.boots, self.booted = self.boots + 1, world.time
             if world.chance.random() < 0.3:
-                self.skew += world.chance.choice((-HOUR, -40 * DAY, 20 * DAY))
+                self.skew += world.chance.choice((HOUR, -HOUR, -40 * DAY, 20 * DAY))
                 self.unsettled = True
                 self.jumps += 1
         self.confirmed = self.clock is not None and self.clock.doubted is not None and world.fails(0.05)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from dnssync import signing_map
@@ -149,6 +150,9 @@ class Dns:
     def path(self, domain: str, selector: str) -> Path:
         return Path("/keys", domain, f"{selector}.pem")
 
+    def any(self) -> bool:
+        return bool(self.machine.disk)
+
     def holds(self, domain: str, selector: str) -> bool:
         return selector in self.machine.disk
 
@@ -168,6 +172,9 @@ class Dns:
         return ""
 
     def purge(self, key: KeyPair, disclose: Path | None = None) -> None:
+        assert self.world.zone.get(key.selector) is None or key.selector in self.world.by_hand, (
+            "its record stands there yet"
+        )
         self.machine.may_die()
         self.machine.disk.pop(key.selector, None)
         self.machine.lost.pop(key.selector, None)
@@ -222,6 +229,14 @@ class Office(Machine):
             shutil.copy(self.folder / "backup.db", self.folder / "state.db")
         self.state = Books.open(self.url)
         self.clock = self.state.clock()
+
+    def settle_revoked(self, told: str) -> None:
+        """A person does what the refusal says: a key in wrong hands is said to be so, what was a mistake is deleted."""
+        for key in self.rows():
+            if key.selector in told and key.selector in self.world.compromised:
+                self.save([replace(key, called=self.now, compromised=self.now)])
+            elif key.selector in told:
+                self.world.edit(key.selector, None)
 
     def may_die(self) -> None:
         if self.world.fails(0.003):
@@ -293,5 +308,7 @@ def run(machine: Machine) -> int | None:
     for outcome in report.outcomes if report else ():
         for refusal in outcome.refusals:
             world.told[f"refused: {refusal.reason}"] += 1
+            if refusal.reason == "revoked_by_others" and world.chance.random() < 0.3:
+                machine.settle_revoked(refusal.sentence)
     core_pass.after_pass(machine, signed, report is not None and not report.failed and not report.refused)
     return wake
