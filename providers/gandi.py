@@ -271,6 +271,10 @@ class Provider:
             self._take_back(zone, change, known, path, new)
             raise self._stale(zone, change)
         # A value of somebody else's that is missing, they took out themselves.
+        if (
+            gone & shown and new & shown
+        ):  # the old beside the new: where both are of one kind, receivers would take neither
+            self._take_back(zone, change, known, path, new)
         if not answer or not new <= shown or gone & shown or answer.ttl != change.new.ttl:
             raise self._something_else(doing)
 
@@ -291,9 +295,9 @@ class Provider:
             except ProviderError as error:
                 told = f" {error}"
         kind = livedns.version(min(new))
-        raise ProviderError(f"{doing}: somebody else wrote a record of the same kind ({kind}) in the same moment, and whether ours is out "
-                            f"again is not known. Look at {where} at {self._client.who} now: of two, receivers take "
-                            f"neither, so delete one.{told}", transient=True)  # fmt: skip
+        raise ProviderError(f"{doing}: another record of the same kind ({kind}) stands there, from before or written in the same moment, and "
+                            f"whether the new one is out again is not known. Look at {where} at {self._client.who} now: of two, "
+                            f"receivers take neither, so delete one.{told}", transient=True)  # fmt: skip
 
     def _something_else(self, doing: str) -> ProviderError:
         return ProviderError(f"{doing}: {self._client.who} took the change and shows something else than was asked for. "

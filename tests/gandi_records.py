@@ -29,6 +29,9 @@ class Switches:
     patch_strict: bool = True  # removing a value that is not there: 400, or nothing
     patch_creates: bool = False  # PATCH on a missing RRset: 404, or it makes one
     patch_empties: bool = False  # PATCH that takes the last value out: 400, or the RRset is gone
+    patch_removes: str = (
+        "always"  # what PATCH takes out: all it is told, that where it adds nothing ("alone"), "never" any
+    )
     patch_shows: bool = True  # PATCH is answered with the RRset, or with a message
     patch_again: bool = True  # adding a value that is there: nothing, or 400
     patch_ttl: bool = True  # PATCH without a TTL keeps it, or sets 10800
@@ -244,7 +247,8 @@ class Records:
         except ValueError as error:
             return invalid(str(error))
         have = list(before.values) if before else []
-        for value in remove:
+        removes = self._switches.patch_removes
+        for value in remove if removes == "always" or (removes == "alone" and not add) else ():
             if value in have:
                 have.remove(value)
             elif self._switches.patch_strict:

@@ -38,7 +38,7 @@ OTHERWISE: dict[str, tuple[Any, ...]] = {
     "retry_after": ("date", ""),
 }
 # Ways that no client comes to rest with: what is told then is in the tests of the provider.
-TOLD = {"spf_taken", "sharing_required"}
+TOLD = {"spf_taken", "sharing_required", "patch_removes"}
 STEPS = [
     row
     for row in conformance.TABLE

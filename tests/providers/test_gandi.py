@@ -148,7 +148,7 @@ class TestRequests:
         for number in range(1994):
             gandi.put(ZONE, f"h{number}", "TXT", 300, [f'"{number}"'])
         clock = iter(range(0, 10**6, 60))
-        provider = client(gandi, now=lambda: next(clock))
+        provider = client(gandi, now=lambda: next(clock), timeout=(5.0, 30.0))
         found = provider.read(ZONE)
         assert len(found) == len({r.key for r in found}) == 2000
         assert gandi.calls().count(f"GET /domains/{ZONE}/records") == 5
@@ -310,7 +310,7 @@ def test_no_count(gandi: Gandi) -> None:
     gandi.switches.total = None
     for number in range(994):
         gandi.put(ZONE, f"h{number}", "A", 300, ["192.0.2.9"])
-    assert len(client(gandi).read(ZONE)) == 1000
+    assert len(client(gandi, timeout=(5.0, 30.0)).read(ZONE)) == 1000
     assert gandi.calls().count(f"GET /domains/{ZONE}/records") == 3
 
 

@@ -222,6 +222,20 @@ class TestWriting:
         provider.write(ZONE, changes(provider.read(ZONE)))
         assert done(gandi)
 
+    @pytest.mark.parametrize("removes", ["alone", "never"])
+    def test_a_patch_that_takes_nothing_out(self, gandi: Gandi, removes: str) -> None:
+        """Where only one half of a PATCH is done, the new value goes again rather than two of a kind stay; where that fails, it is said."""
+        gandi.switches.patch_removes = removes
+        provider = client(gandi)
+        todo = [change for change in changes(provider.read(ZONE)) if change.name == ""]
+        with pytest.raises(ProviderError) as caught:
+            provider.write(ZONE, todo)
+        records = {value for value in gandi.values(ZONE)["@", "TXT"][1] if value.startswith(b"v=spf1 ")}
+        if removes == "alone":
+            assert records == {b"v=spf1 mx -all"} and "shows something else" in str(caught.value)
+        else:
+            assert len(records) == 2 and "of two, receivers take neither" in str(caught.value)
+
     def test_somebody_takes_out_their_own(self, gandi: Gandi) -> None:
         """That is theirs to do, and no reason to call our change undone."""
         provider = client(gandi)
