@@ -184,9 +184,6 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
             "        key = KeyPair(intent.domain, name, algorithm, public, work.now)\n",
         ),
     ],
-    ("dnssync/core/taken_on.py", "tests/test_life.py"): [
-        ("seen=now, published=now, activated=now)", "seen=now, published=now)"),
-    ],
     ("dnssync/core/spf_merge.py", "tests/core/test_spf_merge.py"): [
         # terms of others
         ("index not in mine or (", "("),
