@@ -16,6 +16,7 @@ from typing import Any
 import attrs
 
 from dnssync.core import spf
+from dnssync.core.model import kind_of
 from dnssync.core.policy import DkimPolicy, DmarcPolicy, MailPolicy, SpfPolicy
 from dnssync.core.record import RecordError
 
@@ -227,7 +228,7 @@ class Checker:
         if "algorithms" in data:
             names = tuple(self.one_of(f"{path}.algorithms[{n}]", name, ALGORITHMS, "rsa2048")
                           for n, name in enumerate(self.items(f"{path}.algorithms", data["algorithms"])))  # fmt: skip
-            kinds = ["ed25519" if name == "ed25519" else "rsa" for name in names]
+            kinds = list(map(kind_of, names))
             if len(set(kinds)) != len(kinds):
                 self.mistake(f"{path}.algorithms", "names two algorithms of one kind; one RSA and one Ed25519 at most")
             if names and "rsa" not in kinds:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from dnssync import signing_map
 from dnssync.core import selectors
 from dnssync.core.decide import Decision, Observed
-from dnssync.core.model import KeyPair
+from dnssync.core.model import KeyPair, kind_of
 from dnssync.core.plan import Intent
 from dnssync.core.taken_on import made_here
 from dnssync.errors import KeyFileError
@@ -72,8 +72,7 @@ def make_keys(work: Work) -> dict[KeyPair, Intent]:
     }
     for number, intent in enumerate(intents, 1):
         line.progress(f"making key {number} of {len(intents)}: {intent.algorithm} for {intent.domain}")
-        kind = "ed25519" if intent.algorithm == "ed25519" else "rsa"
-        name = selectors.selector(work.now, kind, identity(work), work.token())
+        name = selectors.selector(work.now, kind_of(intent.algorithm), identity(work), work.token())
         noted = state.intend_key(intent.domain, name, intent.algorithm, work.now)
         algorithm, public = line.keystore.generate(intent.domain, name, intent.algorithm)
         key = KeyPair(intent.domain, name, algorithm, public, work.now)

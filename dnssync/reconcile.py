@@ -66,8 +66,9 @@ class Line:
         now = int(self.now())
         requests = self.state.requests(now)
         confirmed = frozenset((request.kind, request.subject) for request in requests)
-        clock = self._clock(now, ("clock", "") in confirmed)
         keys, current = self.state.keys(), signing_map.read(self.config.exim.map)
+        clock = self._clock(now, keys, ("clock", "") in confirmed)
+        host_id = self.keystore.host()
         if clock.jumped is not None:
             keys = rebased(keys, Policy(), clock.jumped, now)
         elif clock.restarted is not None:
@@ -94,7 +95,7 @@ class Line:
         keys = (*keys, *mapped(ours, (*keys, *hand_made), now, self.keystore.public, standing))
         keys = (
             *keys,
-            *strays(made_here(views, self.keystore.host()), (*keys, *hand_made), now, self.keystore.public, standing),
+            *strays(made_here(views, host_id), (*keys, *hand_made), now, self.keystore.public, standing),
         )
         problems = {
             (key.domain, key.selector): self.keystore.problem(key)
@@ -120,8 +121,8 @@ class Line:
             closed=self._closed(views),
             configured=frozenset(self.config.zones),
             clock=clock,
-            host_id=self.keystore.host(),
-            unknown=self._unknown(views, keys),
+            host_id=host_id,
+            unknown=self._unknown(views, keys, host_id),
             frozen=frozenset(request.subject for request in requests if request.kind == "freeze"),
             notices=(
                 *host.notices,
@@ -141,18 +142,18 @@ class Line:
         seen = self.observe(only, adopt=adopt)
         return seen, decide(seen)
 
-    def _clock(self, now: int, confirmed: bool) -> Verdict:
+    def _clock(self, now: int, keys: Sequence[KeyPair], confirmed: bool) -> Verdict:
         """Whether the clock can be trusted, beside that of the last pass."""
         boot, boot_id = self.uptime() if self.uptime is not None else (float(now), "")
-        season = max((key.season for key in self.state.keys()), default=0)
+        season = max((key.season for key in keys), default=0)
         return judge(self.state.clock(), ClockReading(now, boot, boot_id), max(season, HOUR + MARGIN), confirmed)
 
-    def _unknown(self, views: Sequence[ZoneView], keys: Sequence[KeyPair]) -> dict[str, tuple[str, ...]]:
+    def _unknown(self, views: Sequence[ZoneView], keys: Sequence[KeyPair], host_id: str) -> dict[str, tuple[str, ...]]:
         """By zone, the keys in it that carry this host's name, and of which neither a row nor a file is known here."""
         known = {(key.domain, key.selector.lower()) for key in keys}
         found: dict[str, tuple[str, ...]] = {}
         for view in views:
-            for domain, selector in made_here([view], self.keystore.host()):
+            for domain, selector in made_here([view], host_id):
                 if (domain, selector) not in known and not self.keystore.holds(domain, selector):
                     found[view.zone] = (*found.get(view.zone, ()), f"{selector}._domainkey.{domain}")
         return found

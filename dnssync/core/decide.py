@@ -139,10 +139,12 @@ def decide(seen: Observed) -> Decision:
     keys = tuple(stepped.values())
     views = {domain: view for view in seen.zones for domain in view.domains}
     lines = lines_of(seen, steps)
-    plans = [plan for view in seen.zones if not view.problem for plan in _zone(seen, view, keys, intents, lines)]
+    whole = _whole(seen, views, keys, intents, lines)
+    plans = [plan for view in seen.zones if not view.problem for plan in _zone(seen, view, whole)]
     held = {p.plan.zone for p in plans if p.refusals} | {view.zone for view in seen.zones if view.problem}
-    standing = {domain: selectors for domain, selectors in seen.map.items() if domain not in left(seen)}
-    named = {*standing, *(domain for domain, _ in steps)} - left(seen)
+    gone = left(seen)
+    standing = {domain: selectors for domain, selectors in seen.map.items() if domain not in gone}
+    named = {*standing, *(domain for domain, _ in steps)} - gone
     fallback = {domain: fallen_back(seen, domain, steps) or standing.get(domain, ()) for domain in named}
     fallback = {domain: selectors for domain, selectors in fallback.items() if selectors}
     after = dict(standing)
@@ -150,7 +152,7 @@ def decide(seen: Observed) -> Decision:
         view = views.get(domain)
         if view is not None and view.zone in held:
             selectors = fallback.get(domain, ())
-        if selectors and domain not in left(seen):
+        if selectors and domain not in gone:
             after[domain] = selectors
     return Decision(
         now=seen.now,
@@ -177,35 +179,58 @@ def decide(seen: Observed) -> Decision:
 # --- zones ------------------------------------------------------------------------------------------------------
 
 
-def _past(seen: Observed, view: ZoneView, key: KeyPair, policy: rotation.Policy) -> bool:
-    """Whether a key of a domain that is no mail domain any more has come to its end: its record is revoked and goes all the same."""
-    if key.domain in seen.frozen or any(key.domain in other.domains for other in seen.zones):
-        return False
-    zone = zone_of(key.domain, seen.configured or {other.zone for other in seen.zones})
-    return zone == view.zone and rotation.phase(key, policy, seen.now) in rotation.PAST
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """What the plans of all zones rest on: each zone's keys, new keys by domain, lines in exim's map, domains none of whose keys will
+    sign again, one reading of each zone, and the zones that no reading shows whole."""
+
+    keys: Mapping[str, tuple[KeyPair, ...]]
+    intents: Mapping[str, tuple[Intent, ...]]
+    lines: Mapping[str, tuple[str, ...]]
+    leaving: frozenset[str]
+    found: Mapping[str, Zone]
+    partial: frozenset[str]
 
 
-def _zone(
+def _whole(
     seen: Observed,
-    view: ZoneView,
+    views: Mapping[str, ZoneView],
     keys: tuple[KeyPair, ...],
     intents: Mapping[str, tuple[Intent, ...]],
     lines: Mapping[str, tuple[str, ...]],
-) -> list[ZonePlan]:
+) -> _Whole:
+    names = seen.configured or {view.zone for view in seen.zones}
+    mine: dict[str, list[KeyPair]] = {}
+    for key in keys:
+        zone = views[key.domain].zone if key.domain in views else None
+        if zone is None and rotation.phase(key, rotation.Policy(), seen.now) in rotation.PAST:
+            # Of a domain that is no mail domain any more: its record is revoked, and goes, all the same.
+            zone = zone_of(key.domain, names)
+        if zone is not None:
+            mine.setdefault(zone, []).append(key)
+    return _Whole(
+        keys={zone: tuple(held) for zone, held in mine.items()},
+        intents=intents,
+        lines=lines,
+        leaving=frozenset(k.domain for k in keys) - {k.domain for k in keys if k.retired is None},
+        found={view.zone: found for view in seen.zones for found in list(view.found.values())[:1]},
+        partial=frozenset(view.zone for view in seen.zones if not (view.limits.reads and view.limits.complete)),
+    )
+
+
+def _zone(seen: Observed, view: ZoneView, whole: _Whole) -> list[ZonePlan]:
     """The plan of one zone at each of its providers."""
     domains = tuple(domain for domain in view.domains if domain not in seen.frozen)
-    policy = policy_of(view)
-    mine = tuple(key for key in keys if key.domain in domains or _past(seen, view, key, policy))
-    new = tuple(intent for domain in domains for intent in intents.get(domain, ()))
+    policy, lines = policy_of(view), whole.lines
+    held = whole.keys.get(view.zone, ())
+    mine = tuple(key for key in held if key.domain not in seen.frozen)
+    new = tuple(intent for domain in domains for intent in whole.intents.get(domain, ()))
 
     def named(key: KeyPair) -> bool:
         return key.selector in (*seen.map.get(key.domain, ()), *lines.get(key.domain, ()))
 
     claimed = rotation.claimed_keys(mine, policy, seen.now, seen.clock.trusted, named)
-    held = (key for key in keys if key.domain in view.domains or key in mine)
     phases = {(key.domain, key.selector): rotation.phase(key, policy, seen.now) for key in held}
-    others = {other.zone: found for other in seen.zones for found in list(other.found.values())[:1]}
-    partial = frozenset(other.zone for other in seen.zones if not (other.limits.reads and other.limits.complete))
     plans = []
     for provider, found in view.found.items():
         ledger = view.ledger.get(provider, {})
@@ -220,13 +245,13 @@ def _zone(
                 phases=phases,
                 ledger=ledger,
                 limits=view.limits,
-                dns=dns_of({**others, view.zone: found}, seen.beyond, partial),
+                dns=dns_of({**whole.found, view.zone: found}, seen.beyond, whole.partial),
                 policies=seen.policies,
                 remembered=seen.remembered,
                 confirmed=seen.confirmed,
                 frozen=seen.frozen,
                 host_id=seen.host_id,
-                leaving=frozenset(k.domain for k in keys) - {k.domain for k in keys if k.retired is None},
+                leaving=whole.leaving,
             )
         )
         wanted = overlay(found.values(), wanted_now.claims, ledger)
@@ -246,7 +271,7 @@ def _zone(
                 map_before={domain: seen.map[domain] for domain in view.domains if domain in seen.map},
                 map_after={domain: lines.get(domain) or seen.map.get(domain, ()) for domain in view.domains},
                 senders=wanted_now.senders,
-                dns=dns_of({**others, view.zone: after}, seen.beyond, partial),
+                dns=dns_of({**whole.found, view.zone: after}, seen.beyond, whole.partial),
                 adopt=view.adopt,
                 agreed=view.agreed.get(provider, frozenset()),
                 known_before=view.known_before,

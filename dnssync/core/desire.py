@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from dnssync.core import dmarc, spf, spf_merge
-from dnssync.core.desire_dkim import dkim_claims, past_keys
+from dnssync.core.desire_dkim import key_claims, unsigned
 from dnssync.core.desire_dmarc import first_policy, refused_address, strict_by_us, was_parked
 from dnssync.core.desire_spf import SpfWish, helo_ips, helo_names, helo_terms, own_terms, sender_ips
 from dnssync.core.host import MailDomain
@@ -27,8 +27,8 @@ def desire(wish: Wish) -> Desired:
         draft.refusals.extend(() if parked else mail.problems)
         _spf(draft, name, mail, parked)
         _dmarc(draft, name, mail, parked)
-        dkim_claims(draft, name, mail, parked)
-    past_keys(draft)
+        unsigned(draft, name, mail)
+    key_claims(draft)
     _helo(draft)
     _reports(draft)
     _gone(draft)

@@ -25,25 +25,29 @@ BECAUSE = {
 }
 
 
-def dkim_claims(draft: Draft, domain: str, mail: MailDomain, parked: bool) -> None:
-    """The claims of a mail domain's keys, and what a person should know of the transports that its mail leaves through."""
+def key_claims(draft: Draft) -> None:
+    """The claims of all keys: those of the zone's mail domains, unless it is parked, and whatever has come to its end."""
     wish = draft.wish
+    living = () if wish.policy.parked else wish.domains
     for key in wish.keys:
-        past = wish.phases.get((key.domain, key.selector)) in rotation.PAST
-        if key.domain == domain and (past or not parked):
-            key_claim(draft, key)
+        at = wish.phases.get((key.domain, key.selector), Phase.GENERATED)
+        if key.domain in living or at in rotation.PAST:
+            _key_claim(draft, key, at)
+
+
+def unsigned(draft: Draft, domain: str, mail: MailDomain) -> None:
+    """What a person should know of the transports that a domain's mail leaves through."""
     deaf = [transport.name for transport in mail.transports if not transport.can_sign]
-    if deaf and not parked:
+    if deaf and not draft.wish.policy.parked:
         draft.notices.append(
             Notice("transport_unsigned", f"{domain}: mail that leaves through exim's transport {', '.join(deaf)} is not signed: "
                    "the transport has no DKIM options. `dnssync exim --print` shows the lines to add to it.")
         )  # fmt: skip
 
 
-def key_claim(draft: Draft, key: KeyPair) -> None:
+def _key_claim(draft: Draft, key: KeyPair, at: Phase) -> None:
     """What a key's record says, or that it goes."""
     wish = draft.wish
-    at = wish.phases.get((key.domain, key.selector), Phase.GENERATED)
     name = draft.name(f"{key.selector}._domainkey.{key.domain}".lower())
     if at in rotation.PAST and (name, "CNAME") in wish.found:
         if kept_elsewhere(key, name, wish):
@@ -60,14 +64,6 @@ def key_claim(draft: Draft, key: KeyPair) -> None:
     if text is None and (name, "TXT", Owner.DKIM) not in wish.ledger and (name, "TXT") not in wish.found:
         return
     draft.claim(name, "TXT", Owner.DKIM, text, key.domain, BECAUSE[at])
-
-
-def past_keys(draft: Draft) -> None:
-    """Keys of domains that are no mail domains any more, once they have come to their end."""
-    wish = draft.wish
-    for key in wish.keys:
-        if key.domain not in wish.domains and wish.phases.get((key.domain, key.selector)) in rotation.PAST:
-            key_claim(draft, key)
 
 
 def signs(mail: MailDomain) -> bool:

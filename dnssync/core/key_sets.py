@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dnssync.core import durations, rotation
 from dnssync.core.desire_dkim import signs
 from dnssync.core.guard import SIGNING
 from dnssync.core.host import MailDomain
-from dnssync.core.model import KeyPair, Step
+from dnssync.core.model import KeyPair, Step, kind_of
 from dnssync.core.plan import Intent
 from dnssync.core.selectors import foreign
 from dnssync.core.sighting import Sight
@@ -38,16 +38,34 @@ def policy_of(view: ZoneView | None) -> rotation.Policy:
 def steps_of(seen: Observed) -> dict[tuple[str, str], Step]:
     """The step of every key set, by (domain, kind)."""
     views = {domain: view for view in seen.zones for domain in view.domains}
+    seasons = {view.zone: durations.season(view.negative_ttl, _wild(view)) for view in seen.zones}
+    sets: dict[tuple[str, str], list[KeyPair]] = {}
+    for key in seen.keys:
+        sets.setdefault((key.domain, key.kind), []).append(key)
+    readable: dict[str, set[str]] = {}
+    for domain, selector in seen.readable:
+        readable.setdefault(domain, set()).add(selector)
     steps = {}
-    for domain in sorted({*views, *(key.domain for key in seen.keys)}):
+    for domain in sorted({*views, *(domain for domain, _ in sets)}):
+        view = views.get(domain)
+        season = seasons[view.zone] if view else durations.season(None, None)
         for kind in KINDS:
-            step = _advance(seen, views.get(domain), domain, kind)
+            keys = sets.get((domain, kind), [])
+            step = _advance(seen, view, domain, kind, keys, frozenset(readable.get(domain, ())), season)
             if step is not None:
                 steps[(domain, kind)] = step
     return steps
 
 
-def _advance(seen: Observed, view: ZoneView | None, domain: str, kind: str) -> Step | None:
+def _advance(
+    seen: Observed,
+    view: ZoneView | None,
+    domain: str,
+    kind: str,
+    keys: Sequence[KeyPair],
+    readable: frozenset[str],
+    season: tuple[int, str],
+) -> Step | None:
     """The step of one key set; None where the domain has no keys of that kind and needs none."""
     policy = policy_of(view)
 
@@ -55,22 +73,21 @@ def _advance(seen: Observed, view: ZoneView | None, domain: str, kind: str) -> S
         past = rotation.phase(key, policy, seen.now) in rotation.PAST and key.compromised is None
         return past and foreign(key.selector, seen.host_id)
 
-    mine = tuple(k for k in seen.keys if k.domain == domain and k.kind == kind and not left_alone(k))
+    mine = tuple(key for key in keys if not left_alone(key))
     mail = seen.host.domain(domain) or MailDomain(domain, local=False)
     wanted = () if view is None or view.policy.parked or domain in seen.frozen or view.problem else algorithms(view)
-    algorithm = next((name for name in wanted if _kind(name) == kind), "")
+    algorithm = next((name for name in wanted if kind_of(name) == kind), "")
     if not mine and not (algorithm and signs(mail)):
         return None
-    season, season_because = durations.season(view.negative_ttl if view else None, _wild(view))
     expires = max((t.expires for t in mail.transports if t.expires is not None), default=None)
     overlap, overlap_because = durations.overlap(expires, mail.retry_cutoff, view.policy.ttl if view else 3600)
     observation = rotation.Observation(
         sights={k.selector: seen.sights[(domain, k.selector)] for k in mine if (domain, k.selector) in seen.sights},
         signing=signing(mail),
-        readable=frozenset(selector for name, selector in seen.readable if name == domain),
-        season=season,
+        readable=readable,
+        season=season[0],
         overlap=overlap,
-        season_because=season_because,
+        season_because=season[1],
         overlap_because=overlap_because,
         trusted=seen.clock.trusted,
         left=_ended(seen, view, domain, kind) and not {key.selector for key in mine} & {*seen.map.get(domain, ())},
@@ -84,17 +101,13 @@ def _ended(seen: Observed, view: ZoneView | None, domain: str, kind: str) -> boo
     """Whether no key of that kind is wanted for the domain any more: it has left exim for good, or the policy leaves the kind out."""
     if view is None or view.policy.parked or view.problem:
         return domain in left(seen)
-    return domain not in seen.frozen and kind not in {_kind(name) for name in algorithms(view)}
+    return domain not in seen.frozen and kind not in set(map(kind_of, algorithms(view)))
 
 
-def _wild(view: ZoneView | None) -> int | None:
+def _wild(view: ZoneView) -> int | None:
     """The longest TTL of a zone's wildcards: what resolvers may hold of a new selector, and not the answer that there is none."""
-    shown = [rrset for found in view.found.values() for rrset in found.values()] if view else []
+    shown = (rrset for found in view.found.values() for rrset in found.values())
     return max((r.ttl for r in shown if r.name.startswith("*") and r.type in ("TXT", "CNAME")), default=None)
-
-
-def _kind(algorithm: str) -> str:
-    return "ed25519" if algorithm == "ed25519" else "rsa"
 
 
 def signing(mail: MailDomain) -> frozenset[str] | None:
@@ -141,8 +154,10 @@ def _line(seen: Observed, domain: str, steps: Steps, view: ZoneView | None) -> t
     line: list[str] = []
     for kind in KINDS:
         step = steps.get((domain, kind))
-        others = [other for (name, which), other in steps.items() if name == domain and which != kind]
-        if step is None or (_ended(seen, view, domain, kind) and any(map(_signs, others))):
+        if step is None:
+            continue
+        others = [other for other in _sets(domain, steps) if other is not step]
+        if _ended(seen, view, domain, kind) and any(map(_signs, others)):
             continue
         kept = [
             key.selector
@@ -155,6 +170,11 @@ def _line(seen: Observed, domain: str, steps: Steps, view: ZoneView | None) -> t
     return tuple(line)
 
 
+def _sets(domain: str, steps: Steps) -> list[Step]:
+    """The steps of a domain's key sets."""
+    return [steps[(domain, kind)] for kind in KINDS if (domain, kind) in steps]
+
+
 def _signs(step: Step) -> bool:
     """Whether exim was seen to sign with a key of the set, and goes on."""
     return any(k.activated is not None and k.retired is None and k.selector in step.sign for k in step.keys)
@@ -165,13 +185,12 @@ def fallen_back(seen: Observed, domain: str, steps: Steps) -> tuple[str, ...]:
     that exim can no longer sign with, or must not. In its place comes the one that its set goes on with, if receivers can
     verify that today."""
     line: list[str] = []
+    mine = _sets(domain, steps)
     if domain not in seen.map:  # lost, or never written: whatever signed goes on
-        sets = [steps[(domain, kind)] for kind in KINDS if (domain, kind) in steps]
-        return tuple(name for step in sets if _signs(step) for name in step.sign)
+        return tuple(name for step in mine if _signs(step) for name in step.sign)
     mail = seen.host.domain(domain)
     broken = {s.selector for transport in (mail.transports if mail else ()) for s in transport.signers if s.problem}
-    for selector in seen.map.get(domain, ()):
-        mine = [step for (name, _), step in steps.items() if name == domain]
+    for selector in seen.map[domain]:
         step = next((step for step in mine if any(key.selector == selector for key in step.keys)), None)
         if step is None:
             if selector not in broken:  # one file that is missing costs the signatures of all

@@ -113,6 +113,11 @@ class Phase(StrEnum):
     REMOVED = "removed"
 
 
+def kind_of(algorithm: str) -> str:
+    """The k= of an algorithm: `rsa` for each length, `ed25519` (RFC 8463)."""
+    return "ed25519" if algorithm == "ed25519" else "rsa"
+
+
 @dataclass(frozen=True, slots=True)
 class KeyPair:
     """The public half of a DKIM key and the stamps of its life; each stamp is written after its effect was seen.
@@ -149,7 +154,7 @@ class KeyPair:
     @property
     def kind(self) -> str:
         """The k= of its record: `rsa` or `ed25519`. Keys of one domain and kind form one key set."""
-        return "ed25519" if self.algorithm == "ed25519" else "rsa"
+        return kind_of(self.algorithm)
 
 
 @dataclass(frozen=True, slots=True)

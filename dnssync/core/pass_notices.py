@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dnssync.core.desire_dkim import signs
-from dnssync.core.model import Notice, Refusal, Step, zone_of
+from dnssync.core.model import Notice, Refusal, Step, relative, zone_of
 from dnssync.core.plan import Intent
 
 if TYPE_CHECKING:
@@ -150,10 +150,10 @@ def living(seen: Observed) -> list[Notice]:
     """Mail domains of exim's inside a parked zone: the zone's own record tells receivers to reject their mail (sp=)."""
     told = []
     zones = {view.zone for view in seen.zones}
-    for view in seen.zones:
-        local = [mail.name for mail in seen.host.domains if mail.local and zone_of(mail.name, zones) == view.zone]
-        names = [name for name in local if name not in view.domains]
-        if view.policy.parked and names:
+    for view in (view for view in seen.zones if view.policy.parked):
+        inside = (mail.name for mail in seen.host.domains if mail.local and relative(mail.name, view.zone) is not None)
+        names = [name for name in inside if name not in view.domains and zone_of(name, zones) == view.zone]
+        if names:
             told.append(
                 Notice("parked_living", f"{view.zone} is parked, and exim has {some(names)} in it: receivers are told to reject that mail, "
                        f"and nothing is published for it. Take `parked` away, or name every domain in zones.{view.zone}.domains.")

@@ -34,9 +34,7 @@ def mapped(
             half, text = private(*at), record(*at)
             if half is not None and own_record(text, half[1]):
                 key = KeyPair(*at, *half, generated=now, seen=now, published=now, activated=now)
-                # One that was taken on before from the administrator is still his, and so is a text that we would not have written.
-                ours = OWN_NAME.fullmatch(key.selector) and dkim.same(text, dkim.record_for(key))
-                keys.append(key if ours else replace(key, adopted=True, record=text))
+                keys.append(_worded(key, text))
     return tuple(keys)
 
 
@@ -65,10 +63,18 @@ def strays(
     keys = []
     for at in named:
         half = private(*at) if at not in have else None
+        if half is None:
+            continue
         text = record(*at)
-        if half is not None and dkim.is_revoked(text):
+        if dkim.is_revoked(text):
             keys.append(KeyPair(*at, *half, generated=now, retired=now, revoked=now))
-        elif half is not None and own_record(text, half[1]):
-            key = KeyPair(*at, *half, generated=now, retired=now)
-            keys.append(key if dkim.same(text, dkim.record_for(key)) else replace(key, adopted=True, record=text))
+        elif own_record(text, half[1]):
+            keys.append(_worded(KeyPair(*at, *half, generated=now, retired=now), text))
     return tuple(keys)
+
+
+def _worded(key: KeyPair, text: str) -> KeyPair:
+    """The key with the text that stands in DNS for it: one that was taken on before from the administrator is still his, and so is a
+    text that we would not have written."""
+    ours = OWN_NAME.fullmatch(key.selector) and dkim.same(text, dkim.record_for(key))
+    return key if ours else replace(key, adopted=True, record=text)
