@@ -58,7 +58,7 @@ def ours(gandi: Gandi) -> tuple[Callable[[], object], Callable[[object], object]
             Change(Kind.DELETE, old.name, "TXT", old, None),
         ]
 
-    return plan, lambda changes: provider.write(ZONE, changes)  # type: ignore[arg-type]
+    return plan, lambda changes: provider.write(ZONE, changes)  # type: ignore[arg-type]  # the plan above
 
 
 def theirs(gandi: Gandi) -> tuple[Callable[[], object], Callable[[object], object]]:

@@ -82,7 +82,8 @@ def _write(work: Work, plan: ZonePlan, decision: Decision, made: Sequence[KeyPai
     if any(outcome.zone == zone and outcome.error for outcome in work.outcomes):
         return Outcome(zone, provider, error=f"{zone}: left alone at {provider}, since another provider of it failed")
     for attempt in range(TRIES):
-        plan = _of_keys(plan) if work.keys_only else plan
+        if work.keys_only:
+            plan = _part(plan, lambda claim: claim.owner is Owner.DKIM)
         if not plan.plan.changes:
             return _made_good(work, plan, decision)
         work.line.progress(f"writing {zone} at {provider}")
@@ -110,7 +111,7 @@ def _write(work: Work, plan: ZonePlan, decision: Decision, made: Sequence[KeyPai
         except TypeRefused as error:
             # What receivers read is the TXT record (RFC 7208 §3.1), and that is written: no reason to fail the zone.
             log.warning("zone=%s provider=%s %s", zone, provider, error)
-            plan = _without_spf(plan)
+            plan = _part(plan, lambda claim: claim.type != "SPF")
             _record(work, plan, decision, plan.plan.changes)
             work.line.state.finish(intent)
             return Outcome(zone, provider, plan.plan.changes, left_out=str(error))
@@ -128,16 +129,9 @@ def _write(work: Work, plan: ZonePlan, decision: Decision, made: Sequence[KeyPai
     raise AssertionError("the loop above returns")
 
 
-def _without_spf(plan: ZonePlan) -> ZonePlan:
-    """The plan without what it says of records of type SPF."""
-    changes = tuple(change for change in plan.plan.changes if change.type != "SPF")
-    claims = tuple(claim for claim in plan.claims if claim.type != "SPF")
-    return replace(plan, plan=replace(plan.plan, changes=changes), claims=claims)
-
-
-def _of_keys(plan: ZonePlan) -> ZonePlan:
-    """The plan without what it says of anything but keys."""
-    claims = tuple(claim for claim in plan.claims if claim.owner is Owner.DKIM)
+def _part(plan: ZonePlan, keep: Callable[[Claim], bool]) -> ZonePlan:
+    """The plan with these claims alone, and the changes that they ask for."""
+    claims = tuple(filter(keep, plan.claims))
     places = {claim.key for claim in claims}
     changes = tuple(change for change in plan.plan.changes if (change.name, change.type) in places)
     return replace(plan, plan=replace(plan.plan, changes=changes), claims=claims)
@@ -289,13 +283,13 @@ def _purge(work: Work, decision: Decision) -> None:
         shared = any(k.public_key == key.public_key and k.removed is None for k in decision.keys)
         disclose = None if shared else work.line.config.disclose
         try:
-            work.line.keystore.purge(key, disclose)
+            deleted = work.line.keystore.purge(key, disclose)
         except (KeyFileError, WriteError) as error:
             log.warning("domain=%s selector=%s %s", key.domain, key.selector, error)
             continue
         with state.transaction():
             state.save_keys([replace(key, purged=work.now)])
-            told = "disclosed and deleted" if disclose else "deleted"
+            told = "left where it was" if not deleted else "disclosed and deleted" if disclose else "deleted"
             state.add_event(work.now, "purged", domain=key.domain, selector=key.selector,
                             sentence=f"{told} the private half of {key.selector}",
                             because="its record is gone from all name servers")  # fmt: skip

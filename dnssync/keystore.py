@@ -104,16 +104,17 @@ class Keystore:
         make_directory(self.root, mode=0o750, owner=owner, group=group)
         write_atomically(self.root / HOST, f"{name}\n".encode("ascii"), mode=0o640, owner=owner, group=group)
 
-    def purge(self, key: KeyPair, disclose: Path | None = None) -> None:
+    def purge(self, key: KeyPair, disclose: Path | None = None) -> bool:
         """Delete the private half of a key whose record is gone. With `disclose` it is first put into that folder for all to read,
-        as `<domain>/<selector>.pem`: what it signed can then be denied, since anybody could have. No file is fine, another key's is not."""
+        as `<domain>/<selector>.pem`: what it signed can then be denied, since anybody could have. No file is fine, another key's is not.
+        False where it stays: a hand-made key that lay here before dnssync came is the administrator's own."""
         path = self.path(key.domain, key.selector)
         if key.adopted and not there(path.with_suffix(COPIED), KeyFileError):
-            return  # it was there before dnssync came
+            return False
         try:
             pem = path.read_bytes()
         except FileNotFoundError:
-            return
+            return True
         except OSError as error:
             raise KeyFileError(f"The private key {path} cannot be read: {error.strerror}.") from None
         try:
@@ -133,6 +134,7 @@ class Keystore:
             raise KeyFileError(
                 f"The private key {path} cannot be deleted: {error.strerror}. {remedy(path, error)}."
             ) from None
+        return True
 
     def any(self) -> bool:
         """Whether any private half lies here."""
@@ -179,9 +181,8 @@ class Keystore:
                 raise KeyFileError(f"{path} holds another key than {source}; one of the two was put there by mistake. Take "
                                    "the wrong one away and run dnssync again.")  # fmt: skip
             return public
-        self._write(
-            path.with_suffix(COPIED), b""
-        )  # before the copy: without it, the file counts as the administrator's own
+        # Before the copy: without this mark, the file counts as the administrator's own.
+        self._write(path.with_suffix(COPIED), b"")
         self._write(path, pem)
         return public
 

@@ -72,7 +72,7 @@ class _Asked:
         return written
 
 
-class DnssyncSource(BaseSource):  # type: ignore[misc]
+class DnssyncSource(BaseSource):  # type: ignore[misc]  # octodns has no types
     """A source of octodns': SPF, DKIM and DMARC of the zones in dnssync's configuration, as they should be."""
 
     SUPPORTS_GEO = False
@@ -96,7 +96,7 @@ class DnssyncSource(BaseSource):  # type: ignore[misc]
         return True
 
 
-class DnssyncProcessor(BaseProcessor):  # type: ignore[misc]
+class DnssyncProcessor(BaseProcessor):  # type: ignore[misc]  # octodns has no types
     """A processor of octodns': dnssync's values among those of the sources.
 
     Where the sources have the RRset, their values stay, and ours are merged in: terms into an SPF record, tags into a DMARC

@@ -265,7 +265,7 @@ class _Adapter(HTTPAdapter):
         if not hasattr(pool.ConnectionCls, "watch"):
             watch = self._watch
 
-            class Watched(pool.ConnectionCls):  # type: ignore[misc]
+            class Watched(pool.ConnectionCls):  # type: ignore[misc]  # a class known only when it runs
                 def getresponse(self, *args: Any, **options: Any) -> Any:
                     watch.over(self)
                     return super().getresponse(*args, **options)

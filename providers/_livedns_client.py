@@ -41,11 +41,7 @@ class Client:
         for page in range(1, MOST_PAGES + 1):
             params = {"page": page, "per_page": PAGE}
             reply = self.call("GET", f"{livedns.domain(zone)}/records", doing, params=params)
-            if not isinstance(reply.data, list):
-                raise ProviderError(
-                    f"{doing}: {self.who} answered with something that is no list of records. Nothing is taken from it."
-                )
-            for entry in reply.data:
+            for entry in self._list(reply, doing):
                 rrset = self._rrset(entry, zone, doing)
                 spelled = (entry["rrset_name"], rrset.type)
                 if spelled in found:
@@ -86,11 +82,7 @@ class Client:
             reply = self._api.call("GET", path, doing, params=self._params, expect=(404,))
             if reply.status == 404 and not livedns.missing(reply):
                 return self.all(zone)  # whether the name is meant or the zone is seen there
-            if reply.status != 404 and not isinstance(reply.data, list):
-                raise ProviderError(
-                    f"{doing}: {self.who} answered with something that is no list of records. Nothing is taken from it."
-                )
-            for entry in reply.data if reply.status != 404 else ():
+            for entry in self._list(reply, doing) if reply.status != 404 else ():
                 rrset = self._rrset(entry, zone, doing)
                 if rrset.name != name:
                     raise ProviderError(
@@ -101,6 +93,14 @@ class Client:
         rest = {key: rrset for key, rrset in known.rrsets.items() if key[0] != name}
         names = {key: spelled for key, spelled in known.spelled.items() if key[0] != name}
         return replace(known, rrsets=rest | now.rrsets, spelled=names | now.spelled)
+
+    def _list(self, reply: Reply, doing: str) -> list[Any]:
+        """The list of an answer; raises where it is none."""
+        if isinstance(reply.data, list):
+            return reply.data
+        raise ProviderError(
+            f"{doing}: {self.who} answered with something that is no list of records. Nothing is taken from it."
+        )
 
     def _rrset(self, entry: Any, zone: str, doing: str) -> RRset:
         """One RRset of an answer; raises where it is none."""

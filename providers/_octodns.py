@@ -188,7 +188,7 @@ class Plugin:
         return "" if hidden else f": {line.rstrip('.')}"
 
 
-class _Others(BaseProcessor):  # type: ignore[misc]
+class _Others(BaseProcessor):  # type: ignore[misc]  # octodns has no types
     """Looks whether the zone is what was read, and puts everything that is not ours into what is desired."""
 
     def __init__(self, id: str, zone: str, provider: str, changes: Sequence[Change]) -> None:
@@ -234,7 +234,7 @@ def adapted(kind: type[Any]) -> Callable[..., Plugin]:
         "unsafe_updates", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=False
     )
     ordered = sorted(found.values(), key=lambda parameter: parameter.default is not inspect.Parameter.empty)
-    make.__signature__ = inspect.Signature(ordered)  # type: ignore[attr-defined]
+    make.__signature__ = inspect.Signature(ordered)  # type: ignore[attr-defined]  # functions take one
     # A token of digits alone is a number in YAML, and octodns would take it for one.
     make.__annotations__ = {name: str | None for name in found if _SECRET.search(name)} | {"unsafe_updates": bool}
     return make

@@ -19,7 +19,7 @@ from dnssync.core.model import Value
 from . import _text
 
 
-class Seen(TxtValue):  # type: ignore[misc]
+class Seen(TxtValue):  # type: ignore[misc]  # octodns has no types
     """A text as octodns has it. `found` is what the plug-in handed over; `exact` says that it was master-file text."""
 
     found: str
@@ -71,11 +71,11 @@ class Seen(TxtValue):  # type: ignore[misc]
         return None
 
 
-class _Txt(TxtRecord):  # type: ignore[misc]
+class _Txt(TxtRecord):  # type: ignore[misc]  # octodns has no types
     _value_type = Seen
 
 
-class _Spf(SpfRecord):  # type: ignore[misc]
+class _Spf(SpfRecord):  # type: ignore[misc]  # octodns has no types
     _value_type = Seen
 
 

@@ -46,7 +46,7 @@ _OWN = frozenset(inspect.signature(BaseProvider.__init__).parameters) - {"self",
 Found = dict[tuple[str, str], RRset]
 
 
-class _Ours(BaseProvider):  # type: ignore[misc]
+class _Ours(BaseProvider):  # type: ignore[misc]  # octodns has no types
     """One of our providers behind octodns' contract; its options are those of our provider and of octodns' base class."""
 
     SUPPORTS_GEO = False

@@ -152,14 +152,12 @@ class Provider:
         can hold together (hundreds of keys) go in several, each of them whole or not at all."""
         done, turning = 0, _turning(changes)
         for update, part in self._messages(zone, changes):
-            ask = partial(dns.query.tcp, update, port=self._port, timeout=self._timeout)
-            code = self._each_address(zone, "update", ask).rcode()
+            code = self._send(zone, update)
             if code == dns.rcode.YXRRSET:
                 self._no_alias(zone, [c for c in part if c.old is None and c.name not in turning])
             if code in STALE and not done:
-                raise StaleZone(
-                    f"{zone}: a record was changed at {self._server} between our read and our write; nothing was written."
-                )
+                raise StaleZone(f"{zone}: a record was changed at {self._server} between our read and our write; nothing was "
+                                "written.")  # fmt: skip
             if code != dns.rcode.NOERROR:
                 sentence = self._refused(zone, "update", dns.rcode.to_text(code))
                 if done:
@@ -176,8 +174,7 @@ class Provider:
             if change.new:
                 values = [_rdata(change.type, value) for value in change.new.values]
                 update.present(_owner(change.name), dns.rdataset.from_rdata_list(0, values))
-        ask = partial(dns.query.tcp, update, port=self._port, timeout=self._timeout)
-        code = self._each_address(zone, "update", ask).rcode() if update.prerequisite else dns.rcode.NOERROR
+        code = self._send(zone, update) if update.prerequisite else dns.rcode.NOERROR
         if code in STALE:
             names = ", ".join(sorted({absolute(change.name, zone) for change in changes}))
             raise ProviderError(f"{zone}: {self._server} took the update and left out records at one of {names}: something that no CNAME may "
@@ -191,8 +188,7 @@ class Provider:
         for change in changes:
             update = self._message(dns.name.from_text(zone))
             update.absent(_owner(change.name), "CNAME")
-            ask = partial(dns.query.tcp, update, port=self._port, timeout=self._timeout)
-            if self._each_address(zone, "update", ask).rcode() == dns.rcode.YXRRSET:
+            if self._send(zone, update) == dns.rcode.YXRRSET:
                 raise ProviderError(f"{zone}: {absolute(change.name, zone)} is a CNAME at {self._server}, and no {change.type} "
                                     "record may stand beside one; it was not written. Delete the CNAME there, or leave "
                                     "that domain out.")  # fmt: skip
@@ -220,6 +216,10 @@ class Provider:
             size += more
         if part:
             yield whole, part
+
+    def _send(self, zone: str, update: dns.update.UpdateMessage) -> dns.rcode.Rcode:
+        ask = partial(dns.query.tcp, update, port=self._port, timeout=self._timeout)
+        return self._each_address(zone, "update", ask).rcode()
 
     def _message(self, origin: dns.name.Name) -> dns.update.UpdateMessage:
         return dns.update.UpdateMessage(origin, keyring=self._keyring, keyalgorithm=self._algorithm)

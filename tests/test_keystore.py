@@ -233,8 +233,7 @@ class TestPurge:
         algorithm, public = own.generate("example.org", "mail", "ed25519")
         key = KeyPair("example.org", "mail", algorithm, public, 1, adopted=True)
         store.adopt("example.org", "mail", str(own.path("example.org", "mail")))
-        store.purge(key)
+        assert store.purge(key) is True
         assert not store.holds("example.org", "mail") and list((tmp_path / "keys/example.org").iterdir()) == []
         own.adopt("example.org", "mail", str(own.path("example.org", "mail")))
-        own.purge(key)
-        assert own.holds("example.org", "mail")
+        assert own.purge(key) is False and own.holds("example.org", "mail")

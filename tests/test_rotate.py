@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from dnssync.cli.rotate import _note
+from dnssync.config import load
 from dnssync.core.durations import DAY, HOUR
 from tests.ripe import DOMAIN, REVOKED, Ripe, grown, open_folder, scene
 from tests.test_cli_commands import data, told
@@ -55,6 +57,16 @@ class TestRotate:
         made = Ripe(open_folder / "scene")
         with made.served():
             assert made.run("rotate") == 1 and "no key that exim signs with" in told(made)
+
+
+def test_rows_that_move_while_it_waits(scene: Ripe) -> None:
+    """A word is added to the row as it stands when it is this command's turn: what another pass has stamped meanwhile stays."""
+    line = scene.line(load(scene.stage.config), read_only=False, environ={}, now=lambda: scene.now)
+    before = [key for key in line.state.keys() if key.selector in scene.of("active")]
+    line.state.save_keys([replace(key, overlap=key.overlap + 1) for key in before])
+    _note(line, [replace(key, called=int(scene.now)) for key in before], int(scene.now), False, False)
+    for key in before:
+        assert scene.keys()[key.selector] == replace(key, overlap=key.overlap + 1, called=int(scene.now))
 
 
 class TestEmergency:
@@ -134,6 +146,8 @@ class TestAbort:
         old = scene.of("active")
         scene.run("rotate")
         assert scene.run("rotate", "--abort") == 0
+        scene.run("history", "-n", "40")
+        assert f"a person said: {old[0]} of {DOMAIN} is to stay" in told(scene)
         scene.passes(5, 5000)
         assert scene.signing() == old
 

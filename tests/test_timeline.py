@@ -51,6 +51,7 @@ REMOVED = replace(REVOKED, removed=NOW + 96 * DAY)
         (REVOKED, NOW + 96 * DAY, "is to be gone", None),
         (REMOVED, NOW + 97 * DAY, "private half is to be deleted", None),
         (replace(REMOVED, purged=NOW), NOW + 97 * DAY, "private half was deleted at 2026-11-24", None),
+        (replace(REMOVED, purged=NOW, adopted=True), NOW + 97 * DAY, "the administrator's own file of it stays", None),
     ],
 )
 def test_next(key: KeyPair, now: int, words: str, at: int | None) -> None:

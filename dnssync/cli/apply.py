@@ -209,9 +209,8 @@ def _moved(line: Line, told: Told, got: Decision) -> bool:
         if plan.plan.zone in refused:
             moved = not known >= {refusal.reason for refusal in plan.refusals}
         else:
-            rest = [
-                change for change in plan.plan.changes if not change.name.startswith("<new ")
-            ]  # a standby is no surprise
+            # A standby is no surprise.
+            rest = [change for change in plan.plan.changes if not change.name.startswith("<new ")]
             moved = bool(rest) and (at not in hand or not known >= {*hand[at]})
         if moved:
             return True

@@ -174,12 +174,18 @@ def _agreed(context: Context, keys: Sequence[KeyPair], marked: Sequence[KeyPair]
 
 
 def _note(line: Line, marked: Sequence[KeyPair], now: int, emergency: bool, abort: bool) -> None:
-    """The word is kept with the keys before anything follows from it; every later pass honours it too."""
-    word = "is to come back" if abort else "is in wrong hands" if emergency else "is to be replaced now"
+    """The word is kept with the keys, as they stand now that the lock is held, before anything follows from it; every later pass
+    honours it too."""
+    rows = {(key.domain, key.selector): key for key in line.state.keys()}
     with line.state.transaction():
-        line.state.save_keys(marked)
         for key in marked:
-            told = "is to stay" if abort and key.recalled is None else word
+            row = rows[(key.domain, key.selector)]
+            line.state.save_keys([replace(row, called=key.called, compromised=key.compromised, recalled=key.recalled)])
+            told = (
+                ("is to stay" if key.retired is None else "is to come back")
+                if abort
+                else ("is in wrong hands" if emergency else "is to be replaced now")
+            )
             line.state.add_event(now, "rotate", domain=key.domain, selector=key.selector,
                                  sentence=f"a person said: {key.selector} of {key.domain} {told}")  # fmt: skip
 

@@ -35,39 +35,24 @@ def command(context: Context, domains: tuple[str, ...]) -> int:
     state = State.open(context.config.state, host=platform.node(), read_only=True)
     lines = signing_map.read(context.config.exim.map)
     now = int(context.now())
-    view = _View(context, now, Keystore(context.config.keys).host())
+    keystore = Keystore(context.config.keys)
+    view = _View(context, now, keystore.host())
     born = sorted(state.keys(), key=lambda key: (key.domain, key.generated, key.selector))
     keys = [key for key in born if not only or _wanted(key.domain, only, context)]
     zones = [zone for zone in context.config.zones if not only or any(zone_of(name, [zone]) for name in only)]
     records = {zone: state.zone(zone) for zone in zones}
     unusable = {
-        (k.domain, k.selector): told
-        for k in keys
-        if view.phase(k) in SERVING and (told := Keystore(context.config.keys).problem(k))
+        (k.domain, k.selector): told for k in keys if view.phase(k) in SERVING and (told := keystore.problem(k))
     }
     doubts = _doubts(state)
     leaked = [key for key in keys if key.compromised is not None and view.phase(key) is Phase.ACTIVE]
-    late = [
-        k for k in keys if view.overdue(k) and k.selector not in lines.get(k.domain, ())
-    ]  # exim does not read the map
+    late = [k for k in keys if view.overdue(k) and k.selector not in lines.get(k.domain, ())]  # exim reads another map
     troubled: list[object] = [*unusable, *doubts[:1], *leaked, *late]
     troubled += [zone for zone, record in records.items() if record is not None and not _good(record)]
     if context.json:
         context.emit(
             {
-                "keys": [
-                    {
-                        "key": key,
-                        "phase": view.phase(key),
-                        "next": view.next(key, lines)[0],
-                        "at": view.next(key, lines)[1],
-                        "life": [
-                            {"from": a, "until": b, "phase": p}
-                            for a, b, p in timeline.spans(key, view.policy(key.domain), now)
-                        ],
-                    }
-                    for key in keys
-                ],
+                "keys": [_data(key, view, lines) for key in keys],
                 "zones": records,
                 "map": lines,
                 "requests": state.requests(now),
@@ -133,6 +118,14 @@ class _View:
         if self.phase(key) in PAST and key.compromised is None and foreign(key.selector, self.host):
             return "made under another name of this host; its record is left to whoever may still sign with it", None
         return timeline.next_step(key, self.policy(key.domain), self.now, key.selector in lines.get(key.domain, ()))
+
+
+def _data(key: KeyPair, view: _View, lines: Mapping[str, tuple[str, ...]]) -> dict[str, object]:
+    """A key for machines."""
+    told, at = view.next(key, lines)
+    spans = timeline.spans(key, view.policy(key.domain), view.now)
+    life = [{"from": begin, "until": until, "phase": phase} for begin, until, phase in spans]
+    return {"key": key, "phase": view.phase(key), "next": told, "at": at, "life": life}
 
 
 def _doubts(state: State) -> list[str]:

@@ -48,6 +48,8 @@ def next_step(key: KeyPair, policy: Policy, now: int, named: bool) -> tuple[str,
         return "its record is to be gone from all name servers", None
     if key.purged is None:
         return "its private half is to be deleted", None
+    if key.adopted:
+        return "gone; the administrator's own file of it stays", None
     return f"gone; its private half was deleted at {moment(key.purged)}", None
 
 

@@ -17,24 +17,20 @@ def selector_ours(case: Case, change: Change, claim: Claim, where: str) -> Itera
     """A change of a selector's record that holds what is neither ours nor the key that was taken on."""
     applied = case.ledger.get(claim_key(claim))
     known = {key.record for key in case.keys if key.record} | ({applied.value} if applied else set())
+    selector = claim.name.partition("._domainkey")[0]
+    # Where dnssync itself wrote that the key is revoked, it may take that back.
+    revives = claim.value is not None and not any(map(dkim.is_revoked, (claim.value, applied.value if applied else "")))
     for value in change.old.values if change.old else ():
         mine = {*known, *([claim.value] if claim.value is not None else [])}
-        if (
-            claim.value is not None
-            and not dkim.is_revoked(claim.value)
-            and dkim.is_revoked(value.text)
-            and not (applied is not None and dkim.is_revoked(applied.value))
-        ):
-            selector = claim.name.partition("._domainkey")[0]
+        if revives and dkim.is_revoked(value.text):
             yield Refusal(
                 "revoked_by_others",
                 f"{where}: says that the key is revoked, which dnssync did not write, and its state has the key as valid: the state may be older "
                 "than that, or another host has revoked it. A key that was revoked is never brought back unasked. If it was in wrong hands, run: "
-                f"dnssync rotate --emergency --key {selector}. If it was a mistake, delete the record at {case.plan.provider}, and dnssync writes it again.",
+                f"`dnssync rotate --emergency --key {selector}`. If it was a mistake, delete the record at {case.plan.provider}, and dnssync writes it again.",
             )
             continue
         if not any(same(Owner.DKIM, value.text, text) for text in mine) and not _ours_by_key(case, claim, value.text):
-            selector = claim.name.partition("._domainkey")[0]
             adopted = any(k.adopted and (k.domain, k.selector) == (claim.domain, selector) for k in case.keys)
             if adopted:
                 yield Refusal(

@@ -27,9 +27,8 @@ from dnssync.core.sighting import Sight
 JITTER = 0.2
 COMING = frozenset({Phase.GENERATED, Phase.PUBLISHED, Phase.READY})
 SERVING = COMING | {Phase.ACTIVE}  # whose private half is missed where it is lost: it signs, or will
-PAST = frozenset(
-    {Phase.DUE, Phase.REVOKED, Phase.ENDED, Phase.REMOVED}
-)  # whose signatures nobody needs to verify any more
+# Whose signatures nobody needs to verify any more.
+PAST = frozenset({Phase.DUE, Phase.REVOKED, Phase.ENDED, Phase.REMOVED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,9 +246,8 @@ def _stamp_end(
         activated = max(now, latest + 1) if key.recalled is not None else key.activated
         return replace(key, retired=None, recalled=None, called=None, activated=activated)
     if key.selector in seen.named and key.revoked is None and key.compromised is None and key.retired is not None:
-        return replace(
-            key, retired=now
-        )  # somebody brought an older map back, and nobody saw exim read it: it may have signed until now
+        # Somebody brought an older map back, and nobody saw exim read it: it may have signed until now.
+        return replace(key, retired=now)
     at = phase(key, policy, now)
     if not seen.trusted and key.compromised is None:
         return key

@@ -252,7 +252,7 @@ class _Datagram(socketserver.BaseRequestHandler):
     def handle(self) -> None:
         wire, sock = self.request
         query = _parse(wire)
-        response = self.server.answering.respond(query, False) if query else None  # type: ignore[attr-defined]
+        response = self.server.answering.respond(query, False) if query else None  # type: ignore[attr-defined]  # our own server class
         if query and response:
             with suppress(OSError):  # the asker is gone, or the server is closing
                 sock.sendto(_encode(query, response, False), self.client_address)
@@ -264,7 +264,7 @@ class _Stream(socketserver.BaseRequestHandler):
         with suppress(OSError):
             while head := self._exactly(2):
                 query = _parse(self._exactly(struct.unpack("!H", head)[0]))
-                response = self.server.answering.respond(query, True) if query else None  # type: ignore[attr-defined]
+                response = self.server.answering.respond(query, True) if query else None  # type: ignore[attr-defined]  # our own server class
                 if not query or not response:
                     return
                 wire = _encode(query, response, True)

@@ -38,7 +38,7 @@ def dns_of_suite(zonedata: dict) -> Callable[[str, str], tuple[str, ...] | None]
 def text(kind: str, value: object) -> str:
     """An entry of the suite as our DNS gives it."""
     if kind == "MX":
-        return f"{value[0]} {value[1]}"  # type: ignore[index]
+        return f"{value[0]} {value[1]}"  # type: ignore[index]  # pairs here
     return "".join(value) if isinstance(value, list) else str(value)
 
 

@@ -51,7 +51,7 @@ def enter(bind: Bind, lines: list[str]) -> None:
         DOMAIN, keyring=dns.tsigkeyring.from_text({bind.key_name: SECRET}), keyalgorithm=dns.tsig.HMAC_SHA256
     )
     for line in lines:
-        verb, name, ttl, kind, text = re.fullmatch(r"(\w+): (\S+) (\d+) IN (\S+) (.+)", line).groups()  # type: ignore[union-attr]
+        verb, name, ttl, kind, text = re.fullmatch(r"(\w+): (\S+) (\d+) IN (\S+) (.+)", line).groups()  # type: ignore[union-attr]  # None fails the test
         rdata = dns.rdata.from_text("IN", kind, text)
         update.delete(name, rdata) if verb == "delete" else update.add(name, int(ttl), rdata)
     assert dns.query.tcp(update, "127.0.0.1", port=bind.port, timeout=5).rcode() == 0
@@ -126,7 +126,7 @@ def test_wait_for_a_person(site: ByHand) -> None:
         if len(nights) == 3:
             enter(site.bind, site.lines("plan"))
 
-    site._sleep = sleep  # type: ignore[method-assign]
+    site._sleep = sleep  # type: ignore[method-assign]  # the person types meanwhile
     code, out = site.run("apply", "--yes", "--adopt", "--wait")
     assert code == 0 and len(nights) > 4, out
     assert site.run("status")[1].count(" active ") == 2
