@@ -234,3 +234,15 @@ def test_what_is_over_wakes_nobody(scene: Ripe) -> None:
     line = scene.line(load(scene.stage.config), read_only=True, environ={}, now=lambda: scene.now)
     _, got = line.plan()
     assert got.wake is None and set(scene.phases().values()) == {"removed"}
+
+
+def test_a_key_that_exim_signs_with_past_its_time(scene: Ripe) -> None:
+    """Where exim does not read the map, status says so once a day is over, with a command that works as it stands, and exit code 1."""
+    old = scene.of("active")
+    scene.now += 92 * DAY
+    scene.passes(1, 0)
+    assert not {*old} & {*scene.signing()}
+    assert scene.run("status") == 1
+    assert f"exim was not seen to use it. If that stays so: dnssync -c {scene.stage.config} exim --install" in told(
+        scene
+    )

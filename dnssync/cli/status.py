@@ -161,7 +161,7 @@ def _keys(keys: Sequence[KeyPair], view: _View, lines: Mapping[str, tuple[str, .
         drawn = timeline.bars(mine, view.policy(domain), view.now, width - 4) if lived else []
         for number, key in enumerate(mine):
             told.append(("  " + laid[key], STYLES.get(view.phase(key), "")))
-            told += render.wrapped("    ", view.next(key, lines)[0], "", width)
+            told += render.wrapped("    ", view.context.hinted(view.next(key, lines)[0]), "", width)
             if drawn:
                 told.append(("    " + drawn[number], "dim"))
     if view.drawn and any(key.activated for key in keys):
