@@ -23,7 +23,7 @@ from dnssync.errors import KeyFileError, RefusedError
 from dnssync.files import WriteError
 from dnssync.new_keys import Work, held, make_keys, random_token
 from dnssync.reconcile import Line, again
-from dnssync.report import Outcome, Report, look_again
+from dnssync.report import Outcome, Report, look_again, said
 from dnssync.state import LedgerEntry, ZoneRecord
 
 log = logging.getLogger("dnssync")
@@ -53,7 +53,11 @@ def carry_out(
     lines = _switch(work, final, failed)
     line.progress("asking the authoritative servers once more")
     looks = look_again(line, [plan for plan in final.zones if plan.plan.zone not in failed])
-    return Report(final, tuple(work.outcomes), tuple(made), lines, looks, final.notices)
+    report = Report(final, tuple(work.outcomes), tuple(made), lines, looks, final.notices)
+    zones = {view.zone for view in seen.zones}
+    # What is said of the host as a whole is known to be over only where all zones were looked at.
+    line.state.save_troubles({*zones, ""} if zones >= set(line.config.zones) else zones, said(report), work.now)
+    return report
 
 
 def _unmoved(shown: Decision, final: Decision, made: dict[KeyPair, Intent], broken: set[str]) -> None:

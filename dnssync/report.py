@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from dnssync.core import rotation
+from dnssync.core import attention, rotation
 from dnssync.core.decide import Decision, ZonePlan
 from dnssync.core.model import Change, KeyPair, Notice, Phase, Refusal, absolute
 from dnssync.core.ownership import owns, same
 from dnssync.core.sighting import Question, Sight, sight
 from dnssync.reconcile import Line
+from dnssync.state_rows import Trouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,31 @@ class Report:
     def refused(self) -> bool:
         """Whether the guard held a zone back."""
         return any(outcome.refusals for outcome in self.outcomes)
+
+
+def said(report: Report) -> list[Trouble]:
+    """All that a pass has to say beside what it did, for the state."""
+    now, told = report.decision.now, []
+
+    def say(zone: str, kind: str, reason: str, sentence: str) -> None:
+        told.append(Trouble(zone, kind, reason, sentence, now))
+
+    for zone, problem in report.decision.failed.items():
+        say(zone, attention.FAILED, "unread", problem)
+    for outcome in report.outcomes:
+        if outcome.error:
+            say(outcome.zone, attention.FAILED, "unwritten", outcome.error)
+        for refusal in outcome.refusals:
+            say(outcome.zone, attention.REFUSED, refusal.reason, refusal.sentence)
+        if outcome.instructions:
+            names = ", ".join(f"{absolute(c.name, outcome.zone)} {c.type}" for c in outcome.changes)
+            say(outcome.zone, attention.BY_HAND, outcome.provider, f"{outcome.zone}: {names} is to be changed by hand at {outcome.provider}; `dnssync plan` tells what.")  # fmt: skip
+    for plan in report.decision.zones:
+        for notice in plan.notices:
+            say(plan.plan.zone, attention.NOTICE, notice.reason, notice.sentence)
+    for notice in report.notices:
+        say("", attention.NOTICE, notice.reason, notice.sentence)
+    return told
 
 
 def by_hand(line: Line, decision: Decision) -> dict[tuple[str, str], tuple[str, ...]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dnssync.core.clock import Reading
@@ -17,8 +17,8 @@ from dnssync.core.host import Address
 from dnssync.core.model import KeyPair, Owner
 from dnssync.errors import StateError
 from dnssync.state_engine import alone, engine_for, sentence
-from dnssync.state_intents import Intents
-from dnssync.state_rows import Event, LedgerEntry, Request, SeenAddress, ZoneRecord
+from dnssync.state_rows import Event, LedgerEntry, Request, SeenAddress, ZoneRecord, made_of
+from dnssync.state_troubles import Troubles
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class State(Intents):
+class State(Troubles):
     """An open state; `State.open` makes one. `host` tells this host's rows from others' in a shared database."""
 
     def __init__(self, engine: sa.Engine | None, host: str, where: str) -> None:
@@ -142,12 +142,7 @@ class State(Intents):
         """Every key, in order of birth."""
         from dnssync.state_schema import keys as table
 
-        names = [field.name for field in fields(KeyPair)]
-        return self._select(
-            table,
-            lambda row: KeyPair(**{name: getattr(row, name) for name in names if name in row._fields}),
-            order=table.c.generated,
-        )
+        return self._select(table, made_of(KeyPair), order=table.c.generated)
 
     def save_keys(self, keys: Iterable[KeyPair]) -> None:
         """Insert keys or overwrite their stamps."""
@@ -199,9 +194,10 @@ class State(Intents):
     def forget(self, zone: str) -> int:
         """Forget everything of a zone that is released: its records stay in DNS. Returns how many entries went."""
         from dnssync.state_schema import ledger as table
-        from dnssync.state_schema import zones
+        from dnssync.state_schema import troubles, zones
 
-        self._execute(zones.delete().where(zones.c.host == self._host, zones.c.zone == zone))
+        for kept in (zones, troubles):
+            self._execute(kept.delete().where(kept.c.host == self._host, kept.c.zone == zone))
         self.drop_intents(zone)
         return int(self._execute(table.delete().where(table.c.host == self._host, table.c.zone == zone)).rowcount)
 
@@ -228,14 +224,8 @@ class State(Intents):
         """What was changed, the newest first."""
         from dnssync.state_schema import events as table
 
-        names = [field.name for field in fields(Event)]
         older = 0 if limit is None else self._one_too_many(limit)
-        return self._select(
-            table,
-            lambda row: Event(**{name: getattr(row, name) for name in names}),
-            table.c.id > older,
-            order=table.c.id.desc(),
-        )
+        return self._select(table, made_of(Event), table.c.id > older, order=table.c.id.desc())
 
     def _one_too_many(self, limit: int) -> int:
         """The id of the newest event that a limit leaves out, 0 where it leaves none out."""
@@ -275,8 +265,7 @@ class State(Intents):
         """Every address that mail was seen to leave from."""
         from dnssync.state_schema import addresses as table
 
-        names = [field.name for field in fields(SeenAddress)]
-        return self._select(table, lambda row: SeenAddress(**{name: getattr(row, name) for name in names}))
+        return self._select(table, made_of(SeenAddress))
 
     def save_addresses(self, seen: Iterable[tuple[str, Address]], at: int, *, coarse: int = 3600) -> None:
         """Note (domain, address) pairs as seen now; a sighting within `coarse` seconds of the last is not written again."""
@@ -298,8 +287,7 @@ class State(Intents):
         """The last reading of a zone, None where there was none."""
         from dnssync.state_schema import zones as table
 
-        names = [field.name for field in fields(ZoneRecord)]
-        rows = self._select(table, lambda r: ZoneRecord(**{n: getattr(r, n) for n in names}), table.c.zone == name)
+        rows = self._select(table, made_of(ZoneRecord), table.c.zone == name)
         return rows[0] if rows else None
 
     def clock(self) -> Reading | None:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, TypeVar
 
 from dnssync.core.model import Owner
 from dnssync.core.ownership import Applied
+
+T = TypeVar("T")
+BETWEEN = "\n\n"  # sentences that are kept as one text; a record that a sentence shows stands on a line of its own
+
+
+def made_of(kind: type[T]) -> Callable[[Any], T]:
+    """What makes a frozen value of a row whose columns have the names of its fields; one that an older schema lacks has its default."""
+    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]  # every row is a dataclass
+    return lambda row: kind(**{name: getattr(row, name) for name in names if name in row._fields})
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +88,38 @@ class SeenAddress:
 
 @dataclass(frozen=True, slots=True)
 class ZoneRecord:
-    """The last complete reading of a zone: when, how many RRsets, and how the pass ended."""
+    """The last complete reading of a zone: when, how many RRsets, and how the pass ended. `failures`: how many passes in a row
+    ended badly; `next_try`: before that moment the daemon leaves the zone out."""
 
     zone: str
     last_read: int
     last_pass: int
     result: str
     rrsets: int
+    failures: int = 0
+    next_try: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What the last pass had to say of a zone, "" for the host as a whole. `kind` is failed, refused, by_hand or notice, `reason` the
+    stable word of it, `sentence` what people are told (`sentences` where there are several). `since`: the first pass of those
+    in a row that said so; `told`: when an alert went out; `ended`: when it was over, kept until an alert has told that too."""
+
+    zone: str
+    kind: str
+    reason: str
+    sentence: str
+    since: int
+    told: int | None = None
+    ended: int | None = None
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """What tells it from others."""
+        return (self.zone, self.kind, self.reason)
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """Each thing that is said of the zone under this word."""
+        return tuple(self.sentence.split(BETWEEN))

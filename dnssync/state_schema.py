@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 META = sa.MetaData()
-VERSION = 2  # of the schema; a newer one than this is refused
+VERSION = 3  # of the schema; a newer one than this is refused
 WORDS = ("called", "compromised", "recalled", "purged")  # of version 2, as are the reasons and the clocks
 REASONS = ("season_because", "overlap_because")
 
@@ -97,6 +97,8 @@ zones = sa.Table(
     sa.Column("last_pass", sa.BigInteger, nullable=False),
     sa.Column("result", sa.Text, nullable=False),
     sa.Column("rrsets", sa.Integer, nullable=False),
+    sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("next_try", sa.BigInteger),
 )
 intents = sa.Table(
     "intents",
@@ -119,6 +121,18 @@ clocks = sa.Table(
     sa.Column("boot_id", sa.String(64), nullable=False),
     sa.Column("doubted", sa.BigInteger),
 )
+troubles = sa.Table(
+    "troubles",
+    META,
+    _host(),
+    sa.Column("zone", sa.String(255), primary_key=True),
+    sa.Column("kind", sa.String(16), primary_key=True),
+    sa.Column("reason", sa.String(64), primary_key=True),
+    sa.Column("sentence", sa.Text, nullable=False),
+    sa.Column("since", sa.BigInteger, nullable=False),
+    sa.Column("told", sa.BigInteger),
+    sa.Column("ended", sa.BigInteger),
+)
 
 
 def _to_2(connection: sa.Connection) -> None:
@@ -130,5 +144,12 @@ def _to_2(connection: sa.Connection) -> None:
     clocks.create(connection)
 
 
+def _to_3(connection: sa.Connection) -> None:
+    """What the last pass had to say, and since when it goes on; how often a zone failed, and when it is tried again."""
+    connection.execute(sa.text("ALTER TABLE zones ADD COLUMN failures INTEGER NOT NULL DEFAULT 0"))
+    connection.execute(sa.text("ALTER TABLE zones ADD COLUMN next_try BIGINT"))
+    troubles.create(connection)
+
+
 # From version N to N + 1; each takes a connection and leaves the tables of the next version. Forward only.
-MIGRATIONS: dict[int, Callable[[sa.Connection], None]] = {1: _to_2}
+MIGRATIONS: dict[int, Callable[[sa.Connection], None]] = {1: _to_2, 2: _to_3}

@@ -107,6 +107,26 @@ class TestStatus:
             scene.now += 3600
         assert f"{DOMAIN}  last pass 2026-11-24 09:00 UTC  ok" in shown(scene, "status")
 
+    def test_notices_stay(self, scene: Scene) -> None:
+        """What the last pass noticed is told until a pass sees that it is over, with the time since when; what needs a person is exit code 1."""
+        before = scene.stage.config.read_text()
+        scene.stage.config.write_text(
+            before.replace("zones:", f"defaults: {{spf: {{extra: ['include:_spf.{DOMAIN}']}}}}\nzones:", 1)
+        )
+        for _ in range(2):
+            assert scene.run("apply", "--yes") == 0
+            scene.now += 3600
+        told = " ".join(shown(scene, "status"))
+        assert (
+            told.count("note: ") == 1
+            and f"_spf.{DOMAIN}" in told
+            and "(since 2026-11-24 08:00 UTC)" in re.sub(" +", " ", told)
+        )
+        assert scene.run("status") == 1
+        scene.stage.config.write_text(before)
+        assert scene.run("apply", "--yes") == 0
+        assert "note: " not in " ".join(shown(scene, "status")) and scene.run("status") == 0
+
     def test_before_the_first(self, scene: Scene) -> None:
         """A zone that was never looked at says what to do."""
         told = " ".join(" ".join(shown(scene, "status")).split())

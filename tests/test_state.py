@@ -17,7 +17,7 @@ from dnssync.core.host import Address
 from dnssync.core.model import KeyPair, Owner
 from dnssync.errors import StateError
 from dnssync.state import State
-from dnssync.state_rows import LedgerEntry, ZoneRecord
+from dnssync.state_rows import LedgerEntry, Trouble, ZoneRecord
 from tests.postgres import postgres
 
 __all__ = ["postgres"]
@@ -248,26 +248,46 @@ V1_KEYS = (
 )
 
 
+V2_ZONES = (
+    "create table zones (host varchar(255) not null, zone varchar(255) not null, last_read bigint not null, last_pass bigint not null, "
+    "result text not null, rrsets integer not null, primary key (host, zone))"
+)
+TO_2 = (
+    "drop table troubles",
+    "drop table zones",
+    V2_ZONES,
+    "insert into zones values ('localhost', 'example.org', 1, 2, 'ok', 3)",
+)
+TO_1 = (
+    "drop table clocks", "drop table keys", V1_KEYS,
+    "insert into keys values ('localhost', 'example.org', 's1', 'rsa2048', 'AAAA', 1, 2, 3, 4, null, null, null, 5, 6, false, '')",
+)  # fmt: skip
+
+
 class TestOlderSchema:
+    @pytest.fixture(params=["1", "2"])
+    def version(self, request: pytest.FixtureRequest) -> str:
+        """Each version that a state may have."""
+        return str(request.param)
+
     @pytest.fixture
-    def old(self, url: str) -> str:
-        """A state as the first version left it, with one key in it."""
-        State.open(url).save_keys([KEY])
+    def old(self, url: str, version: str) -> str:
+        """A state as that version left it, with one key and one zone in it."""
+        State.open(url).save_keys([replace(KEY, seen=2, published=3, activated=4, adopted=False, record="")])
         with sa.create_engine(url, poolclass=sa.NullPool).begin() as database:
-            for statement in (
-                "drop table clocks", "drop table keys", V1_KEYS, "update meta set value = '1' where name = 'schema'",
-                "insert into keys values ('localhost', 'example.org', 's1', 'rsa2048', 'AAAA', 1, 2, 3, 4, null, null, null, 5, 6, false, '')",
-            ):  # fmt: skip
+            told = f"update meta set value = '{version}' where name = 'schema'"
+            for statement in (*TO_2, *(TO_1 if version == "1" else ()), told):
                 database.execute(sa.text(statement))
         return url
 
-    def test_read_as_it_is(self, old: str) -> None:
+    def test_read_as_it_is(self, old: str, version: str) -> None:
         """Who only reads changes nothing, and what that version did not know reads as nothing."""
         state = State.open(old, read_only=True)
         want = KeyPair("example.org", "s1", "rsa2048", "AAAA", 1, 2, 3, 4, season=5, overlap=6)
-        assert state.keys() == (want,) and state.clock() is None
+        assert state.keys() == (want,) and state.clock() is None and state.troubles() == ()
+        assert state.zone("example.org") == ZoneRecord("example.org", 1, 2, "ok", 3)
         with sa.create_engine(old, poolclass=sa.NullPool).connect() as database:
-            assert database.execute(sa.text("select value from meta where name = 'schema'")).scalar() == "1"
+            assert database.execute(sa.text("select value from meta where name = 'schema'")).scalar() == version
 
     def test_carried_over(self, old: str) -> None:
         """The first who writes brings it up to date; nothing is lost, and everything new can be kept."""
@@ -279,5 +299,47 @@ class TestOlderSchema:
         reading = Reading(1, 2.5, "boot", 3)
         state.save_clock(replace(reading, doubted=None))
         state.save_clock(reading)
+        state.save_zone(ZoneRecord("example.org", 1, 2, "failed", 3, 4, 5))
+        trouble = Trouble("example.org", "refused", "cname", "it stands there", 6)
+        state.save_troubles(["example.org"], [trouble], 6)
         again = State.open(old, read_only=True)
-        assert again.keys() == (full,) and again.clock() == reading
+        assert again.keys() == (full,) and again.clock() == reading and again.troubles() == (trouble,)
+        assert again.zone("example.org") == ZoneRecord("example.org", 1, 2, "failed", 3, 4, 5)
+
+
+class TestTroubles:
+    def said(self, reason: str, sentence: str = "", zone: str = "example.org", at: int = 10) -> Trouble:
+        """Something that a pass says."""
+        return Trouble(zone, "refused", reason, sentence or reason, at)
+
+    def test_since(self, url: str) -> None:
+        """What goes on keeps its beginning, and its sentence is the last one; two of one word are kept side by side."""
+        state = State.open(url)
+        state.save_troubles(["example.org"], [self.said("cname"), self.said("cname", "another")], 10)
+        state.save_troubles(["example.org"], [self.said("cname", "a third", at=20)], 20)
+        assert state.troubles() == (self.said("cname", "a third", at=10),)
+        state.save_troubles(
+            ["example.org"], [self.said("cname", "a third", at=30), self.said("cname", "a fourth", at=30)], 30
+        )
+        assert state.troubles()[0].sentences == ("a third", "a fourth") and state.troubles()[0].since == 10
+
+    def test_over(self, url: str) -> None:
+        """What is said no more is forgotten, once whoever was told of it can be told that it is over; zones that were not looked at stay."""
+        state = State.open(url)
+        rows = [self.said("a"), self.said("b"), self.said("c", zone="example.net"), self.said("d", zone="")]
+        state.save_troubles(["example.org", "example.net", ""], rows, 10)
+        state.told([rows[0]], 15)
+        state.save_troubles(["example.org"], [], 20)
+        assert [(row.reason, row.told, row.ended) for row in state.troubles()] == [
+            ("d", None, None),
+            ("c", None, None),
+            ("a", 15, 20),
+        ]
+        state.save_troubles(["example.org"], [], 30)
+        assert state.troubles()[-1].ended == 20, "it was over before"
+        state.save_troubles(["example.org"], [self.said("a", at=40)], 40)
+        assert [(row.since, row.told, row.ended) for row in state.troubles() if row.reason == "a"] == [
+            (10, 15, None)
+        ], "it is back"
+        state.forget_troubles(row for row in state.troubles() if row.zone)
+        assert [row.reason for row in state.troubles()] == ["d"]

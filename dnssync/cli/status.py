@@ -11,12 +11,14 @@ import click
 from dnssync import signing_map
 from dnssync.cli import render, timeline
 from dnssync.cli.context import Context, chosen, json_option
+from dnssync.core.attention import NOTICE, needs_person
 from dnssync.core.durations import DAY, moment
 from dnssync.core.model import KeyPair, Phase, zone_of
 from dnssync.core.rotation import PAST, SERVING, Policy, due, phase
 from dnssync.core.selectors import foreign
 from dnssync.keystore import Keystore
 from dnssync.state import State, ZoneRecord
+from dnssync.state_rows import Trouble
 
 RECENT = 30 * DAY
 STYLES = {Phase.ACTIVE: "green", Phase.READY: "cyan", Phase.REMOVED: "dim"}
@@ -47,13 +49,16 @@ def command(context: Context, domains: tuple[str, ...]) -> int:
     doubts = _doubts(state)
     leaked = [key for key in keys if key.compromised is not None and view.phase(key) is Phase.ACTIVE]
     late = [k for k in keys if view.overdue(k) and k.selector not in lines.get(k.domain, ())]  # exim reads another map
-    troubled: list[object] = [*unusable, *doubts[:1], *leaked, *late]
+    said = [row for row in state.troubles() if row.ended is None and (not row.zone or row.zone in zones)]
+    troubled: list[object] = [row for row in said if needs_person(row.kind, row.reason)]
+    troubled += [*unusable, *doubts[:1], *leaked, *late]
     troubled += [zone for zone, record in records.items() if record is not None and not _good(record)]
     if context.json:
         context.emit(
             {
                 "keys": [_data(key, view, lines) for key in keys],
                 "zones": records,
+                "troubles": said,
                 "map": lines,
                 "requests": state.requests(now),
                 "clock": state.clock(),
@@ -76,6 +81,7 @@ def command(context: Context, domains: tuple[str, ...]) -> int:
         context.say("There are no keys yet; `dnssync apply` makes them.")
     context.say()
     render.show(context, _zones(records, width, context.hinted))
+    render.show(context, _said(said, width, context.hinted))
     for request in state.requests(now):
         until = f"until {moment(request.until)}" if request.until else "for good"
         context.say(f"{request.kind} {request.subject} ({until})", "cyan")
@@ -182,6 +188,17 @@ def _zones(records: dict[str, ZoneRecord | None], width: int, hinted: Callable[[
             told += render.wrapped("    ", hinted("`dnssync apply` makes the first one"), "", width)
         elif not _good(record):
             told += render.wrapped("    ", hinted(record.result), "red", width)
+    return told
+
+
+def _said(said: Sequence[Trouble], width: int, hinted: Callable[[str], str]) -> list[render.Line]:
+    """The notices of the last pass; how it ended stands with each zone. First what needs a person."""
+    told: list[render.Line] = []
+    notices = [row for row in said if row.kind == NOTICE]
+    for row in sorted(notices, key=lambda row: (not needs_person(row.kind, row.reason), row.place)):
+        style = "yellow" if needs_person(row.kind, row.reason) else "dim"
+        for sentence in row.sentences:
+            told += render.wrapped("note: ", f"{hinted(sentence)} (since {moment(row.since)})", style, width)
     return told
 
 

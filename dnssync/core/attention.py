@@ -1,0 +1,31 @@
+"""What needs a person, of all that a pass has to say: `status` ends with 1 for it, and an alert goes out if it stays."""
+
+from __future__ import annotations
+
+FAILED, REFUSED, BY_HAND, NOTICE = "failed", "refused", "by_hand", "notice"  # kinds of what is said
+# Notices behind which mail is at risk, or a record stays wrong, until somebody does what the sentence says. The others are for whoever
+# looks: they describe how a set-up is, or settle by themselves.
+PERSON = frozenset(
+    {
+        "clock",
+        "dmarc_kept",
+        "domain_gone",
+        "exim_not_switched",
+        "key_compromised",
+        "key_unusable",
+        "keys_closed",
+        "list_unusable",
+        "parked_living",
+        "rua_refused",
+        "servers_differ",
+        "servers_silent",
+        "signing_key_unusable",
+        "spf_include_missing",
+        "transport_unsigned",
+    }
+)
+
+
+def needs_person(kind: str, reason: str) -> bool:
+    """Whether somebody has to do something about it."""
+    return kind != NOTICE or reason in PERSON
