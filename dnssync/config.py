@@ -13,13 +13,19 @@ from typing import Any
 
 import attrs
 
+from dnssync import config_service
 from dnssync.config_check import Checker, Schedule, duration
+from dnssync.config_service import AlertConfig
 from dnssync.core.policy import MailPolicy
 from dnssync.errors import ConfigError
 
 DEFAULT = Path("/etc/dnssync/dnssync.yaml")
+CREDENTIALS = Path("/etc/dnssync/credentials")  # root's; the service gets copies of what lies there
 _SECRET = re.compile(r"token|secret|passw|(^|_)(api)?key$", re.IGNORECASE)  # the options that are not shown
 _ELSEWHERE = ("credential/", "env/", "file/")
+SECTIONS = (
+    "providers", "zones", "defaults", "exim", "addresses", "keys", "state", "schedule", "disclose", "alerts", "metrics",
+)  # fmt: skip
 
 
 @attrs.frozen
@@ -55,7 +61,8 @@ class EximConfig:
 @attrs.frozen
 class Config:
     """The whole configuration. `addresses`: public addresses that mail leaves from, where they cannot be found; `disclose`:
-    the folder that private keys are put into for all to read, once their records are gone; None: nowhere."""
+    the folder that private keys are put into for all to read, once their records are gone; None: nowhere; `metrics`: the file
+    that Prometheus' node_exporter reads; None: none."""
 
     file: Path
     providers: Mapping[str, ProviderConfig]
@@ -66,6 +73,8 @@ class Config:
     state: str = attrs.field(default="sqlite:////var/lib/dnssync/state.db", repr=lambda url: repr(_no_password(url)))
     schedule: Schedule = attrs.Factory(Schedule)
     disclose: Path | None = None
+    alerts: AlertConfig = attrs.Factory(AlertConfig)
+    metrics: Path | None = None
 
     @property
     def state_directory(self) -> Path:
@@ -109,9 +118,7 @@ def parse(text: str, path: Path, *, resolve: Callable[[str], str] | None = None)
     data = _yaml(text, path, check)
     if data is not None and not isinstance(data, dict):
         raise ConfigError(str(path), [*check.mistakes, "must be a mapping (`key: value` lines)"])
-    top = check.mapping(
-        "", data, ("providers", "zones", "defaults", "exim", "addresses", "keys", "state", "schedule", "disclose")
-    )
+    top = check.mapping("", data, SECTIONS)
     providers = {name: _provider(check, name, value) for name, value in check.section(top, "providers").items()}
     at = len(check.mistakes)
     defaults = check.policy("defaults", top.get("defaults"), MailPolicy(), zone=False)
@@ -135,12 +142,14 @@ def parse(text: str, path: Path, *, resolve: Callable[[str], str] | None = None)
     if ":" not in state:
         check.mistake("state", f"{state!r} is no database URL; for SQLite write sqlite:////var/lib/dnssync/state.db")
     schedule = check.schedule(top.get("schedule"))
+    alerts = config_service.alerts(check, top.get("alerts"))
+    metrics = config_service.metrics(check, top.get("metrics"))
     if check.mistakes:
         from dnssync.plugins import build
 
         check.mistakes[at:at] = build(providers, resolve or secret)[1]
         raise ConfigError(str(path), check.mistakes)
-    return Config(path, providers, zones, exim, addresses, keys, state, schedule, disclose)
+    return Config(path, providers, zones, exim, addresses, keys, state, schedule, disclose, alerts, metrics)
 
 
 def _yaml(text: str, path: Path, check: Checker) -> Any:
@@ -226,10 +235,12 @@ def _exim(check: Checker, value: Any) -> EximConfig:
     return EximConfig(words, check.path("exim.map", data.get("map", str(default.map))), tuple(map(str, lists)))
 
 
-def secret(text: str, environ: Mapping[str, str] = os.environ) -> str:
-    """The secret that an option names: `credential/NAME` (systemd), `env/NAME`, `file/PATH`; any other text is itself.
+def secret(text: str, environ: Mapping[str, str] = os.environ, folder: Path = CREDENTIALS) -> str:
+    """The secret that an option names: `credential/NAME`, `env/NAME`, `file/PATH`; any other text is itself.
 
-    Raises `ConfigError` that names the source, never the secret.
+    A credential lies where systemd put it for this process (`LoadCredential=`), under its name or, from a folder of them,
+    with `dnssync_` before it; else, for whoever may read that, in the folder that systemd takes it from. Raises `ConfigError`
+    that names the source, never the secret.
     """
     kind, slash, name = text.partition("/")
     if not slash or kind not in ("env", "file", "credential"):
@@ -238,18 +249,18 @@ def secret(text: str, environ: Mapping[str, str] = os.environ) -> str:
         if name not in environ:
             raise ConfigError("secret", [f"env/{name}: the environment has no variable {name}"])
         return environ[name]
-    folder = environ.get("CREDENTIALS_DIRECTORY")
-    if kind == "credential" and not folder:
-        raise ConfigError(
-            "secret",
-            [f"credential/{name}: systemd gave this process no credentials (LoadCredential=); by hand, use file/PATH"],
-        )
-    path = Path(folder or "", name) if kind == "credential" else Path(name)
+    path, hint = Path(name), ""
+    if kind == "credential":
+        given = environ.get("CREDENTIALS_DIRECTORY")
+        path = Path(given, name) if given else folder / name
+        hint = f". Put it into {folder / name}, and restart the service if that is to use it" if given else ""
+        if given and not path.exists():
+            path = Path(given, f"dnssync_{name}")
     try:
         return path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "is not text"
-        raise ConfigError("secret", [f"{text}: {path} cannot be read: {reason}"]) from None
+        raise ConfigError("secret", [f"{text}: {path} cannot be read: {reason}{hint}"]) from None
 
 
 def _masked(options: Mapping[str, Any]) -> dict[str, Any]:

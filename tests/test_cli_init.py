@@ -64,7 +64,7 @@ class TestText:
         """What stands there as an example is what the plug-in takes."""
         got = parse(first(host("example.org"), {"example.org": ["example.org"]}, provider, EXIM), HERE)
 
-        Zones(got, resolve=lambda text: "c2VjcmV0" if text.startswith("file/") else text)
+        Zones(got, resolve=lambda text: "c2VjcmV0" if text.startswith("credential/") else text)
         assert got.providers["first"].class_ == provider
         assert list(got.zones) == ["example.org"]
 

@@ -15,6 +15,7 @@ from dnssync import config
 from dnssync.cli.init import EXAMPLES
 from dnssync.config import Config, EximConfig, ProviderConfig, duration, parse
 from dnssync.config_check import Schedule
+from dnssync.config_service import AlertConfig
 from dnssync.core.policy import DkimPolicy, DmarcPolicy, MailPolicy, SpfPolicy
 from dnssync.errors import ConfigError
 from dnssync.zones import Zones
@@ -44,7 +45,7 @@ def test_shipped_file_says_the_defaults() -> None:
     shipped, small = config.load(SHIPPED), parse(SMALL, HERE)
 
     assert shipped.zones["example.org"].policy == small.zones["example.org"].policy == MailPolicy()
-    for name in ("exim", "addresses", "keys", "state", "schedule"):
+    for name in ("exim", "addresses", "keys", "state", "schedule", "disclose", "alerts", "metrics"):
         assert getattr(shipped, name) == getattr(small, name), name
     assert shipped.zones["example.org"].nameservers == ()
     assert shipped.zones["example.org"].domains is None
@@ -54,10 +55,10 @@ def test_shipped_file_has_every_option() -> None:
     """Every option stands in the file, live or commented out, with a sentence behind it."""
     text = SHIPPED.read_text()
     policy = [f.name for kind in (MailPolicy, SpfPolicy, DkimPolicy, DmarcPolicy) for f in dataclasses.fields(kind)]
-    others = [f.name for kind in (EximConfig, Schedule) for f in attrs.fields(kind)]
+    others = [f.name for kind in (EximConfig, Schedule, AlertConfig) for f in attrs.fields(kind)]
     top = [f.name for f in attrs.fields(Config) if f.name != "file"]
-    names = {*policy, *others, *top, "provider", "domains", "nameservers", "defaults", "class"}
-    names -= {"all_explicit", "explicit"}
+    names = {*policy, *others, *top, "provider", "domains", "nameservers", "defaults", "class", "from"}
+    names -= {"all_explicit", "explicit", "sender"}
 
     assert sorted(n for n in names if not re.search(rf"^\s*(# )?{n}:", text, re.MULTILINE)) == []
     leaves = [line for line in text.splitlines() if re.match(r"(\s+# )?\s*[a-z_]+: \S", line)]
@@ -147,8 +148,12 @@ def test_one_name_for_the_secrets_file() -> None:
     texts = [
         (SHIPPED.parents[1] / name).read_text() for name in ("README.md", "docs/providers.md", "config/dnssync.yaml")
     ]
-    named = [set(re.findall(r"/etc/dnssync/tsig[.\w]*", text)) for text in (*texts, EXAMPLES["rfc2136"])]
-    assert named == [{"/etc/dnssync/tsig.secret"}] * 4
+    named = [set(re.findall(r"credential/tsig[-.\w]*", text)) for text in (*texts, EXAMPLES["rfc2136"])]
+    assert named == [{"credential/tsig-secret"}] * 4
+    assert set(re.findall(r"\S*/tsig[-.\w]*", texts[0])) == {
+        "credential/tsig-secret",
+        f"{config.CREDENTIALS}/tsig-secret",
+    }
 
 
 # --- mistakes ---------------------------------------------------------------------------------------------------------
@@ -342,11 +347,14 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 def test_where_secrets_come_from(tmp_path: Path) -> None:
     """The environment, a file by its absolute path, a systemd credential; anything else is the secret itself."""
     (tmp_path / "gandi").write_text("s3cret\n")
+    (tmp_path / "dnssync_tsig").write_text("of a folder\n")
     environ = {"GANDI": "s3cret", "CREDENTIALS_DIRECTORY": str(tmp_path)}
 
     assert config.secret("env/GANDI", environ) == "s3cret"
     assert config.secret(f"file/{tmp_path}/gandi", environ) == "s3cret"
     assert config.secret("credential/gandi", environ) == "s3cret"
+    assert config.secret("credential/tsig", environ) == "of a folder"
+    assert config.secret("credential/gandi", {}, tmp_path) == "s3cret"
     assert config.secret("s3cret", environ) == "s3cret"
     assert config.secret("abc/def+ghi==", environ) == "abc/def+ghi=="
 
@@ -356,10 +364,11 @@ def test_where_secrets_come_from(tmp_path: Path) -> None:
     [
         ("env/GANDI", {}, "env/GANDI: the environment has no variable GANDI"),
         ("file//nonexistent/gandi", {}, "file//nonexistent/gandi: /nonexistent/gandi cannot be read: No such file"),
-        ("credential/gandi", {}, "credential/gandi: systemd gave this process no credentials"),
-        ("credential/gandi", {"CREDENTIALS_DIRECTORY": "/nonexistent"}, "/nonexistent/gandi cannot be read"),
+        ("credential/gandi-x", {}, "credential/gandi-x: /etc/dnssync/credentials/gandi-x cannot be read: No such file"),
+        ("credential/gandi", {"CREDENTIALS_DIRECTORY": "/nonexistent"},
+         "/nonexistent/dnssync_gandi cannot be read: No such file or directory. Put it into /etc/dnssync/credentials/gandi, and restart"),
     ],
-)
+)  # fmt: skip
 def test_a_missing_secret_names_its_source(text: str, environ: dict[str, str], told: str) -> None:
     """Never an empty secret: the error says where it was looked for."""
     with pytest.raises(ConfigError, match=re.escape(told)):

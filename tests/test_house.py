@@ -27,7 +27,7 @@ DOORS = {
     "click": r"dnssync/cli/\w+\.py",
     "rich": r"dnssync/cli/\w+\.py",
     "yaml": r"dnssync/config\.py",
-    "attrs": r"dnssync/config(_check)?\.py",
+    "attrs": r"dnssync/config(_check|_service)?\.py",
     "cattrs": r"dnssync/config\.py",
     "idna": r"dnssync/config_check\.py",
     "psycopg": r"-",
@@ -35,6 +35,7 @@ DOORS = {
     "requests": r"providers/(_http|\w+)\.py",
     "urllib3": r"providers/_http\.py",
     "apscheduler": r"dnssync/daemon\.py",
+    "prometheus_client": r"dnssync/metrics\.py",
 }
 
 

@@ -20,8 +20,8 @@ from dnssync.keystore import GROUP
 from dnssync.resolver import Resolver
 
 EXAMPLES = {
-    "gandi": "token: file//etc/dnssync/gandi.token    # a personal access token",
-    "rfc2136": "host: 192.0.2.53            # the zone's primary\n    key_name: dnssync\n    key_secret: file//etc/dnssync/tsig.secret"
+    "gandi": "token: credential/gandi-token    # a personal access token",
+    "rfc2136": "host: 192.0.2.53            # the zone's primary\n    key_name: dnssync\n    key_secret: credential/tsig-secret"
                "\n    key_algorithm: hmac-sha256",
     "zonefile": "directory: /etc/bind/zones\n    file_extension: .zone\n    # reload: [/usr/sbin/rndc, reload]",
     "manual": "type99: false               # whether its form knows records of type SPF",
