@@ -8,10 +8,11 @@ Each step is idempotent and each stamp follows its effect, so that whatever dies
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from dnssync import signing_map
+from dnssync.core.backoff import next_try
 from dnssync.core.clock import newer
 from dnssync.core.decide import Decision, Observed, ZonePlan, decide
 from dnssync.core.key_sets import left
@@ -40,6 +41,7 @@ def carry_out(
     placeholders. A zone that fails stops no other.
     """
     work = Work(line, seen, shown, token, keys_only=keys_only)
+    before = line.state.zones()
     made = make_keys(work)
     final = decide(again(seen, tuple(made)))
     _unmoved(shown, final, made, work.broken)
@@ -47,9 +49,11 @@ def carry_out(
         if plan.plan.zone not in work.broken:
             work.outcomes.append(_write(work, plan, final, tuple(made)))
     failed = {outcome.zone for outcome in work.outcomes if outcome.error or outcome.refusals} | set(final.failed)
+    line.progress("noting what was seen")
     _stamp(work, final)
-    _results(work, final)
+    _results(work, final, before)
     _purge(work, final)
+    line.progress("writing exim's map")
     lines = _switch(work, final, failed)
     line.progress("asking the authoritative servers once more")
     looks = look_again(line, [plan for plan in final.zones if plan.plan.zone not in failed])
@@ -227,8 +231,9 @@ def _record(work: Work, plan: ZonePlan, decision: Decision, changes: Iterable[Ch
         state.save_zone(ZoneRecord(zone, last_read=work.now, last_pass=work.now, result="ok", rrsets=len(plan.found)))
 
 
-def _results(work: Work, decision: Decision) -> None:
-    """How the pass ended for zones that got nothing, or wait for a person, for `status`."""
+def _results(work: Work, decision: Decision, before: Mapping[str, ZoneRecord]) -> None:
+    """How the pass ended for zones that got nothing, or wait for a person, for `status`; and when the daemon tries one again that
+    failed. `before`: the zones' records as this pass found them, since what went well at one provider may have been noted."""
     rrsets = {plan.plan.zone: len(plan.found) for plan in decision.zones}
     told = {zone: f"failed: {problem}" for zone, problem in decision.failed.items()}
     for outcome in work.outcomes:
@@ -242,11 +247,15 @@ def _results(work: Work, decision: Decision) -> None:
                 f"waiting for a person to change {names} at {outcome.provider}; `dnssync plan` tells what is still to be done"
             )
     for zone, result in told.items():
-        before = work.line.state.zone(zone)
-        read, count = (before.last_read, before.rrsets) if before else (0, 0)
+        last = work.line.state.zone(zone)
+        read, count = (last.last_read, last.rrsets) if last else (0, 0)
         if result.startswith("waiting"):
             read, count = work.now, rrsets[zone]  # it was read, whatever is still to be done
-        work.line.state.save_zone(ZoneRecord(zone, read, work.now, result, count))
+        failures, again_at = 0, None
+        if result.startswith("failed"):
+            failures = (before[zone].failures if zone in before else 0) + 1
+            again_at = next_try(zone, failures, work.now, work.line.config.schedule.interval)
+        work.line.state.save_zone(ZoneRecord(zone, read, work.now, result, count, failures, again_at))
 
 
 # --- stamps and the map -----------------------------------------------------------------------------------------

@@ -43,7 +43,8 @@ class Line:
     """The parts of one pass.
 
     `observe_host(names, recipients)` asks exim about candidate domains and report addresses; `now` gives seconds
-    since 1970, `uptime()` what `clock.uptime` does (None: `now` is all there is); `progress(text)` is told what is being done.
+    since 1970, `uptime()` what `clock.uptime` does (None: `now` is all there is); `progress(text)` is told of each step before it
+    begins, and what it raises ends the pass there, where nothing is half done.
     """
 
     config: Config
@@ -56,10 +57,10 @@ class Line:
     progress: Callable[[str], None] = field(default=lambda text: None)
     uptime: Callable[[], tuple[float, str]] | None = None
 
-    def observe(self, only: Sequence[str] = (), *, adopt: bool = False) -> Observed:
+    def observe(self, only: Sequence[str] = (), *, adopt: bool = False, attended: bool = True) -> Observed:
         """Look at everything once: exim, the keys, the zones at their providers, the authoritative servers.
 
-        `only` names zones or domains; other zones are left out. Raises `EximError` where exim cannot be asked, and
+        `only` names zones or domains; other zones are left out; `attended`: a person looks on. Raises `EximError` where exim cannot be asked, and
         `DnssyncError` where `only` names what is neither; a zone that cannot be read says so in `ZoneView.problem` and
         stops no other.
         """
@@ -124,6 +125,7 @@ class Line:
             host_id=host_id,
             unknown=self._unknown(views, keys, host_id),
             frozen=frozenset(request.subject for request in requests if request.kind == "freeze"),
+            attended=attended,
             notices=(
                 *host.notices,
                 *self._homeless(host),
@@ -137,9 +139,11 @@ class Line:
         )
         return self._furthest_behind(seen, readings)
 
-    def plan(self, only: Sequence[str] = (), *, adopt: bool = False) -> tuple[Observed, Decision]:
+    def plan(
+        self, only: Sequence[str] = (), *, adopt: bool = False, attended: bool = True
+    ) -> tuple[Observed, Decision]:
         """Observe and decide; changes nothing anywhere."""
-        seen = self.observe(only, adopt=adopt)
+        seen = self.observe(only, adopt=adopt, attended=attended)
         return seen, decide(seen)
 
     def _clock(self, now: int, keys: Sequence[KeyPair], confirmed: bool) -> Verdict:

@@ -241,6 +241,18 @@ class State(Troubles):
         with self._told(), self._engine.connect() as connection:
             return int(connection.execute(query).scalar() or 0)
 
+    def last_event(self) -> int:
+        """The number of the newest event, 0 where there is none: it grows with everything that anybody changes or says."""
+        import sqlalchemy as sa
+
+        from dnssync.state_schema import events as table
+
+        if self._engine is None:
+            return 0
+        query = sa.select(sa.func.max(table.c.id)).where(table.c.host == self._host)
+        with self._told(), self._engine.connect() as connection:
+            return int(connection.execute(query).scalar() or 0)
+
     def requests(self, now: int) -> tuple[Request, ...]:
         """The words of people that hold now."""
         from dnssync.state_schema import requests as table
@@ -289,6 +301,12 @@ class State(Troubles):
 
         rows = self._select(table, made_of(ZoneRecord), table.c.zone == name)
         return rows[0] if rows else None
+
+    def zones(self) -> dict[str, ZoneRecord]:
+        """The last reading of every zone, by its name."""
+        from dnssync.state_schema import zones as table
+
+        return {record.zone: record for record in self._select(table, made_of(ZoneRecord))}
 
     def clock(self) -> Reading | None:
         """The clocks as the last pass that wrote anything read them, None before the first."""

@@ -50,6 +50,15 @@ class Troubles(Intents):
             self._keep(replace(row, ended=now) for row in over if row.told is not None)
             self.forget_troubles(row for row in over if row.told is None)
 
+    def over(self, place: tuple[str, str, str], now: int) -> None:
+        """What was said there (zone, kind, reason) is over, whatever else goes on."""
+        for row in self.troubles():
+            if row.place == place and row.ended is None:
+                if row.told is None:
+                    self.forget_troubles([row])
+                else:
+                    self._keep([replace(row, ended=now)])
+
     def told(self, rows: Iterable[Trouble], now: int) -> None:
         """An alert about these went out."""
         self._keep(replace(row, told=now) for row in rows)

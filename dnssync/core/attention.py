@@ -11,6 +11,7 @@ PERSON = frozenset(
         "dmarc_kept",
         "domain_gone",
         "exim_not_switched",
+        "first_record",
         "key_compromised",
         "key_unusable",
         "keys_closed",

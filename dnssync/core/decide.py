@@ -14,6 +14,7 @@ from dnssync.core import rotation
 from dnssync.core.carried import not_carried
 from dnssync.core.clock import SURE, Verdict
 from dnssync.core.desire import desire
+from dnssync.core.first_time import kept
 from dnssync.core.guard import Case, judge, notices, refusals
 from dnssync.core.host import Address, Host
 from dnssync.core.key_sets import fallen_back, left, lines_of, placeholder, policy_of, steps_of
@@ -52,7 +53,8 @@ class Observed:
     """Everything one pass has seen. `sights` and `readable` speak of keys by (domain, selector); `map` is exim's
     signing map as it is; `beyond` answers for names outside the zones that were read; `closed` says, by domain,
     why exim could not open a key that were made for it; `configured` names all zones, looked at or not; `host_id`
-    is this host's name in selectors, "" = none yet; `unknown` are by zone names in it that carry it and are no keys that we know."""
+    is this host's name in selectors, "" = none yet; `unknown` are by zone names in it that carry it and are no keys that we know;
+    `attended` says whether a person looks on: without one nothing is taken over, and no domain gets its first SPF or DMARC."""
 
     now: int
     host: Host
@@ -72,6 +74,7 @@ class Observed:
     host_id: str = ""
     unknown: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     notices: tuple[Notice, ...] = ()
+    attended: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,17 +257,18 @@ def _zone(seen: Observed, view: ZoneView, whole: _Whole) -> list[ZonePlan]:
                 leaving=whole.leaving,
             )
         )
-        wanted = overlay(found.values(), wanted_now.claims, ledger)
+        first = kept(seen, view, wanted_now.claims, found, new)
+        wanted = overlay(found.values(), first.claims, ledger)
         changes = diff(found.values(), wanted)
         map_lines = tuple(sorted((d, lines[d]) for d in view.domains if lines.get(d) and seen.map.get(d) != lines[d]))
         plan = Plan(view.zone, provider, changes, map_lines, new)
-        unsafe = not_carried(view.limits, plan, wanted_now.claims)
+        unsafe = not_carried(view.limits, plan, first.claims)
         after = {rrset.key: rrset for rrset in wanted}
         findings = judge(
             Case(
                 plan=plan,
                 found=found,
-                claims=wanted_now.claims,
+                claims=first.claims,
                 ledger=ledger,
                 keys=mine,
                 phases=phases,
@@ -272,7 +276,7 @@ def _zone(seen: Observed, view: ZoneView, whole: _Whole) -> list[ZonePlan]:
                 map_after={domain: lines.get(domain) or seen.map.get(domain, ()) for domain in view.domains},
                 senders=wanted_now.senders,
                 dns=dns_of({**whole.found, view.zone: after}, seen.beyond, whole.partial),
-                adopt=view.adopt,
+                adopt=view.adopt and seen.attended,
                 agreed=view.agreed.get(provider, frozenset()),
                 known_before=view.known_before,
             )
@@ -280,18 +284,32 @@ def _zone(seen: Observed, view: ZoneView, whole: _Whole) -> list[ZonePlan]:
         plans.append(
             ZonePlan(
                 plan=plan,
-                claims=wanted_now.claims,
+                claims=first.claims,
                 added=wanted_now.added,
                 found=found,
                 wanted=wanted,
                 ledger=ledger,
                 notices=tuple(
                     dict.fromkeys(
-                        (*view.limits.notices, *wanted_now.notices, *short_keys(view, new), *notices(findings))
+                        (
+                            *view.limits.notices,
+                            *first.notices,
+                            *wanted_now.notices,
+                            *short_keys(view, new),
+                            *notices(findings),
+                        )
                     )
                 ),
                 refusals=tuple(
-                    dict.fromkeys((*unknown_keys(seen, view), *wanted_now.refusals, *unsafe, *refusals(findings)))
+                    dict.fromkeys(
+                        (
+                            *unknown_keys(seen, view),
+                            *first.refusals,
+                            *wanted_now.refusals,
+                            *unsafe,
+                            *refusals(findings),
+                        )
+                    )
                 ),
             )
         )
