@@ -28,12 +28,13 @@ def line(
     environ: Mapping[str, str],
     now: Callable[[], float] = time.time,
     progress: Callable[[str], None] = lambda text: None,
+    resolve: Callable[[str], str] | None = None,
 ) -> Line:
     """The parts of one pass. Secrets are read first; then, for a pass that writes, root becomes the state's owner.
 
-    Raises `ConfigError` for a provider that cannot be built, `StateError` for a state that cannot be opened.
+    `resolve` gives the secret that an option names (None: `config.secret`). Raises `ConfigError` for a provider that cannot be built, `StateError` for a state that cannot be opened.
     """
-    zones = Zones(config, resolve=lambda text: secret(text, environ))
+    zones = Zones(config, resolve=resolve or (lambda text: secret(text, environ)))
     if not read_only:
         # exim has to get through to the map that lies below; nobody needs to list what is there
         for folder, mode in ((config.state_directory, 0o751), (config.keys, 0o750)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 
 class DnssyncError(Exception):
@@ -42,3 +43,17 @@ class RefusedError(DnssyncError):
     """The guard, or a person at the prompt, said no; nothing was written. Exit 3."""
 
     exit_code = 3
+
+
+def understood(error: Exception) -> DnssyncError:
+    """Any error as one with a sentence: a file that is closed, full or gone is the disk's fault, all else is dnssync's."""
+    if isinstance(error, DnssyncError):
+        return error
+    if isinstance(error, OSError) and error.filename:
+        from dnssync.files import remedy
+
+        return DnssyncError(f"{error.filename}: {error.strerror}. {remedy(Path(str(error.filename)), error)}.")
+    return DnssyncError(
+        f"This is a fault of dnssync: {type(error).__name__}: {error}. Nothing half-written is left; run it again with "
+        "`dnssync --debug …` and report what that shows."
+    )

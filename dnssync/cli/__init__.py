@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import click
@@ -16,7 +15,7 @@ import click
 from dnssync import __version__
 from dnssync.cli import streams
 from dnssync.cli.context import Context
-from dnssync.errors import DnssyncError
+from dnssync.errors import DnssyncError, understood
 
 USAGE, FAILED, INTERRUPTED = 64, 1, 130
 COMMANDS = {
@@ -30,6 +29,7 @@ COMMANDS = {
     "release": "let go of a zone: its records stay, dnssync forgets them",
     "exim": "the macros that make exim sign with dnssync's keys",
     "init": "write a first configuration from what exim and DNS say",
+    "run": "the daemon: goes on by itself, in the foreground",
     "demo": "the whole line on this machine alone, nothing configured",
 }
 
@@ -123,16 +123,7 @@ def _run(args: Sequence[str], context: Context) -> int:
     except Exception as error:
         if context.debug:
             raise
-        if (
-            isinstance(error, OSError) and error.filename
-        ):  # a file or folder that is closed, full, gone: no fault of ours
-            from dnssync.files import remedy
-
-            told = f"{error.filename}: {error.strerror}. {remedy(Path(str(error.filename)), error)}."
-            context.fail(DnssyncError(told))
-            return FAILED
-        context.fail(DnssyncError(f"This is a fault of dnssync: {type(error).__name__}: {error}. Nothing half-written is left; "
-                                  "run it again with `dnssync --debug …` and report what that shows."))  # fmt: skip
+        context.fail(understood(error))
         return FAILED
     return result if isinstance(result, int) else 0
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import click
 
 from dnssync.carry_out import carry_out
+from dnssync.cli import plan as planned
 from dnssync.cli import render
 from dnssync.cli.context import Context, chosen, json_option
-from dnssync.cli.plan import as_data, plan_digest
+from dnssync.cli.plan import plan_digest
 from dnssync.core.decide import Decision
 from dnssync.core.durations import moment
 from dnssync.core.model import KeyPair, Phase, zone_of
@@ -56,7 +57,7 @@ def command(context: Context, domains: tuple[str, ...], file: str | None, adopt:
     if wait and not report.failed:
         report = _wait(context, line, only, report)
     if context.json:
-        context.emit(_data(report))
+        context.emit(as_data(report))
     return 1 if report.failed else 3 if report.refused else 0
 
 
@@ -95,7 +96,7 @@ def _asked(context: Context, only: tuple[str, ...], adopt: bool) -> str | None:
         why = "with --json nobody is asked" if context.json else "there is no terminal to ask at"
         told = f"Nothing was written: {why}. Say --yes, or apply a reviewed plan with --plan FILE."
         if context.json:
-            context.emit({**as_data(got, by_hand(line, got)), "error": told, "exit": 3})
+            context.emit({**planned.as_data(got, by_hand(line, got)), "error": told, "exit": 3})
         else:
             context.warn(told)
         return None
@@ -284,7 +285,7 @@ def _reason(key: KeyPair, phase: Phase, because: str) -> str:
     return told.lstrip(":, ")
 
 
-def _data(report: Report) -> dict[str, object]:
+def as_data(report: Report) -> dict[str, object]:
     """The report for machines."""
     pending = [
         {"key": key, "phase": phase, "wake": wake, "because": why} for key, phase, wake, why in waiting(report.decision)

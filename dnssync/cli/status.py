@@ -192,8 +192,11 @@ def _zones(records: dict[str, ZoneRecord | None], width: int, hinted: Callable[[
 
 
 def _said(said: Sequence[Trouble], width: int, hinted: Callable[[str], str]) -> list[render.Line]:
-    """The notices of the last pass; how it ended stands with each zone. First what needs a person."""
+    """The notices of the last pass, and that it came to nothing; how it ended for a zone stands with that. First what needs a person."""
     told: list[render.Line] = []
+    for row in said:
+        if not row.zone and row.kind != NOTICE:
+            told += render.wrapped("", f"{hinted(row.sentence)} (since {moment(row.since)})", "red", width)
     notices = [row for row in said if row.kind == NOTICE]
     for row in sorted(notices, key=lambda row: (not needs_person(row.kind, row.reason), row.place)):
         style = "yellow" if needs_person(row.kind, row.reason) else "dim"

@@ -1,0 +1,132 @@
+"""`dnssync run`: the daemon, in the foreground; with `--once` one pass of it."""
+
+from __future__ import annotations
+
+import logging
+import platform
+from collections.abc import Callable
+
+import click
+
+from dnssync.cli.context import Context, json_option
+from dnssync.config import Config, find, load, secret
+from dnssync.errors import ConfigError
+from dnssync.one_pass import After, PassResult
+from dnssync.reconcile import Line
+from dnssync.state import State
+
+log = logging.getLogger("dnssync")
+
+
+@click.command(name="run")
+@click.option("--once", is_flag=True, help="One pass, and the end: for cron.")
+@json_option
+@click.pass_obj
+def command(context: Context, once: bool) -> int:
+    """Keep DNS and exim right by itself: a pass at every interval of the configuration, whenever a key can go on, and at once where
+    a person said something (`rotate`, `confirm`, `freeze`).
+
+    It stays in the foreground and tells each event on standard error. SIGHUP reads the configuration again; SIGTERM ends it
+    after the step at hand. It never writes a zone's or a domain's first records and takes nothing over: `dnssync apply` does.
+
+    Exit codes: 0 ended by SIGTERM. With --once: 0 all is well, 1 something failed, 3 a zone was refused.
+    """
+    _logging(context)
+    if once:
+        return _once(context)
+    from dnssync.daemon import Daemon
+    from dnssync.notify import Notifier
+
+    daemon = Daemon(
+        lambda: load(find(context.config_option, context.environ)),
+        _opener(context),
+        lambda config: State.open(config.state, host=platform.node(), read_only=True),
+        Notifier(context.environ),
+        after=_after(context),
+        now=context.now,
+    )
+    code = daemon.run()
+    if context.json:
+        context.emit({"exit": code})
+    return code
+
+
+def _once(context: Context) -> int:
+    """One pass; waits for whoever holds the lock as long as any command."""
+    from dnssync.lock import WAIT
+    from dnssync.one_pass import one_pass, tell
+
+    opened = _opener(context)
+    result = one_pass(
+        context.config,
+        lambda config: opened(config, read_only=False, progress=context.progress),
+        now=context.now,
+        wait=WAIT,
+    )
+    context.progress("")
+    tell(_after(context), result)
+    code = 1 if result.failed else 3 if result.refused else 0
+    if result.error is not None:
+        raise result.error
+    _say(context, result, code)
+    return code
+
+
+def _say(context: Context, result: PassResult, code: int) -> None:
+    """What a person or a machine gets to read of one pass."""
+    from dnssync.cli.apply import as_data
+    from dnssync.cli.apply import tell as told
+    from dnssync.core.durations import moment
+
+    if context.json:
+        data = as_data(result.report) if result.report is not None else {}
+        context.emit({**data, "left_out": dict(result.left_out), "exit": code})
+        return
+    if result.report is not None:
+        told(context, result.report)
+        for zone, problem in result.report.decision.failed.items():
+            context.say(f"failed: {zone}: {problem}", "red")
+        for plan in result.report.decision.zones:
+            for refusal in plan.refusals:
+                context.say(f"refused: {refusal.sentence}", "red")
+    for zone, until in result.left_out.items():
+        context.say(
+            f"{zone} failed before and is left alone until {moment(until)}; `dnssync apply {zone}` does not wait.",
+            "yellow",
+        )
+
+
+def _after(context: Context) -> list[After]:
+    """What is told of every pass."""
+    return []
+
+
+def _opener(context: Context) -> Callable[..., Line]:
+    """What assembles the parts of a pass, again and again. A secret that only root may read is read once, before this process becomes
+    the state's owner; one that can still be read is read anew, since it may have been replaced."""
+    from dnssync import assemble
+
+    known: dict[str, str] = {}
+
+    def resolve(text: str) -> str:
+        try:
+            known[text] = secret(text, context.environ)
+        except ConfigError:
+            if text not in known:
+                raise
+        return known[text]
+
+    def opened(config: Config, *, read_only: bool, progress: Callable[[str], None]) -> Line:
+        make = context.make_line or assemble.line
+        return make(
+            config, read_only=read_only, environ=context.environ, now=context.now, progress=progress, resolve=resolve
+        )
+
+    return opened
+
+
+def _logging(context: Context) -> None:
+    """A line an event on standard error, unless whoever runs this has arranged for another way."""
+    if not log.handlers and not logging.getLogger().handlers:
+        log.addHandler(logging.StreamHandler(context.stderr))
+    log.setLevel(logging.DEBUG if context.debug else logging.INFO)

@@ -1,0 +1,135 @@
+"""One pass of the daemon: what `apply` does, with nobody to ask, for the zones that are due."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+
+from dnssync.carry_out import carry_out
+from dnssync.config import Config
+from dnssync.core.attention import FAILED
+from dnssync.core.backoff import due_zones
+from dnssync.errors import DnssyncError, LockedError, StateError, understood
+from dnssync.lock import hold
+from dnssync.new_keys import make_map, recover
+from dnssync.reconcile import Line
+from dnssync.report import Report
+from dnssync.state import State
+from dnssync.state_rows import Trouble
+
+log = logging.getLogger("dnssync")
+PASS = ("", FAILED, "pass")  # the place of a trouble: the host's own, a pass that came to nothing
+
+
+class Stopped(Exception):
+    """Somebody wants the daemon to end; raised between two steps of a pass, where nothing is half done."""
+
+
+@dataclass(frozen=True, slots=True)
+class PassResult:
+    """How a pass went. Without a `report` it came to none, and `error` says why, or no zone was due. `state` is None where it could
+    not be opened. `left_out`: zones that failed before and are not due, each with the moment of its next try. `started` and `ended` in
+    seconds since 1970. `mark`: the newest event when the pass had ended; another one later is somebody else's."""
+
+    config: Config
+    state: State | None
+    started: int
+    ended: int
+    report: Report | None = None
+    error: DnssyncError | None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    mark: int | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether the pass, or a zone in it, failed, or a zone that failed before is not due yet."""
+        return self.error is not None or bool(self.left_out) or (self.report is not None and self.report.failed)
+
+    @property
+    def refused(self) -> bool:
+        """Whether the guard held a zone back."""
+        return self.report is not None and self.report.refused
+
+
+After = Callable[[PassResult], None]
+
+
+def one_pass(
+    config: Config,
+    open_line: Callable[[Config], Line],
+    *,
+    now: Callable[[], float],
+    wait: float = 0.0,
+    looking: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
+) -> PassResult:
+    """One pass under the lock. What fails is in the result, and in the state for `status` and alerts.
+
+    `wait`: seconds for whoever holds the lock; raises `LockedError` after that. `looking` surrounds the part in which nothing is
+    written. Whatever `Line.progress` raises that is `Stopped` comes through.
+    """
+    started, state, report, error = int(now()), None, None, None
+    left: dict[str, int] = {}
+    mark = None
+    try:
+        line = open_line(config)
+        state = line.state
+        with hold(config.state_directory / "lock", who="dnssync run", wait=wait, now=now):
+            try:
+                left = _left_out(line)
+                report = _under_lock(line, left, looking)
+            finally:
+                with contextlib.suppress(StateError):
+                    mark = state.last_event()
+    except (LockedError, Stopped):
+        raise
+    except Exception as trouble:
+        if not isinstance(trouble, DnssyncError):
+            log.debug("what went wrong in a pass", exc_info=True)
+        error = understood(trouble)
+    if state is not None:
+        _note(state, error, int(now()))
+    return PassResult(config, state, started, int(now()), report, error, left, mark)
+
+
+def _left_out(line: Line) -> dict[str, int]:
+    """The zones that failed and are not due yet."""
+    tries = {zone: record.next_try for zone, record in line.state.zones().items()}
+    due = {*due_zones(line.config.zones, tries, int(line.now()))}
+    return {zone: tries[zone] or 0 for zone in line.config.zones if zone not in due}
+
+
+def _under_lock(
+    line: Line, left: Mapping[str, int], looking: Callable[[], AbstractContextManager[None]]
+) -> Report | None:
+    recover(line)
+    make_map(line)
+    only = tuple(zone for zone in line.config.zones if zone not in left) if left else ()
+    if left and not only:
+        return None
+    with looking():
+        seen, got = line.plan(only, attended=False)
+    return carry_out(line, seen, got)
+
+
+def _note(state: State, error: DnssyncError | None, now: int) -> None:
+    """Keep for `status` and alerts that the pass came to nothing, or that this is over; on a full disk the log has to do."""
+    with contextlib.suppress(StateError):
+        if error is None:
+            state.over(PASS, now)
+        else:
+            state.save_troubles((), [Trouble(*PASS, sentence=str(error), since=now)], now)
+
+
+def tell(after: list[After], result: PassResult, progress: Callable[[], None] = lambda: None) -> None:
+    """Give the result to whoever wants it; what one of them raises is no trouble of the others."""
+    for listener in after:
+        progress()
+        try:
+            listener(result)
+        except Exception as error:
+            log.error(
+                "what is told after a pass (%s) failed: %s", getattr(listener, "__name__", listener), understood(error)
+            )

@@ -1,0 +1,80 @@
+"""How things stand after a pass: one line for the supervisor's status, and what to log of it once."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import UTC, datetime
+
+from dnssync.core.ahead import ahead
+from dnssync.core.attention import NOTICE, needs_person
+from dnssync.core.model import Owner, zone_of
+from dnssync.core.pass_notices import some
+from dnssync.one_pass import PassResult
+from dnssync.report import Report, said
+from dnssync.state_rows import Trouble
+
+
+def well(result: PassResult) -> frozenset[str]:
+    """The zones in which the pass did what it wanted to."""
+    report = result.report
+    if report is None:
+        return frozenset()
+    bad = {o.zone for o in report.outcomes if o.error or o.refusals} | set(report.decision.failed)
+    return frozenset(plan.plan.zone for plan in report.decision.zones) - bad
+
+
+def next_event(result: PassResult) -> tuple[int, str] | None:
+    """What happens by itself next, and when, in zones that are well; where others stand still, only a person or time helps."""
+    if result.report is None:
+        return None
+    decision = result.report.decision
+    return ahead(decision.steps, well(result), result.config.zones, decision.now)
+
+
+def standing(result: PassResult, again: int) -> str:
+    """One line that a person understands. `again`: when the next pass is, in seconds since 1970."""
+    if result.error is not None:
+        return f"the last pass failed: {_first_line(str(result.error))} Next try: {_moment(again)}"
+    report = result.report
+    told: list[str] = []
+    if report is not None:
+        count = len(_domains(report, well(result), result.config.zones))
+        told.append(f"{count} domain{'s' * (count != 1)} in order")
+        failed = {*report.decision.failed, *(o.zone for o in report.outcomes if o.error)}
+        refused = {o.zone for o in report.outcomes if o.refusals} - failed
+        by_hand = {o.zone for o in report.outcomes if o.instructions}
+        told += _named("failed", failed) + _named("refused", refused) + _named("waiting for a person's hand", by_hand)
+    told += _named("left alone after a failure", result.left_out)
+    notices = [] if report is None else [t for t in said(report) if t.kind == NOTICE and needs_person(t.kind, t.reason)]
+    if notices:
+        count = len({trouble.place for trouble in notices})
+        told.append(f"{count} notice{'s' * (count != 1)} for a person")
+    if len(told) > 1 or report is None:
+        told.append("see dnssync status")
+    event = next_event(result)
+    told.append(f"next: {_moment(event[0])}, {event[1]}" if event else f"next look: {_moment(again)}")
+    return "; ".join(told)
+
+
+def troubles(result: PassResult) -> tuple[Trouble, ...]:
+    """All that somebody has to do something about, of what the pass had to say."""
+    return () if result.report is None else tuple(t for t in said(result.report) if needs_person(t.kind, t.reason))
+
+
+def _domains(report: Report, zones: Collection[str], configured: Collection[str]) -> set[str]:
+    """The mail domains of these zones: those with a policy, and those with keys."""
+    told = {c.domain for p in report.decision.zones if p.plan.zone in zones for c in p.claims if c.owner is Owner.DMARC}
+    return told | {domain for domain, _ in report.decision.steps if zone_of(domain, configured) in zones}
+
+
+def _named(what: str, zones: Collection[str]) -> list[str]:
+    return [f"{what}: {some(sorted(zones))}"] if zones else []
+
+
+def _first_line(text: str) -> str:
+    return text.strip().split("\n")[0]
+
+
+def _moment(seconds: int) -> str:
+    """A time as short as can be; all times are UTC."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")
