@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from dnssync import clock
+from dnssync import clock, identity
 from dnssync.config import Config, secret
 from dnssync.core.host import Host
 from dnssync.core.model import zone_of
@@ -40,7 +39,7 @@ def line(
         for folder, mode in ((config.state_directory, 0o751), (config.keys, 0o750)):
             make_directory(folder, mode=mode, owner=home_owner(folder, USER), group=group_id(GROUP))
         become_owner(config.state_directory)
-    state = State.open(config.state, host=platform.node(), read_only=read_only)
+    state = State.open(config.state, host=identity.rows(config.keys), read_only=read_only)
     resolver = Resolver({zone.name: zone.nameservers for zone in config.zones.values()})
     exim = Exim(config.exim.command)
 
@@ -60,4 +59,6 @@ def line(
 
     # Where the time is given by the caller, there is no second clock to hold it against.
     second = clock.uptime if now is time.time else None
-    return Line(config, state, Keystore(config.keys), resolver, zones, observe_host, now, progress, second)
+    return Line(
+        config, state, Keystore(config.keys), resolver, zones, observe_host, now, progress, second, identity.machine
+    )

@@ -22,7 +22,7 @@ from dnssync.core.plan import Intent, digest, our_part
 from dnssync.core.selectors import foreign
 from dnssync.errors import KeyFileError, RefusedError
 from dnssync.files import WriteError
-from dnssync.new_keys import Work, held, make_keys, random_token
+from dnssync.new_keys import Work, held, make_keys, note_machine, random_token
 from dnssync.reconcile import Line, again
 from dnssync.report import Outcome, Report, look_again, said
 from dnssync.state import LedgerEntry, ZoneRecord
@@ -42,6 +42,8 @@ def carry_out(
     """
     work = Work(line, seen, shown, token, keys_only=keys_only)
     before = line.state.zones()
+    if not seen.moved:
+        note_machine(line, seen.host.hostname)
     made = make_keys(work)
     final = decide(again(seen, tuple(made)))
     _unmoved(shown, final, made, work.broken)
@@ -287,7 +289,7 @@ def _stamp(work: Work, decision: Decision) -> None:
 def _purge(work: Work, decision: Decision) -> None:
     """The private halves of keys whose records are gone: deleted, or disclosed first. What cannot be deleted is tried again."""
     state = work.line.state
-    for key in decision.keys if work.seen.clock.trusted else ():
+    for key in decision.keys if work.seen.clock.trusted and not work.seen.moved else ():
         if key.removed is None or key.purged is not None or foreign(key.selector, work.seen.host_id):
             continue
         if key.selector in (*work.seen.map.get(key.domain, ()), *decision.map_after.get(key.domain, ())):

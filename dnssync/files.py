@@ -7,10 +7,14 @@ import errno
 import grp
 import os
 import pwd
+import re
 import secrets
+import stat
 from pathlib import Path
 
 from dnssync.errors import DnssyncError
+
+_TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{8}")  # as `write_atomically` names them
 
 
 class WriteError(DnssyncError):
@@ -50,6 +54,16 @@ def write_atomically(
         if isinstance(error, OSError):
             raise WriteError(_sentence(path, error)) from None
         raise
+
+
+def sweep(folder: Path, name: str = "") -> None:
+    """Take away what `write_atomically` left in a folder when it was killed: of the file of that name, or of every one. For whoever
+    holds the lock, so that nobody is writing there now."""
+    with contextlib.suppress(OSError):
+        for path in folder.iterdir():
+            told = _TEMPORARY.fullmatch(path.name)
+            if told and name[:200] in ("", told[1]) and stat.S_ISREG(path.lstat().st_mode):
+                path.unlink()
 
 
 def make_directory(path: Path, *, mode: int, owner: int = -1, group: int = -1) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from dnssync.core.model import KeyPair
 from dnssync.errors import KeyFileError
-from dnssync.files import group_id, make_directory, remedy, sync_directory, there, user_id, write_atomically
+from dnssync.files import group_id, make_directory, remedy, sweep, sync_directory, there, user_id, write_atomically
 
 GROUP = "Debian-exim"
 USER = "dnssync"
@@ -135,6 +135,11 @@ class Keystore:
                 f"The private key {path} cannot be deleted: {error.strerror}. {remedy(path, error)}."
             ) from None
         return True
+
+    def sweep(self) -> None:
+        """Take away half-written files of a process that was killed; the caller holds the lock."""
+        for folder in (self.root, *(path for path in self.root.glob("*") if path.is_dir() and not path.is_symlink())):
+            sweep(folder)
 
     def any(self) -> bool:
         """Whether any private half lies here."""

@@ -7,13 +7,14 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from dnssync import signing_map
+from dnssync import identity, signing_map
 from dnssync.core import selectors
 from dnssync.core.decide import Decision, Observed
 from dnssync.core.model import KeyPair, kind_of
 from dnssync.core.plan import Intent
 from dnssync.core.taken_on import made_here
 from dnssync.errors import KeyFileError
+from dnssync.files import sweep
 from dnssync.keystore import read_public
 from dnssync.reconcile import Line
 from dnssync.report import Outcome
@@ -72,7 +73,7 @@ def make_keys(work: Work) -> dict[KeyPair, Intent]:
     }
     for number, intent in enumerate(intents, 1):
         line.progress(f"making key {number} of {len(intents)}: {intent.algorithm} for {intent.domain}")
-        name = selectors.selector(work.now, kind_of(intent.algorithm), identity(work), work.token())
+        name = selectors.selector(work.now, kind_of(intent.algorithm), named(work), work.token())
         noted = state.intend_key(intent.domain, name, intent.algorithm, work.now)
         algorithm, public = line.keystore.generate(intent.domain, name, intent.algorithm)
         key = KeyPair(intent.domain, name, algorithm, public, work.now)
@@ -84,7 +85,16 @@ def make_keys(work: Work) -> dict[KeyPair, Intent]:
     return made
 
 
-def identity(work: Work) -> str:
+def note_machine(line: Line, hostname: str) -> None:
+    """Keep beside the keys whose they are, where that is not known yet, or not wholly; another machine is a person's to settle."""
+    if line.machine is None:
+        return
+    kept, now = identity.read(line.config.keys), line.machine()
+    if kept is None or (now and not kept.machine):
+        identity.write(line.config.keys, identity.Identity(now, hostname, line.state.host))
+
+
+def named(work: Work) -> str:
     """This host's name in selectors, chosen and kept before the first key has it: another host that already has the first label of
     this one's name, as DNS shows, keeps it."""
     store = work.line.keystore
@@ -119,6 +129,8 @@ def recover(line: Line) -> None:
     """Finish what a pass that died was at: a key whose file was made, but whose row was not yet kept, is kept now.
 
     One whose file cannot be read stays open: nothing in DNS or in exim's map speaks of it yet."""
+    line.keystore.sweep()
+    sweep(line.config.exim.map.parent, line.config.exim.map.name)
     for noted, domain, name, at in line.state.unfinished_keys():
         try:
             if line.keystore.holds(domain, name) and not any(

@@ -9,7 +9,6 @@ since octodns deletes what nobody wants.
 from __future__ import annotations
 
 import functools
-import platform
 from collections.abc import Iterable, Mapping, Sequence
 from logging import getLogger
 from typing import Any
@@ -24,6 +23,7 @@ from dnssync.core import dmarc, spf, spf_merge
 from dnssync.core.model import Owner, absolute
 from dnssync.core.ownership import owns, same
 from dnssync.errors import DnssyncError
+from dnssync.identity import rows
 from dnssync.state import LedgerEntry, State
 
 Wanted = Mapping[tuple[str, str], Sequence[LedgerEntry]]
@@ -60,7 +60,7 @@ class _Asked:
             raise ProcessorException(
                 f"{zone.name}: {provider} is none of its providers in {self._file}: {', '.join(zone.providers)}"
             )
-        state = State.open(config.state, host=platform.node(), read_only=True)
+        state = State.open(config.state, host=rows(config.keys), read_only=True)
         given = [entry for entry in state.handed_over(zone.name) if entry.provider == provider]
         if given:  # each time, all that the zone should hold is noted: the last note counts
             last = max(entry.applied_at for entry in given)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from dnssync import by_dns, signing_map
+from dnssync import by_dns, identity, signing_map
 from dnssync.by_dns import Reading
 from dnssync.config import Config, ZoneConfig
 from dnssync.core.clock import Reading as ClockReading
@@ -25,7 +25,7 @@ from dnssync.core.model import KeyPair, Notice, Provider, ProviderError, absolut
 from dnssync.core.ownership import Agreed, Ledger, owned, shows
 from dnssync.core.pass_notices import silent, some
 from dnssync.core.rotation import PAST, SERVING, Policy, phase, rebased
-from dnssync.core.taken_on import made_here, mapped, strays
+from dnssync.core.taken_on import made_here, mapped, strays, unknown
 from dnssync.core.zone_view import Zone
 from dnssync.errors import DnssyncError
 from dnssync.keystore import Keystore
@@ -43,8 +43,9 @@ class Line:
     """The parts of one pass.
 
     `observe_host(names, recipients)` asks exim about candidate domains and report addresses; `now` gives seconds
-    since 1970, `uptime()` what `clock.uptime` does (None: `now` is all there is); `progress(text)` is told of each step before it
-    begins, and what it raises ends the pass there, where nothing is half done.
+    since 1970, `uptime()` what `clock.uptime` does (None: `now` is all there is), `machine()` what `identity.machine` does (None: nobody
+    looks whose keys they are); `progress(text)` is told of each step before it begins, and what it raises ends the pass there, where
+    nothing is half done.
     """
 
     config: Config
@@ -56,6 +57,7 @@ class Line:
     now: Callable[[], float] = time.time
     progress: Callable[[str], None] = field(default=lambda text: None)
     uptime: Callable[[], tuple[float, str]] | None = None
+    machine: Callable[[], str] | None = None
 
     def observe(self, only: Sequence[str] = (), *, adopt: bool = False, attended: bool = True) -> Observed:
         """Look at everything once: exim, the keys, the zones at their providers, the authoritative servers.
@@ -123,7 +125,8 @@ class Line:
             configured=frozenset(self.config.zones),
             clock=clock,
             host_id=host_id,
-            unknown=self._unknown(views, keys, host_id),
+            unknown=unknown(views, keys, host_id, self.keystore.holds, confirmed),
+            moved=identity.moved(self.config.keys, self.machine, host.hostname),
             frozen=frozenset(request.subject for request in requests if request.kind == "freeze"),
             attended=attended,
             notices=(
@@ -151,16 +154,6 @@ class Line:
         boot, boot_id = self.uptime() if self.uptime is not None else (float(now), "")
         season = max((key.season for key in keys), default=0)
         return judge(self.state.clock(), ClockReading(now, boot, boot_id), max(season, HOUR + MARGIN), confirmed)
-
-    def _unknown(self, views: Sequence[ZoneView], keys: Sequence[KeyPair], host_id: str) -> dict[str, tuple[str, ...]]:
-        """By zone, the keys in it that carry this host's name, and of which neither a row nor a file is known here."""
-        known = {(key.domain, key.selector.lower()) for key in keys}
-        found: dict[str, tuple[str, ...]] = {}
-        for view in views:
-            for domain, selector in made_here([view], host_id):
-                if (domain, selector) not in known and not self.keystore.holds(domain, selector):
-                    found[view.zone] = (*found.get(view.zone, ()), f"{selector}._domainkey.{domain}")
-        return found
 
     # --- exim -------------------------------------------------------------------------------------------------------
 

@@ -38,6 +38,11 @@ class State(Troubles):
         if engine is not None:
             weakref.finalize(self, engine.dispose)
 
+    @property
+    def host(self) -> str:
+        """The name of this host's rows."""
+        return self._host
+
     @classmethod
     def open(cls, url: str, *, host: str = "localhost", read_only: bool = False) -> State:
         """Open the state, making or migrating its tables; `read_only` makes and changes nothing (then a state that does

@@ -66,7 +66,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A person's word: `kind` is clock, narrow, gone, servers or freeze; `until` None = for good."""
+    """A person's word: `kind` is clock, narrow, gone, servers, freeze or stranger; `until` None = for good."""
 
     kind: str
     subject: str

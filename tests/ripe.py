@@ -6,11 +6,13 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from dnssync import signing_map
+from dnssync import identity, signing_map
+from dnssync.config import load
 from dnssync.core.model import KeyPair
 from dnssync.demo import stage
 from dnssync.state import State
@@ -26,11 +28,15 @@ class Ripe(Scene):
     """The scene, with the way to a moment in the life of its keys."""
 
     uptime = None  # a second clock, where a test has one
+    machine = staticmethod(lambda: "one machine")
+    hostname = "mx.elsewhere.example"
 
     def line(self, config: object, **options: object) -> object:
         """The parts, with the second clock."""
         line = super().line(config, **options)
-        line.uptime = self.uptime
+        line.uptime, line.machine = self.uptime, self.machine
+        ask = line.observe_host
+        line.observe_host = lambda *names: replace(ask(*names), hostname=self.hostname)
         return line
 
     def passes(self, number: int, pause: float) -> None:
@@ -49,9 +55,7 @@ class Ripe(Scene):
 
     def keys(self) -> dict[str, KeyPair]:
         """The rows of the state."""
-        import platform
-
-        state = State.open(f"sqlite:///{self.stage.state}/state.db", host=platform.node(), read_only=True)
+        state = State.open(load(self.stage.config).state, host=identity.rows(self.stage.keys), read_only=True)
         return {key.selector: key for key in state.keys()}
 
     def signing(self) -> list[str]:

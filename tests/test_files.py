@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dnssync.files import WriteError, group_id, make_directory, user_id, write_atomically
+from dnssync.files import WriteError, group_id, make_directory, sweep, user_id, write_atomically
 from tests.faults import NOBODY, called, full_disk, interrupted, unprivileged
 
 
@@ -183,3 +183,18 @@ def test_owners() -> None:
     with unprivileged():
         assert user_id("root") == -1
         assert group_id("root") == -1 or os.getegid() != NOBODY
+
+
+def test_what_a_killed_process_left(tmp_path: Path) -> None:
+    """Half-written files of a process that was killed are taken away, of one name or of all; whatever else is hidden there stays."""
+    left = [".selectors.0123abcd", ".20261124r-mx-abcd.pem.89abcdef"]
+    for name in (*left, ".selectors.swp", ".gitkeep", "selectors.0123abcd", ".selectors.0123abcg"):
+        (tmp_path / name).touch()
+    (tmp_path / ".folder.0123abcd").mkdir()
+    sweep(tmp_path, "selectors")
+    assert not (tmp_path / left[0]).exists() and (tmp_path / left[1]).exists()
+    sweep(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        ".folder.0123abcd", ".gitkeep", ".selectors.0123abcg", ".selectors.swp", "selectors.0123abcd",
+    ]  # fmt: skip
+    sweep(tmp_path / "not there")

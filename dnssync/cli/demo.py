@@ -15,6 +15,7 @@ from dnssync.core.sighting import Question
 from dnssync.demo import sample, stage
 from dnssync.demo.nameserver import NameServer
 from dnssync.errors import DnssyncError
+from dnssync.identity import rows
 from dnssync.reconcile import Line
 from dnssync.resolver import Resolver
 from dnssync.state import State
@@ -127,9 +128,7 @@ class _Story:
 
     def _look(self, server: str) -> None:
         """Every record of ours, asked of the name server."""
-        import platform
-
-        state = State.open(f"sqlite:///{self._scene.state}/state.db", host=platform.node(), read_only=True)
+        state = State.open(f"sqlite:///{self._scene.state}/state.db", host=rows(self._scene.keys), read_only=True)
         entries = state.ledger(stage.DOMAIN)
         questions = [
             Question(f"{e.name}.{stage.DOMAIN}" if e.name else stage.DOMAIN, e.type, stage.DOMAIN) for e in entries

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import platform
-
 import click
 
+from dnssync import identity
 from dnssync.cli import render
 from dnssync.cli.context import Context, chosen, json_option, spelled
 from dnssync.core.durations import moment
@@ -23,7 +22,7 @@ from dnssync.state import Event, State
 def command(context: Context, domains: tuple[str, ...], number: int) -> int:
     """Show what was changed, when, and why: everywhere, or for the DOMAINS and zones named. The newest comes last."""
     only = spelled(domains)
-    state = State.open(context.config.state, host=platform.node(), read_only=True)
+    state = State.open(context.config.state, host=identity.rows(context.config.keys), read_only=True)
     events = [event for event in state.events() if not only or _about(event, only)][:number]
     if not events:
         chosen(context, domains)  # a zone that was released has a history still; a name that never was one is a mistake

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import platform
-
 import click
 
 from dnssync.cli.context import Context, json_option, spelled
 from dnssync.config_check import Checker
 from dnssync.core.model import zone_of
 from dnssync.errors import DnssyncError
+from dnssync.identity import rows
 from dnssync.state import State
 
 
@@ -54,7 +53,7 @@ def command(context: Context, zone: str, yes: bool) -> int:
 
 def _known(context: Context, name: str) -> None:
     """Raise an error for a zone that is neither configured nor in the ledger; before anything is asked."""
-    state = State.open(context.config.state, host=platform.node(), read_only=True)
+    state = State.open(context.config.state, host=rows(context.config.keys), read_only=True)
     known = {*context.config.zones, *(entry.zone for entry in state.ledger())}
     keys = any(_holds(context, name, key.domain) for key in state.keys())
     if name not in known and not keys and not state.handed_over(name):

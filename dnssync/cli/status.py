@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +15,7 @@ from dnssync.core.durations import DAY, moment
 from dnssync.core.model import KeyPair, Phase, zone_of
 from dnssync.core.rotation import PAST, SERVING, Policy, due, phase
 from dnssync.core.selectors import foreign
+from dnssync.identity import rows
 from dnssync.keystore import Keystore
 from dnssync.state import State, ZoneRecord
 from dnssync.state_rows import Trouble
@@ -34,7 +34,7 @@ def command(context: Context, domains: tuple[str, ...]) -> int:
     Exit codes: 0 all is well, 1 something needs a person.
     """
     only = chosen(context, domains)
-    state = State.open(context.config.state, host=platform.node(), read_only=True)
+    state = State.open(context.config.state, host=rows(context.config.keys), read_only=True)
     lines = signing_map.read(context.config.exim.map)
     now = int(context.now())
     keystore = Keystore(context.config.keys)
@@ -84,7 +84,8 @@ def command(context: Context, domains: tuple[str, ...]) -> int:
     render.show(context, _said(said, width, context.hinted))
     for request in state.requests(now):
         until = f"until {moment(request.until)}" if request.until else "for good"
-        context.say(f"{request.kind} {request.subject} ({until})", "cyan")
+        what = "left to another host:" if request.kind == "stranger" else request.kind
+        context.say(f"{what} {request.subject} ({until})", "cyan")
     for told in doubts:
         context.say(told, "red")
     for told in _undisciplined(context):

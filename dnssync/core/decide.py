@@ -20,7 +20,17 @@ from dnssync.core.host import Address, Host
 from dnssync.core.key_sets import fallen_back, left, lines_of, placeholder, policy_of, steps_of
 from dnssync.core.model import Claim, KeyPair, Limits, Notice, Refusal, RRset, Step, zone_of
 from dnssync.core.ownership import Agreed, Ledger
-from dnssync.core.pass_notices import compromised, frozen, living, short_keys, shut, switched, unknown_keys, unusable
+from dnssync.core.pass_notices import (
+    compromised,
+    frozen,
+    living,
+    other_machine,
+    short_keys,
+    shut,
+    switched,
+    unknown_keys,
+    unusable,
+)
 from dnssync.core.plan import Intent, Plan, diff, overlay
 from dnssync.core.policy import MailPolicy
 from dnssync.core.sighting import Sight
@@ -54,6 +64,7 @@ class Observed:
     signing map as it is; `beyond` answers for names outside the zones that were read; `closed` says, by domain,
     why exim could not open a key that were made for it; `configured` names all zones, looked at or not; `host_id`
     is this host's name in selectors, "" = none yet; `unknown` are by zone names in it that carry it and are no keys that we know;
+    `moved` is the name of the host that the keys belong to where that is, or was, another machine;
     `attended` says whether a person looks on: without one nothing is taken over, and no domain gets its first SPF or DMARC."""
 
     now: int
@@ -73,6 +84,7 @@ class Observed:
     clock: Verdict = SURE
     host_id: str = ""
     unknown: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    moved: str = ""
     notices: tuple[Notice, ...] = ()
     attended: bool = True
 
@@ -303,6 +315,7 @@ def _zone(seen: Observed, view: ZoneView, whole: _Whole) -> list[ZonePlan]:
                 refusals=tuple(
                     dict.fromkeys(
                         (
+                            *other_machine(seen, view),
                             *unknown_keys(seen, view),
                             *first.refusals,
                             *wanted_now.refusals,

@@ -103,7 +103,25 @@ def unknown_keys(seen: Observed, view: ZoneView) -> list[Refusal]:
             "unknown_keys",
             f"{view.zone}: holds {some(names)}, made by a dnssync that calls itself {seen.host_id} as this one does, and here nothing is "
             "known of them. Either this host was restored from a backup that is older than they are: then bring back a newer one "
-            "of dnssync's state and keys. Or it is a copy of another host: then, on the copy, run: dnssync confirm host",
+            "of dnssync's state and keys. Or it is a copy of another host: then, on the copy, run: dnssync confirm host. Or it was copied, "
+            f"and the copy made them before that was said: then, here, run: dnssync confirm unknown {view.zone}",
+        )
+    ]
+
+
+def other_machine(seen: Observed, view: ZoneView) -> list[Refusal]:
+    """A host that was made for another machine: two that think they are one would end what the other signs with."""
+    if not seen.moved:
+        return []
+    now = (
+        "another machine" if seen.moved == seen.host.hostname else f"{seen.host.hostname}, and perhaps another machine"
+    )
+    return [
+        Refusal(
+            "other_machine",
+            f"{view.zone}: nothing of it is changed, since dnssync's keys here belong to {seen.moved}, and this is {now}. If it is a copy, and the "
+            "other one goes on, run: dnssync confirm host. If there is only this one, since it was moved, set up anew or given another "
+            "name, run: dnssync confirm machine",
         )
     ]
 

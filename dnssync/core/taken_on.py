@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -48,6 +48,26 @@ def made_here(views: Iterable[ZoneView], host: str) -> list[tuple[str, str]]:
                 if mark and kind == "TXT" and made_by(selector, host):
                     found[absolute(above.lstrip("."), view.zone), selector] = None
     return list(found)
+
+
+def unknown(
+    views: Iterable[ZoneView],
+    keys: Iterable[KeyPair],
+    host: str,
+    holds: Callable[[str, str], bool],
+    confirmed: Collection[tuple[str, str]],
+) -> dict[str, tuple[str, ...]]:
+    """By zone, the names of keys in it that carry this host's name, of which neither a row nor a file (`holds(domain, selector)`) is
+    here, and which no person said to be another host's ("stranger" in `confirmed`)."""
+    known = {(key.domain, key.selector.lower()) for key in keys}
+    found: dict[str, tuple[str, ...]] = {}
+    for view in views:
+        for domain, selector in made_here([view], host):
+            name = f"{selector}._domainkey.{domain}"
+            mine = (domain, selector) in known or holds(domain, selector)
+            if not mine and ("stranger", name) not in confirmed:
+                found[view.zone] = (*found.get(view.zone, ()), name)
+    return found
 
 
 def strays(
