@@ -131,8 +131,14 @@ def test_first_noted(scene: Ripe) -> None:
     (scene.stage.keys / "machine").unlink()
     scene.machine = lambda: ""
     scene.passes(1, 60)
-    assert identity.read(scene.stage.keys) == Identity("", scene.hostname, platform.node())
-    scene.machine = lambda: "two"
+    noted = identity.read(scene.stage.keys)
+    assert noted == Identity("", scene.hostname, platform.node())
+    scene.machine, scene.hostname = (lambda: "two"), "mx9.elsewhere.example"
+    assert scene.run("apply", "--yes") == scene.run("apply", "--yes") == 3, (
+        "it has another name, and that is not settled by looking"
+    )
+    assert identity.read(scene.stage.keys) == noted
+    scene.hostname = noted.host
     scene.passes(1, 60)
     assert identity.read(scene.stage.keys) == Identity("two", scene.hostname, platform.node())
 

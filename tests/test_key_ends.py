@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from dnssync import identity
 from dnssync.config import load
 from dnssync.core import selectors
 from dnssync.core.durations import DAY
+from dnssync.state import State
 from tests.ripe import DOMAIN, REVOKED, Ripe, grown, open_folder, scene
 from tests.test_cli_commands import data, told
 
@@ -91,6 +94,32 @@ class TestClock:
         scene.now, up[0] = scene.now + 2 * DAY, up[0] + 2 * DAY
         scene.passes(1, 0)
         assert {*old} <= {*scene.of("due")}
+
+    def test_no_private_half_goes(self, scene: Ripe) -> None:
+        """A private half that could not be deleted when its record was gone stays as long as the clock is doubted."""
+        up = [1000.0]
+        scene.uptime = lambda: (up[0], "one boot")
+        old = scene.of("active")
+        files = {name: scene.stage.keys / DOMAIN / f"{name}.pem" for name in old}
+        pems = {file: file.read_bytes() for file in files.values()}
+        scene.run("rotate")
+        for pause in (9 * DAY, 120, 8 * DAY, 120):
+            scene.now, up[0] = scene.now + pause, up[0] + pause
+            scene.passes(1, 0)
+        rows = [key for name, key in scene.keys().items() if name in old]
+        assert all(key.purged is not None for key in rows) and not any(file.exists() for file in pems)
+        for file, pem in pems.items():
+            file.write_bytes(pem)
+        State.open(load(scene.stage.config).state, host=identity.rows(scene.stage.keys)).save_keys(
+            [replace(key, purged=None) for key in rows]
+        )
+        scene.now += 40 * DAY
+        scene.passes(1, 60)
+        assert {*old} <= scene.pems()
+        assert scene.run("confirm", "clock") == 0
+        up[0] += 60
+        scene.passes(1, 0)
+        assert not {*old} & scene.pems()
 
 
 class TestHost:
