@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: run test check lint types mutants soak bench lock clean venv
+.PHONY: run test check lint types mutants soak bench lock clean venv install-service uninstall-service
 
 # The main job on this machine alone: exim (or a recorded sample), a zone file, a name server on loopback.
 run: $(STAMP)
@@ -43,6 +43,14 @@ lock: $(STAMP)
 	$(BIN)/pip-compile -q --upgrade --allow-unsafe --generate-hashes --strip-extras --no-emit-index-url \
 	  --no-emit-trusted-host --no-emit-find-links --extra dev --extra postgresql --extra test \
 	  --output-file requirements.lock pyproject.toml
+
+# dnssync in /opt/dnssync and its unit; PROVIDER=gandi writes a first configuration too, DESTDIR=/folder is for packages.
+install-service:
+	@DESTDIR='$(DESTDIR)' PROVIDER='$(PROVIDER)' ./systemd/install install
+
+# The same undone; configuration, secrets, keys and state stay.
+uninstall-service:
+	@DESTDIR='$(DESTDIR)' ./systemd/install uninstall
 
 venv: $(STAMP)
 

@@ -21,6 +21,7 @@ NEEDS = {
         "a real PowerDNS with SQLite",
         lambda: Path("/usr/sbin/pdns_server").exists() and any(Path("/usr/lib").glob("*/pdns/libgsqlite3backend.so")),
     ),
+    "systemd": ("systemd-analyze", lambda: shutil.which("systemd-analyze") is not None),
     "bind": ("a real named", lambda: shutil.which("named", path="/usr/sbin:/usr/bin") is not None),
 }
 left_out: dict[str, list[str]] = {}
