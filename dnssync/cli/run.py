@@ -8,9 +8,10 @@ from collections.abc import Callable
 
 import click
 
+from dnssync import logs
 from dnssync.cli.context import Context, json_option
 from dnssync.config import Config, find, load, secret
-from dnssync.errors import ConfigError
+from dnssync.errors import ConfigError, DnssyncError
 from dnssync.one_pass import After, PassResult
 from dnssync.reconcile import Line
 from dnssync.state import State
@@ -20,9 +21,12 @@ log = logging.getLogger("dnssync")
 
 @click.command(name="run")
 @click.option("--once", is_flag=True, help="One pass, and the end: for cron.")
+@click.option("--log-json", is_flag=True, help="Log one JSON object a line.")
+@click.option("-v", "--verbose", is_flag=True, help="Log every step.")
+@click.option("-q", "--quiet", is_flag=True, help="Log warnings and errors alone.")
 @json_option
 @click.pass_obj
-def command(context: Context, once: bool) -> int:
+def command(context: Context, once: bool, log_json: bool, verbose: bool, quiet: bool) -> int:
     """Keep DNS and exim right by itself: a pass at every interval of the configuration, whenever a key can go on, and at once where
     a person said something (`rotate`, `confirm`, `freeze`).
 
@@ -31,7 +35,8 @@ def command(context: Context, once: bool) -> int:
 
     Exit codes: 0 ended by SIGTERM. With --once: 0 all is well, 1 something failed, 3 a zone was refused.
     """
-    _logging(context)
+    machine = logs.begin(as_json=log_json, verbose=verbose or context.debug, quiet=quiet, environ=context.environ,
+                         stream=context.stderr)  # fmt: skip
     if once:
         return _once(context)
     from dnssync.daemon import Daemon
@@ -45,7 +50,13 @@ def command(context: Context, once: bool) -> int:
         after=_after(context),
         now=context.now,
     )
-    code = daemon.run()
+    try:
+        code = daemon.run()
+    except DnssyncError as error:
+        if not machine or context.json or context.debug:
+            raise
+        log.critical("%s", error)  # what the journal shows of a start that failed has its priority, too
+        return error.exit_code
     if context.json:
         context.emit({"exit": code})
     return code
@@ -123,10 +134,3 @@ def _opener(context: Context) -> Callable[..., Line]:
         )
 
     return opened
-
-
-def _logging(context: Context) -> None:
-    """A line an event on standard error, unless whoever runs this has arranged for another way."""
-    if not log.handlers and not logging.getLogger().handlers:
-        log.addHandler(logging.StreamHandler(context.stderr))
-    log.setLevel(logging.DEBUG if context.debug else logging.INFO)
