@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -157,6 +158,22 @@ class TestHost:
             names = [name for name in made.published() if name != "20260101r-mx-abcd"]
             assert all(name[10:].count("-") == 2 for name in names), names
             assert made.run("plan") == 0
+
+
+def test_revoked_by_somebody_else(scene: Ripe) -> None:
+    """Two hosts took the same hand-made key on, and the other one ended it: the zone is refused until a person says what that means,
+    and the standby signs from the next pass on."""
+    old, heirs = scene.of("active"), scene.of("ready")
+    file = scene.stage.zone_file
+    entry = re.compile(rf"^({old[1]}\._domainkey\S*[^(\"]*)(\(.*?\)|\"[^\n]*)$", re.DOTALL | re.MULTILINE)
+    text, count = entry.subn(r'\1"v=DKIM1; p="', file.read_text())
+    assert count == 1
+    file.write_text(text)
+    before = scene.published()
+    assert scene.run("apply", "--yes") == 3 and "revoked_by_others" not in told(scene) and "is revoked" in told(scene)
+    assert scene.signing() == sorted([old[0], heirs[1]]) and scene.published() == before
+    scene.now += 120
+    assert scene.run("apply", "--yes") == 3 and scene.phases()[heirs[1]] == "active"
 
 
 def test_gone_for_good(scene: Ripe) -> None:

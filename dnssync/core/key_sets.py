@@ -203,10 +203,12 @@ def fallen_back(seen: Observed, domain: str, steps: Steps) -> tuple[str, ...]:
 
 
 def _replaced(seen: Observed, domain: str, selector: str, step: Step) -> bool:
-    """Whether a selector has to give way even so: its file is lost, or a person said that somebody else has it, or that
-    another one shall come back."""
+    """Whether a selector has to give way even so: its file is lost, its record is not what DNS shows, or a person said that somebody
+    else has it, or that another one shall come back."""
     key = next(key for key in step.keys if key.selector == selector)
     back = any(other.recalled is not None and other.selector in step.sign for other in step.keys)
     word = (key.compromised is not None and step.sign and selector not in step.sign) or back
     past = rotation.phase(key, rotation.Policy(), seen.now) in rotation.PAST and bool(step.sign)
-    return bool(word) or past or (domain, selector) not in seen.readable
+    better = any(name != selector and seen.sights.get((domain, name)) is Sight.VISIBLE for name in step.sign)
+    denied = rotation.denied(seen.sights.get((domain, selector))) and better and selector not in step.sign
+    return bool(word) or past or denied or (domain, selector) not in seen.readable

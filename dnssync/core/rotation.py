@@ -157,10 +157,13 @@ def advance(keys: tuple[KeyPair, ...], policy: Policy, now: int, seen: Observati
     usable = {k.selector for k in keys if k.selector in seen.readable and seen.sights.get(k.selector) is Sight.VISIBLE}
     ready = [key for key in coming if phases[key.selector] is Phase.READY and key.selector in usable]
     ready.sort(key=lambda key: key.algorithm != algorithm)
-    current = next((key for key in reversed(active) if key.selector in seen.readable), None)
+    able = [key for key in reversed(active) if key.selector in seen.readable]
+    current = able[0] if able else None
+    if current and denied(seen.sights.get(current.selector)):
+        current = next((key for key in able if key.selector in usable), current)
     # Keys that were taken on together, since exim signed with all of them, go on together until their successor signs.
     beside = [k for k in active if current and k.activated == current.activated and _signs_too(k, current, seen)]
-    lost = bool(active) and active[-1] is not current
+    lost = bool(active) and (active[-1] is not current or denied(seen.sights.get(active[-1].selector)))
     until = due(current, policy) if current else None
     # A key that lost its private half before it ever signed is replaced, and so is one of another kind than is wanted now; once:
     # where two cannot be read, the fault is the disk's or the modes', and making ever more keys no remedy.
@@ -188,14 +191,24 @@ def advance(keys: tuple[KeyPair, ...], policy: Policy, now: int, seen: Observati
         if until is not None and until <= now:
             words.append(f"its time is over since {moment(until)}, and no other key can sign yet")
     alone = not active and bool(algorithm) and not seen.left  # nothing signs, and something did: the way back to it
-    spare = current or (_retired(key for key in keys if _can_sign(key, phases, usable)) if lost or alone else None)
+    again = _retired(key for key in keys if _can_sign(key, phases, usable)) if lost or alone else None
+    spare = current if current and not denied(seen.sights.get(current.selector)) else again or current
     if lost:
-        sentence = f"the private key of {active[-1].selector} is missing, unreadable for exim or does not match"
-        words = [sentence, f"{spare.selector} signs in its place" if spare else "no other key can sign yet", *words]
+        gone = active[-1]
+        sentence = f"the private key of {gone.selector} is missing, unreadable for exim or does not match"
+        if gone.selector in seen.readable:
+            sentence = f"the name servers do not show the record of {gone.selector}"
+        instead = f"{spare.selector} signs in its place" if spare and spare is not gone else "no other key can sign yet"
+        words = [sentence, instead, *words]
         waits.append((now + policy.retry, ""))
     wake = min((at for at, _ in waits), default=None)
     sign = tuple(key.selector for key in (*beside, *([spare] if spare else [])))
     return Step(keys, make, sign, wake, "; ".join(words) or "nothing is to be done")
+
+
+def denied(look: Sight | None) -> bool:
+    """Whether receivers cannot verify what a key signs, since every name server shows something else in its place, or nothing."""
+    return look in (Sight.OTHER, Sight.ABSENT)
 
 
 def _proof(key: KeyPair, policy: Policy, now: int, seen: Observation) -> int:

@@ -103,3 +103,18 @@ def test_a_doubt_about_the_clock_is_kept():
     last = Reading(NOW, 1.0, "b")
     assert newer(last, replace(last, doubted=NOW)) and newer(replace(last, doubted=NOW), last)
     assert not newer(last, replace(last, wall=NOW + 60))
+
+
+@pytest.mark.parametrize("look", [Sight.VISIBLE, Sight.UNKNOWN])
+def test_a_refused_zone_leaves_a_key_that_others_revoked(look):
+    """Where somebody else revoked the key that signs, the standby signs, refused or not; as long as receivers can verify that."""
+    keys = (
+        replace(RSA, activated=NOW - DAY),
+        replace(RSA, selector="r2", public_key="BBBB"),
+        replace(ED, activated=NOW - DAY),
+    )
+    sights = {(D, "r1"): Sight.OTHER, (D, "r2"): look, (D, "e1"): Sight.VISIBLE}
+    readable = frozenset((D, name) for name in ("r1", "r2", "e1"))
+    got = seen(keys=keys, sights=sights, readable=readable, map={D: ("r1", "e1")})
+    held = replace(got, zones=(replace(got.zones[0], problem="out of order"),))
+    assert decide(held).map_after == {D: ("r2" if look is Sight.VISIBLE else "r1", "e1")}

@@ -65,3 +65,45 @@ def test_looks_for_proof_grow_rarer() -> None:
     back = replace(RETIRED, recalled=now)
     assert step((back, ACTIVE), now, observed("s2", signing="s2")).wake == now + POLICY.gap
     assert step((back, ACTIVE), now, observed("s1", signing="s2")).wake == now + POLICY.retry
+
+
+class TestARecordThatIsGone:
+    """An ACTIVE key whose record everybody sees gone, or revoked by somebody else: its mail fails until another one signs."""
+
+    READY = replace(KEY, selector="s3", seen=NOW, published=NOW, season=SEASON)
+
+    def seen(self, gone: Sight, *, named: str = "s2", signing: str = "s2", **others: Sight) -> Observation:
+        """What DNS shows of s2, and of the others."""
+        got = observed(named, signing=signing, readable="s1 s2 s3")
+        return replace(got, sights={**got.sights, "s2": gone, **others})
+
+    @pytest.mark.parametrize("gone", [Sight.OTHER, Sight.ABSENT])
+    def test_the_standby_takes_over(self, gone: Sight) -> None:
+        """At once, long before its time."""
+        keys = (ACTIVE, self.READY)
+        got = step(keys, NOW + DAY, self.seen(gone))
+        assert got.sign == ("s3",)
+        after = step(keys, NOW + DAY + 60, self.seen(gone, named="s3", signing="s3"))
+        assert [phase(key, POLICY, NOW + DAY + 60) for key in after.keys] == [Phase.RETIRED, Phase.ACTIVE]
+
+    @pytest.mark.parametrize("look", [Sight.UNKNOWN, Sight.PARTIAL, Sight.VISIBLE])
+    def test_only_where_all_servers_say_so(self, look: Sight) -> None:
+        """Silence, and one server that shows it, change nothing."""
+        assert step((ACTIVE, self.READY), NOW + DAY, self.seen(look)).sign == ("s2",)
+
+    def test_the_retired_one_comes_back(self) -> None:
+        """Where no standby is ready, the key before signs, as long as its record stands; and once it does, it goes on."""
+        got = step((RETIRED, ACTIVE), NOW + DAY, self.seen(Sight.OTHER))
+        assert got.sign == ("s1",) and "do not show the record of s2; s1 signs in its place" in got.because
+        keys = step((RETIRED, ACTIVE), NOW + DAY, self.seen(Sight.OTHER, named="s1", signing="s1")).keys
+        assert [phase(key, POLICY, NOW + DAY) for key in keys] == [Phase.ACTIVE, Phase.ACTIVE]
+        again = step(keys, NOW + 2 * DAY, self.seen(Sight.OTHER, named="s1", signing="s1"))
+        assert again.sign == ("s1",) and again.keys == keys
+        well = step(keys, NOW + 2 * DAY, self.seen(Sight.VISIBLE, named="s1", signing="s1"))
+        assert well.sign == ("s2",), "its record is back"
+
+    @pytest.mark.parametrize("look", [Sight.UNKNOWN, Sight.OTHER, Sight.PARTIAL])
+    def test_nothing_better(self, look: Sight) -> None:
+        """Where no other one can be verified either, it signs on."""
+        got = step((RETIRED, ACTIVE, self.READY), NOW + DAY, self.seen(Sight.OTHER, s1=look, s3=look))
+        assert got.sign == ("s2",) and "no other key can sign yet" in got.because
