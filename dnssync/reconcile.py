@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 from dnssync import by_dns, identity, signing_map
 from dnssync.by_dns import Reading
@@ -117,7 +118,7 @@ class Line:
             sights=looks,
             readable=frozenset((k.domain, k.selector) for k in keys if not problems.get((k.domain, k.selector))),
             map=current,
-            beyond=self._beyond,
+            beyond=cache(self._beyond),  # one answer a pass, so that deciding again decides the same
             policies={domain: self.config.zones[zone].policy for zone in served for domain in served[zone]},
             remembered=self._remembered(now),
             confirmed=confirmed,

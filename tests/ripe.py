@@ -15,6 +15,7 @@ from dnssync import identity, signing_map
 from dnssync.config import load
 from dnssync.core.model import KeyPair
 from dnssync.demo import stage
+from dnssync.errors import EximError
 from dnssync.state import State
 from tests.e2e.test_crash import Scene, open_folder
 from tests.test_cli_commands import data
@@ -30,13 +31,20 @@ class Ripe(Scene):
     uptime = None  # a second clock, where a test has one
     machine = staticmethod(lambda: "one machine")
     hostname = "mx.elsewhere.example"
+    mute = False  # whether exim answers nobody
 
     def line(self, config: object, **options: object) -> object:
         """The parts, with the second clock."""
         line = super().line(config, **options)
         line.uptime, line.machine = self.uptime, self.machine
         ask = line.observe_host
-        line.observe_host = lambda *names: replace(ask(*names), hostname=self.hostname)
+
+        def observe(*names: object) -> object:
+            if self.mute:
+                raise EximError("exim cannot be asked: it is being upgraded. Try again.")
+            return replace(ask(*names), hostname=self.hostname)
+
+        line.observe_host = observe
         return line
 
     def passes(self, number: int, pause: float) -> None:

@@ -292,3 +292,13 @@ def test_a_key_that_exim_signs_with_past_its_time(scene: Ripe) -> None:
     assert f"exim was not seen to use it. If that stays so: dnssync -c {scene.stage.config} exim --install" in told(
         scene
     )
+
+
+def test_one_answer_a_pass(scene: Ripe) -> None:
+    """What lies outside the zones is asked once a pass: deciding again, with new keys in hand, must rest on the same answers."""
+    line = scene.line(load(scene.stage.config), read_only=True, environ={}, now=lambda: scene.now)
+    answers = iter((None, ("v=spf1 -all",)))
+    line.resolver.texts = lambda name, kind, zone="": next(answers)
+    seen = line.observe()
+    assert [seen.beyond("elsewhere.test", "TXT") for _ in range(2)] == [None, None]
+    assert line.observe().beyond("elsewhere.test", "TXT") == ("v=spf1 -all",)

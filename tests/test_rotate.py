@@ -36,6 +36,18 @@ class TestRotate:
         scene.passes(2, 120)
         assert scene.signing() == heirs
 
+    @pytest.mark.parametrize("args", [(), ("--emergency", "--yes")])
+    def test_exim_cannot_be_asked(self, scene: Ripe, args: tuple[str, ...]) -> None:
+        """What was said is kept, and that is told; the next pass honours it."""
+        old, heirs = scene.of("active"), scene.of("ready")
+        scene.mute = True
+        assert scene.run("rotate", *args) == 1
+        assert "exim cannot be asked" in told(scene) and "is noted, and the next pass honours it" in told(scene)
+        assert scene.signing() == old
+        scene.mute = False
+        scene.passes(2, 120)
+        assert scene.signing() == heirs
+
     def test_without_a_standby(self, scene: Ripe) -> None:
         """Where none is ready the key signs on; once one is, the rotation happens without another word."""
         scene.run("rotate")

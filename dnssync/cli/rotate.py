@@ -16,7 +16,7 @@ from dnssync.core import dkim
 from dnssync.core.model import KeyPair, Phase, zone_of
 from dnssync.core.pass_notices import some
 from dnssync.core.rotation import COMING, PAST, Policy, phase
-from dnssync.errors import DnssyncError, RefusedError
+from dnssync.errors import DnssyncError
 from dnssync.new_keys import make_map, recover
 from dnssync.reconcile import Line
 from dnssync.report import Report
@@ -191,10 +191,10 @@ def _note(line: Line, marked: Sequence[KeyPair], now: int, emergency: bool, abor
 
 
 def _pass(context: Context, line: Line, only: tuple[str, ...]) -> Report:
-    seen, got = line.plan(only)
     try:
+        seen, got = line.plan(only)
         report = carry_out(line, seen, got, keys_only=True)
-    except RefusedError as error:
+    except DnssyncError as error:
         raise DnssyncError(f"{error} What was said of the keys is noted, and the next pass honours it.") from None
     context.progress("")
     tell(context, report)

@@ -115,7 +115,7 @@ class ZonePlan:
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What this pass does. `keys` carry their new stamps; `map_after` is the whole signing map, `map_held` what it says of a
-    domain whose zone gets nothing; `failed` the zones that could not be read, with a sentence each; `steps` by (domain, kind)."""
+    domain whose zone gets nothing (`held`, by domain); `failed` the zones that could not be read, with a sentence each; `steps` by (domain, kind)."""
 
     now: int
     zones: tuple[ZonePlan, ...]
@@ -126,6 +126,7 @@ class Decision:
     map_after: Mapping[str, tuple[str, ...]]
     notices: tuple[Notice, ...]
     map_held: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    held: frozenset[str] = frozenset()
 
     @property
     def changes(self) -> bool:
@@ -140,7 +141,11 @@ class Decision:
     @property
     def wake(self) -> int | None:
         """When the next thing can happen by itself, None where nothing is pending."""
-        return min((step.wake for step in self.steps.values() if step.wake is not None), default=None)
+        later = (
+            self.now + rotation.Policy().retry
+        )  # where a zone gets nothing, what would be done now is not done in a minute either
+        wakes = [(step.wake, domain in self.held) for (domain, _), step in self.steps.items() if step.wake is not None]
+        return min((max(wake, later) if held else wake for wake, held in wakes), default=None)
 
 
 def decide(seen: Observed) -> Decision:
@@ -178,6 +183,7 @@ def decide(seen: Observed) -> Decision:
         map_before=dict(seen.map),
         map_after=after,
         map_held=fallback,
+        held=frozenset(domain for domain, view in views.items() if view.zone in held),
         notices=(
             *seen.notices,
             *seen.clock.notices,

@@ -9,7 +9,7 @@ from dnssync.core import durations, rotation
 from dnssync.core.desire_dkim import signs
 from dnssync.core.guard import SIGNING
 from dnssync.core.host import MailDomain
-from dnssync.core.model import KeyPair, Step, kind_of
+from dnssync.core.model import KeyPair, Phase, Step, kind_of
 from dnssync.core.plan import Intent
 from dnssync.core.selectors import foreign
 from dnssync.core.sighting import Sight
@@ -81,8 +81,16 @@ def _advance(
         return None
     expires = max((t.expires for t in mail.transports if t.expires is not None), default=None)
     overlap, overlap_because = durations.overlap(expires, mail.retry_cutoff, view.policy.ttl if view else 3600)
+    # As long as nobody tells for how long resolvers hold that a record is not there, none counts as seen.
+    blind = view is not None and view.negative_ttl is None
+    looked = [
+        k
+        for k in mine
+        if (domain, k.selector) in seen.sights
+        and not (blind and rotation.phase(k, policy, seen.now) is Phase.GENERATED)
+    ]
     observation = rotation.Observation(
-        sights={k.selector: seen.sights[(domain, k.selector)] for k in mine if (domain, k.selector) in seen.sights},
+        sights={k.selector: seen.sights[(domain, k.selector)] for k in looked},
         signing=signing(mail),
         readable=readable,
         season=season[0],
@@ -209,6 +217,5 @@ def _replaced(seen: Observed, domain: str, selector: str, step: Step) -> bool:
     back = any(other.recalled is not None and other.selector in step.sign for other in step.keys)
     word = (key.compromised is not None and step.sign and selector not in step.sign) or back
     past = rotation.phase(key, rotation.Policy(), seen.now) in rotation.PAST and bool(step.sign)
-    better = any(name != selector and seen.sights.get((domain, name)) is Sight.VISIBLE for name in step.sign)
-    denied = rotation.denied(seen.sights.get((domain, selector))) and better and selector not in step.sign
+    denied = rotation.denied(seen.sights.get((domain, selector))) and bool(step.sign) and selector not in step.sign
     return bool(word) or past or denied or (domain, selector) not in seen.readable

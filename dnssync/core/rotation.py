@@ -135,6 +135,9 @@ def rebased(
         at = phase(key, policy, before)
         if waiting := waits.get(at):
             stamps[waiting] = now
+        elif at is Phase.GENERATED:  # how long ago the first look was, nobody knows: it does not count
+            key = replace(key, seen=None)
+            stamps.pop("seen", None)
         elif at is Phase.READY and phase(replace(key, **stamps), policy, now) is not Phase.READY:
             stamps["seen"] = stamps["published"] = now - key.season
         fresh.append(replace(key, **stamps))

@@ -152,3 +152,10 @@ def test_what_is_over_stays_over(now: int) -> None:
     active = replace(ready, activated=WALL - 9 * DAY)
     [key] = rebased((active,), Policy(), WALL, now)
     assert key.activated == (active.activated if now > WALL else now) and key.retired is None
+
+
+@pytest.mark.parametrize("restarted", [True, False])
+def test_the_first_look_does_not_count_over_a_jump(restarted: bool) -> None:
+    """The second look has to come a minute after the first, and how long ago that was is not known."""
+    [key] = rebased((replace(KEY, seen=WALL - 5, published=None),), Policy(), WALL, WALL + DAY, restarted=restarted)
+    assert key.seen is None and key.published is None

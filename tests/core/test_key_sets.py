@@ -40,6 +40,28 @@ def test_the_season_is_the_zones():
     assert key(decide(replace(got, keys=(fresh, ED), zones=(view,))), "r1").season == 6 * HOUR + MARGIN
 
 
+def test_a_season_that_nobody_knows_does_not_begin():
+    """Where the zone does not tell for how long resolvers hold that there is nothing, a look counts for no key that is new."""
+    fresh = replace(RSA, seen=NOW - HOUR, published=None, season=0)
+    got = seen(keys=(fresh, ED))
+    known = replace(got, zones=(replace(got.zones[0], negative_ttl=60),))
+    assert key(decide(known), "r1").published == NOW
+    assert key(decide(got), "r1") == replace(fresh, season=key(decide(got), "r1").season, season_because=key(decide(got), "r1").season_because,
+                                             overlap=key(decide(got), "r1").overlap, overlap_because=key(decide(got), "r1").overlap_because)  # fmt: skip
+
+
+def test_a_held_zone_is_not_looked_at_every_minute():
+    """What would be done next minute in a zone that gets nothing waits a quarter of an hour; elsewhere it does not."""
+    got = seen(keys=())
+    assert decide(got).wake == NOW + 60
+    held = replace(
+        got,
+        zones=(replace(got.zones[0], found={}, problem="out of order"),),
+        keys=(replace(RSA, generated=NOW, seen=None, published=None),),
+    )
+    assert decide(held).wake == NOW + 15 * 60
+
+
 def test_the_overlap_is_the_hosts():
     """A key's record stays for as long as exim itself may go on trying."""
     got = seen()
