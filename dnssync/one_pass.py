@@ -32,7 +32,8 @@ class Stopped(Exception):
 class PassResult:
     """How a pass went. Without a `report` it came to none, and `error` says why, or no zone was due. `state` is None where it could
     not be opened. `left_out`: zones that failed before and are not due, each with the moment of its next try. `started` and `ended` in
-    seconds since 1970. `mark`: the newest event when the pass had ended; another one later is somebody else's."""
+    seconds since 1970. `mark`: the newest event when the pass had ended; another one later is somebody else's. `requests`: what the
+    APIs of providers answered, as `Zones.requests` counts it."""
 
     config: Config
     state: State | None
@@ -42,6 +43,7 @@ class PassResult:
     error: DnssyncError | None = None
     left_out: Mapping[str, int] = field(default_factory=dict)
     mark: int | None = None
+    requests: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     @property
     def failed(self) -> bool:
@@ -72,7 +74,7 @@ def one_pass(
     """
     started, state, report, error = int(now()), None, None, None
     left: dict[str, int] = {}
-    mark = None
+    mark = line = None
     try:
         line = open_line(config)
         state = line.state
@@ -91,7 +93,8 @@ def one_pass(
         error = understood(trouble)
     if state is not None:
         _note(state, error, int(now()))
-    return PassResult(config, state, started, int(now()), report, error, left, mark)
+    asked = line.zones.requests() if line is not None else {}
+    return PassResult(config, state, started, int(now()), report, error, left, mark, asked)
 
 
 def _left_out(line: Line) -> dict[str, int]:

@@ -6,7 +6,7 @@ fails its zones with a sentence and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from dnssync.config import Config, secret
@@ -42,6 +42,11 @@ class _Guarded:
     def write(self, zone: str, changes: Sequence[Change]) -> tuple[str, ...]:
         """See `core.model.Provider`."""
         return self._told(zone, "write", lambda: tuple(self._plugin.write(zone, changes)))
+
+    @property
+    def requests(self) -> Mapping[str, int]:
+        """How many answers there were of each class of status (`2xx`, …; `none`), where the plug-in counts them."""
+        return dict(getattr(self._plugin, "requests", None) or {})
 
     def _told(self, zone: str, what: str, act: Callable[[], T]) -> T:
         try:
@@ -83,6 +88,10 @@ class Zones:
     def snapshot(self, provider: str, zone: str, name: str) -> None:
         """Keep a copy of the zone, named after the plan, where the provider can: before records of others are taken over."""
         self._plugins[provider].snapshot(zone, name)
+
+    def requests(self) -> dict[str, Mapping[str, int]]:
+        """By provider, what it was asked since this was made, as `_Guarded.requests`; those that do not count are left out."""
+        return {name: counts for name, plugin in self._plugins.items() if (counts := plugin.requests)}
 
     def limits(self, zone: str) -> Limits:
         """What all providers of a zone can hold together: a claim exists only if each of them can hold it."""

@@ -13,6 +13,7 @@ import json
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -33,8 +34,7 @@ WRITE_LONGEST = 5.0  # the same for a write: what it rests on was read before, a
 BUSY = 60.0  # seconds to wait after a 429 that does not say how long: such limits count requests a minute
 WORDS = 300  # characters of what the other side says, at most
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
-AGAIN = frozenset({429, 502, 503, 504})
-IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE"})
+AGAIN, IDEMPOTENT = frozenset({429, 502, 503, 504}), frozenset({"GET", "HEAD", "PUT", "DELETE"})
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,8 @@ class Reply:
 
 
 class Api:
-    """One API of one provider: `name` is the provider's in the configuration, `service` the vendor's for people."""
+    """One API of one provider: `name` is the provider's in the configuration, `service` the vendor's for people. `counts` has the
+    answers by class of status (`2xx`), those that another try followed included; `none` counts requests that got no answer."""
 
     def __init__(
         self,
@@ -66,19 +67,16 @@ class Api:
 
         Raises `ProviderError` where the endpoint is no https address (http is for loopback alone).
         """
-        self._who = f"{service} (provider {name})"
+        self._who, self.counts = f"{service} (provider {name})", Counter[str]()
         scheme, self._host = _origin(endpoint)
         if not self._host or (scheme != "https" and not (scheme == "http" and self._host in LOOPBACK)):
             raise ProviderError("endpoint: must be an https address, so that nobody reads the secret on its way")
         if set(endpoint) & set("?#"):
             raise ProviderError("endpoint: ends with its path; what comes behind `?` or `#` does not belong to it")
         self._base = endpoint.rstrip("/")
-        self._authorize = authorize
-        self._explain = explain
-        self._timeout = timeout
+        self._authorize, self._explain, self._timeout = authorize, explain, timeout
         self._session = requests.Session()
-        self._session.headers["Accept"] = "application/json"
-        self._session.headers["User-Agent"] = "dnssync"
+        self._session.headers.update({"Accept": "application/json", "User-Agent": "dnssync"})
         self._session.trust_env = scheme == "https"  # what is not encrypted goes to this host, not to a proxy
         self._session.auth = _Secret(authorize)  # set, it also keeps a netrc file from putting another one in its place
         self._watch = _Watch(timeout[1] * WHOLE)
@@ -112,19 +110,22 @@ class Api:
             raise ProviderError(f"{doing}: {self._who} answers with more than {LARGEST // 2**20} MiB, which is no answer of such an "
                                 f"API.{_maybe(method)} See that `endpoint` is right.") from None  # fmt: skip
         except _NotNow as error:
+            self.counts[f"{error.status // 100}xx"] += 1
             raise ProviderError(f"{doing}: {self._who} wants no more requests for {error.seconds:.0f} seconds, which is longer than "
                                 f"is waited for.{error.doubt or ' Nothing was done;'} {'A' if error.doubt else 'a'} later pass tries again.",
                                 transient=True) from None  # fmt: skip
         except requests.RequestException as error:
+            self.counts["none"] += 1
             raise self._trouble(error, doing, method) from None
         except ValueError:  # requests reads the address of a redirect, though it does not go there
             raise ProviderError(f"{doing}: {self._who} answered with a redirect to something that is no address. See that "
                                 "`endpoint` is right.") from None  # fmt: skip
+        tries = getattr(getattr(answer.raw, "retries", None), "history", ())
+        self.counts.update(f"{s // 100}xx" if s else "none" for s in (*(t.status for t in tries), answer.status_code))
         if 300 <= answer.status_code < 400:
             where = _origin(answer.headers.get("Location", ""))[1] or "another path"
             raise ProviderError(f"{doing}: {self._who} answered with a redirect to {where}, which is not followed, since the "
                                 f"secret is for {self._host} alone. See that `endpoint` is right.")  # fmt: skip
-        tries = getattr(getattr(answer.raw, "retries", None), "history", ())
         reply = Reply(answer.status_code, answer.headers, data, _doubt(method, tries))
         if answer.status_code in expect:
             return reply
@@ -138,8 +139,7 @@ class Api:
 
     def refused(self, reply: Reply, doing: str) -> ProviderError:
         """What an answer that is no success means, as an error to raise."""
-        words = self.words(reply)
-        told = f": {words}" if words else ""
+        told = f": {words}" if (words := self.words(reply)) else ""
         status = reply.status
         if status in (401, 403):
             hint = "See that the secret is right, has not expired, and may read and change this zone."
@@ -192,9 +192,9 @@ class Api:
 class _NotNow(Exception):
     """The other side asks for more patience than there is; not an `OSError`, which requests would take for a lost connection."""
 
-    def __init__(self, seconds: float, doubt: str) -> None:
+    def __init__(self, seconds: float, doubt: str, status: int) -> None:
         super().__init__(seconds)
-        self.seconds, self.doubt = seconds, doubt
+        self.seconds, self.doubt, self.status = seconds, doubt, status
 
 
 class _Secret(requests.auth.AuthBase):
@@ -335,7 +335,7 @@ def _patience(sleep: Callable[[float], None]) -> urllib3.Retry:
             if not wanted:
                 return False
             if wanted > (LONGEST if self.history[-1].method in ("GET", "HEAD") else WRITE_LONGEST):
-                raise _NotNow(wanted, _doubt(self.history[-1].method or "", self.history[:-1]))
+                raise _NotNow(wanted, _doubt(self.history[-1].method or "", self.history[:-1]), response.status)
             sleep(wanted)
             return True
 

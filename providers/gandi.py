@@ -79,6 +79,7 @@ class Provider:
             wrong.append(str(error))
         if wrong:
             raise ProviderError("\n".join(wrong))
+        self.requests = api.counts
         self._client = Client(id, api, {"sharing_id": sharing_id} if sharing_id else {}, now)
         self._now = now
         self._sleep = sleep

@@ -22,7 +22,7 @@ APEX = RRset("", "TXT", 300, (Value("x", '"x"'),))
 
 def reference(text: str) -> str:
     """A secret, without the file that would hold it."""
-    return "c2VjcmV0" if text.startswith("file/") else text
+    return "c2VjcmV0" if text.startswith(("credential/", "file/")) else text
 
 
 class Plain:

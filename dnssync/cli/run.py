@@ -109,7 +109,9 @@ def _say(context: Context, result: PassResult, code: int) -> None:
 
 def _after(context: Context) -> list[After]:
     """What is told of every pass."""
-    return []
+    from dnssync.metrics import Metrics
+
+    return [Metrics().after]
 
 
 def _opener(context: Context) -> Callable[..., Line]:

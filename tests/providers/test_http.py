@@ -134,6 +134,25 @@ def test_what_is_sent(server: Server) -> None:
     assert headers["Authorization"] == f"Bearer {SECRET}" and headers["Content-Type"] == "application/json"
 
 
+@pytest.mark.parametrize(
+    ("method", "planned", "counts"),
+    [
+        ("GET", [(200, {}, b"{}")], {"2xx": 1}),
+        ("GET", [(503, {}, b""), (429, {"Retry-After": "1"}, b""), (200, {}, b"{}")], {"5xx": 1, "4xx": 1, "2xx": 1}),
+        ("GET", [(0, {}, b""), (404, {}, b"")], {"none": 1, "4xx": 1}),
+        ("PUT", [(503, {"Retry-After": "9999"}, b"")], {"5xx": 1}),
+        ("PATCH", [(0, {}, b"")], {"none": 1}),
+        ("GET", [(302, {"Location": "/"}, b"")], {"3xx": 1}),
+    ],
+)
+def test_answers_are_counted(server: Server, method: str, planned: list[Planned], counts: dict[str, int]) -> None:
+    """By class of status, tries that were followed by another one included, and those that got none."""
+    server.planned, one = planned, api(server)
+    with contextlib.suppress(ProviderError):
+        one.call(method, "/x", "zone: doing")
+    assert dict(one.counts) == counts
+
+
 class TestBounds:
     @pytest.mark.parametrize("where", ["headers", "body"])
     @pytest.mark.parametrize("scheme", ["http", "https"])

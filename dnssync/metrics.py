@@ -1,0 +1,172 @@
+"""Numbers for Prometheus, in a file that node_exporter's textfile collector reads: written by rename after every pass.
+
+Nothing is counted by domain or zone, since a host may have ten thousand: which one it is, `dnssync status` tells. Moments are seconds since
+1970, for `time() - x` in a rule. What counts up (`…_total`) begins anew when the daemon does, rotations aside.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from dnssync import __version__
+from dnssync.config import Config
+from dnssync.core.attention import NOTICE, REFUSED, needs_person
+from dnssync.core.model import KeyPair, Phase, zone_of
+from dnssync.core.rotation import Policy, phase
+from dnssync.errors import StateError
+from dnssync.files import WriteError, write_atomically
+from dnssync.one_pass import PassResult
+from dnssync.standing import next_event
+from dnssync.state import State
+
+log = logging.getLogger("dnssync")
+MODE = 0o644
+RESULTS = ("ok", "failed", "refused", "waiting", "never")  # how the last pass of a zone may have ended
+GOOD = "dnssync_last_good_pass_timestamp_seconds"
+
+
+class Metrics(Collector):
+    """Listens to passes; `write` is `files.write_atomically`."""
+
+    def __init__(self, write: Callable[..., None] = write_atomically) -> None:
+        self._write = write
+        self._passes: Counter[str] = Counter()
+        self._requests: Counter[tuple[str, str]] = Counter()
+        self._good: float | None = None
+        self._result: PassResult | None = None
+
+    def after(self, result: PassResult) -> None:
+        """Count the pass, and write the file where the configuration names one. A file that cannot be written is told and no more."""
+        self._passes[_ended(result)] += 1
+        for provider, counts in result.requests.items():
+            self._requests.update({(provider, kind): count for kind, count in counts.items()})
+        if result.error is None:
+            self._good = result.ended
+        path = result.config.metrics
+        if path is None:
+            return
+        if self._good is None:
+            self._good = _before(path)
+        self._result = result
+        registry = CollectorRegistry()
+        registry.register(self)
+        try:
+            self._write(path, generate_latest(registry), mode=MODE)
+        except (WriteError, StateError) as error:
+            log.error("the metrics are not written: %s", error)
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing, so that a registry does not collect before there is anything."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """The numbers of the last pass, and those since the daemon began."""
+        result = self._result
+        assert result is not None  # `after` alone collects
+        yield _one("dnssync_info", "1, with the version of dnssync", ("version", __version__))
+        yield _gauge("dnssync_last_pass_timestamp_seconds", "When the last pass ended", result.ended)
+        if self._good is not None:
+            yield _gauge(GOOD, "When the last pass ended that came to its end; single zones may have failed in it", self._good)  # fmt: skip
+        yield _gauge("dnssync_pass_duration_seconds", "How long the last pass took", result.ended - result.started)
+        yield _counter("dnssync_passes", "Passes since the daemon began, by how they ended", "result",
+                       {word: self._passes[word] for word in ("ok", "refused", "failed", "error")})  # fmt: skip
+        requests = CounterMetricFamily("dnssync_api_requests", "Answers of the APIs of providers since the daemon began, by class of "
+                                       "HTTP status; none: no answer came", labels=["provider", "class"])  # fmt: skip
+        for (provider, kind), count in sorted(self._requests.items()):
+            requests.add_metric([provider, kind], count)
+        yield requests
+        event = next_event(result)
+        if event is not None:
+            yield _gauge("dnssync_next_action_timestamp_seconds", "When a key goes on by itself next", event[0])
+        if result.state is not None:
+            yield from _kept(result.config, result.state, result.ended)
+
+
+def _kept(config: Config, state: State, now: int) -> Iterator[Metric]:
+    """What the state knows: keys, zones, and what is said of them."""
+    keys = state.keys()
+    phases = {(key.domain, key.selector): phase(key, _policy(config, key), now) for key in keys}
+    counts = Counter((phases[key.domain, key.selector].value, key.algorithm) for key in keys)
+    family = GaugeMetricFamily("dnssync_keys", "Keys by phase and algorithm; those of all time", labels=["phase", "algorithm"])  # fmt: skip
+    for algorithm in sorted({key.algorithm for key in keys}):
+        for each in Phase:
+            family.add_metric([each.value, algorithm], counts[each.value, algorithm])
+    yield family
+    active = [
+        key.activated for key in keys if phases[key.domain, key.selector] is Phase.ACTIVE and key.activated is not None
+    ]
+    if active:
+        told = "When the key began to sign that has signed longest of all that sign now"
+        yield _gauge("dnssync_oldest_active_key_timestamp_seconds", told, min(active))
+    gone = Counter(key.algorithm for key in keys if key.retired is not None)
+    every = {key.algorithm: gone[key.algorithm] for key in keys}
+    yield _counter("dnssync_rotations", "Keys that gave way to another one, of all time", "algorithm", every)
+    records = state.zones()
+    ended = Counter(_word(records[zone].result) if zone in records else "never" for zone in config.zones)
+    yield _gauges("dnssync_zones", "Configured zones by how their last pass ended", "result", {w: ended[w] for w in RESULTS})  # fmt: skip
+    rows = [row for row in state.troubles() if row.ended is None]
+    for name, kind, told in (
+        ("dnssync_refusals", REFUSED, "Zones that get nothing"),
+        ("dnssync_notices", NOTICE, "Notices"),
+    ):
+        of = Counter(row.reason for row in rows if row.kind == kind)
+        yield _gauges(name, f"{told} now, by the reason word of docs/operations.md", "reason", of)
+    waits = [row.since for row in rows if needs_person(row.kind, row.reason)]
+    yield _gauge("dnssync_needs_person", "Things that need a person now", len(waits))
+    if waits:
+        yield _gauge("dnssync_needs_person_since_timestamp_seconds", "Since when the oldest of them does", min(waits))
+
+
+def _ended(result: PassResult) -> str:
+    if result.error is not None:
+        return "error"
+    return "failed" if result.failed else "refused" if result.refused else "ok"
+
+
+def _word(result: str) -> str:
+    """The first word of how a zone's pass ended, as one of `RESULTS`."""
+    return result.partition(":")[0].partition(" ")[0]
+
+
+def _policy(config: Config, key: KeyPair) -> Policy:
+    zone = zone_of(key.domain, config.zones)
+    return Policy(lifetime=config.zones[zone].policy.dkim.lifetime) if zone else Policy()
+
+
+def _before(path: Path) -> float | None:
+    """The last good pass that an earlier daemon wrote there."""
+    try:
+        found = re.search(rf"^{GOOD} (\S+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+        return float(found[1]) if found else None
+    except (OSError, ValueError):
+        return None
+
+
+def _gauge(name: str, told: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, told, value=value)
+
+
+def _one(name: str, told: str, label: tuple[str, str]) -> Metric:
+    return _gauges(name, told, label[0], {label[1]: 1})
+
+
+def _gauges(name: str, told: str, label: str, values: Mapping[str, float]) -> Metric:
+    family = GaugeMetricFamily(name, told, labels=[label])
+    for word, value in sorted(values.items()):
+        family.add_metric([word], value)
+    return family
+
+
+def _counter(name: str, told: str, label: str, values: Mapping[str, float]) -> Metric:
+    family = CounterMetricFamily(name, told, labels=[label])
+    for word, value in sorted(values.items()):
+        family.add_metric([word], value)
+    return family
