@@ -15,6 +15,7 @@ Works as root (deliveries then run as Debian-exim) and as an ordinary user.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import grp
 import os
 import pwd
@@ -24,7 +25,8 @@ import socket
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -269,6 +271,25 @@ class EximHost:
         done = subprocess.run(argv, input=message, capture_output=True, timeout=60)
         assert done.returncode == 0, done.stderr.decode()
         return tuple(self.sink.messages[before:])
+
+    @contextlib.contextmanager
+    def listening(self, *options: str) -> Iterator[int]:
+        """This exim as a mail server on a free loopback port; `-odq` among the options only queues. Gives the port."""
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = probe.getsockname()[1]
+        command = [*self.command, "-bdf", "-oX", f"127.0.0.1.{port}", "-oP", f"{self.folder}/spool/pid", *options]
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            try:
+                for _ in range(600):
+                    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5) as talk:
+                        if talk.recv(3) == b"220":
+                            break
+                    assert process.poll() is None, self.log()
+                    time.sleep(0.1)
+                yield port
+            finally:
+                process.terminate()
+                process.wait(60)
 
     def retry(self) -> tuple[Received, ...]:
         """Deliver what waits in the queue, whatever its retry time; returns what reached the sink meanwhile."""

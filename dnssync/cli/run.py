@@ -109,9 +109,10 @@ def _say(context: Context, result: PassResult, code: int) -> None:
 
 def _after(context: Context) -> list[After]:
     """What is told of every pass."""
+    from dnssync.alerts import Alerts
     from dnssync.metrics import Metrics
 
-    return [Metrics().after]
+    return [Metrics().after, Alerts(hinted=context.hinted).after]
 
 
 def _opener(context: Context) -> Callable[..., Line]:

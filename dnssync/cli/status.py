@@ -10,7 +10,7 @@ import click
 from dnssync import signing_map
 from dnssync.cli import render, timeline
 from dnssync.cli.context import Context, chosen, json_option
-from dnssync.core.attention import NOTICE, needs_person
+from dnssync.core.attention import NOTICE, needs_person, worded
 from dnssync.core.durations import DAY, moment
 from dnssync.core.model import KeyPair, Phase, zone_of
 from dnssync.core.rotation import PAST, SERVING, Policy, due, phase
@@ -197,12 +197,12 @@ def _said(said: Sequence[Trouble], width: int, hinted: Callable[[str], str]) -> 
     told: list[render.Line] = []
     for row in said:
         if not row.zone and row.kind != NOTICE:
-            told += render.wrapped("", f"{hinted(row.sentence)} (since {moment(row.since)})", "red", width)
+            told += render.wrapped("", worded(hinted(row.sentence), row.since), "red", width)
     notices = [row for row in said if row.kind == NOTICE]
     for row in sorted(notices, key=lambda row: (not needs_person(row.kind, row.reason), row.place)):
         style = "yellow" if needs_person(row.kind, row.reason) else "dim"
         for sentence in row.sentences:
-            told += render.wrapped("note: ", f"{hinted(sentence)} (since {moment(row.since)})", style, width)
+            told += render.wrapped("note: ", worded(hinted(sentence), row.since), style, width)
     return told
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dnssync.core.durations import moment
+
 FAILED, REFUSED, BY_HAND, NOTICE = "failed", "refused", "by_hand", "notice"  # kinds of what is said
 # Notices behind which mail is at risk, or a record stays wrong, until somebody does what the sentence says. The others are for whoever
 # looks: they describe how a set-up is, or settle by themselves.
@@ -30,3 +32,8 @@ PERSON = frozenset(
 def needs_person(kind: str, reason: str) -> bool:
     """Whether somebody has to do something about it."""
     return kind != NOTICE or reason in PERSON
+
+
+def worded(sentence: str, since: int) -> str:
+    """What is said, with since when; the same in `status` and in alerts."""
+    return f"{sentence} (since {moment(since)})"

@@ -1,0 +1,255 @@
+"""Whoever does not look is told: by mail over SMTP, and by a command, once when something has needed a person for a while, and once
+when it is well again. What could not be told is tried again after the next pass.
+
+Mail goes to the mail server of this host by SMTP, as it comes from anywhere: the daemon gains no rights, so that exim's own binary
+could not spool it. What was told is noted in the state after it was: a crash in between tells it twice, never not at all. Where the
+state itself cannot be read or written (a full disk), what was told is remembered as long as the daemon lives.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import platform
+import smtplib
+import socket
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Any
+
+from dnssync.config_service import AlertConfig, default_sender
+from dnssync.core.alerts import Message, digest, due, message
+from dnssync.core.attention import FAILED
+from dnssync.core.durations import DAY
+from dnssync.errors import DnssyncError, StateError
+from dnssync.files import WriteError, write_atomically
+from dnssync.one_pass import PASS, PassResult
+from dnssync.standing import next_event
+from dnssync.state_rows import Trouble
+
+log = logging.getLogger("dnssync")
+WEEK = 7 * DAY
+PATIENCE = 60.0  # seconds for the mail server's answers, and for the command
+WORDS = 300  # characters of what a command says, at most
+DIGEST = "digest"  # the file beside the state that says when the last digest went out, in seconds since 1970
+# What a command has no business with: secrets, and speaking to the supervisor in the daemon's name.
+KEPT_BACK = ("CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "JOURNAL_STREAM")
+
+
+class AlertError(DnssyncError):
+    """A message could not be handed over; the sentence says to whom, why, and what to do."""
+
+
+def full_name() -> str:
+    """This host's name with its domain, as far as it knows that."""
+    name = platform.node()
+    if "." not in name:
+        longer = socket.getfqdn(name)
+        name = longer if "." in longer and not longer.startswith("localhost") else name
+    return name or "localhost"
+
+
+class Alerts:
+    """Listens to passes. `smtp` is `smtplib.SMTP`, `run` is `subprocess.run`, `host` gives this host's full name; `hinted` makes
+    commands in a sentence such that they work as they stand."""
+
+    def __init__(
+        self,
+        *,
+        smtp: Callable[..., Any] = smtplib.SMTP,
+        run: Callable[..., Any] = subprocess.run,
+        host: Callable[[], str] = full_name,
+        hinted: Callable[[str], str] = lambda text: text,
+    ) -> None:
+        self._smtp, self._run, self._host, self._hinted = smtp, run, host, hinted
+        self._blind: Trouble | None = None  # what the state could not take
+        self._sent: dict[
+            tuple[Any, ...], set[str]
+        ] = {}  # by trouble and half of its story: the ways by which it went out
+        self._digest = 0
+
+    def after(self, result: PassResult) -> None:
+        """Tell what is due after a pass. What goes wrong is logged, and tried again after the next one."""
+        config = result.config.alerts
+        rows = self._rows(result)
+        begun, over = due(rows, config.after, result.ended)
+        ways = [("mail", self._mail)] * bool(config.mail) + [("hook", self._hook)] * bool(config.hook)
+        for way, tell in ways:
+            fresh, gone = ([row for row in half if way not in self._went(row)] for half in (begun, over))
+            if not fresh and not gone:
+                continue
+            try:
+                tell(config, self._message(fresh, gone), fresh, gone, result.ended)
+            except AlertError as error:
+                log.error("%s", error)
+            else:
+                for row in (*fresh, *gone):
+                    self._went(row).add(way)
+        everywhere = {way for way, _ in ways}
+        self._note(
+            result,
+            [row for row in begun if ways and self._went(row) >= everywhere],
+            [row for row in over if self._went(row) >= everywhere],
+        )
+        standing = {_half(row) for row in (*begun, *over)}
+        self._sent = {half: went for half, went in self._sent.items() if half in standing}
+        if config.digest and config.mail:
+            self._week(result, rows)
+
+    # --- what there is to tell ----------------------------------------------------------------------------------------
+
+    def _rows(self, result: PassResult) -> tuple[Trouble, ...]:
+        """What the state knows of, and what it could not take."""
+        rows: tuple[Trouble, ...] = ()
+        if result.state is not None:
+            with contextlib.suppress(StateError):
+                rows = result.state.troubles()
+        noted = any(row.place == PASS and row.ended is None for row in rows)
+        if result.error is not None and not noted:
+            told = Trouble("", FAILED, "state", str(result.error), result.ended)
+            held = self._blind
+            self._blind = told if held is None else replace(told, since=held.since, told=held.told)
+        elif result.error is None and self._blind is not None and self._blind.ended is None:
+            self._blind = replace(self._blind, ended=result.ended) if self._blind.told is not None else None
+        return rows if self._blind is None else (*rows, self._blind)
+
+    def _went(self, row: Trouble) -> set[str]:
+        return self._sent.setdefault(_half(row), set())
+
+    def _note(self, result: PassResult, begun: Sequence[Trouble], over: Sequence[Trouble]) -> None:
+        """Note what went out everywhere; until that can be noted, it is remembered here."""
+        blind = self._blind
+        if blind is not None and blind in begun:
+            self._blind = replace(blind, told=result.ended)
+        elif blind is not None and blind in over:
+            self._blind = None
+        kept = [[row for row in half if row is not blind] for half in (begun, over)]
+        if result.state is None or not any(kept):
+            return
+        try:
+            if kept[0]:
+                result.state.told(kept[0], result.ended)
+            result.state.forget_troubles(kept[1])
+        except StateError as error:
+            log.error("what was told of troubles could not be noted: %s", error)
+            return
+        for row in (*kept[0], *kept[1]):
+            self._sent.pop(_half(row), None)
+
+    def _message(self, begun: Sequence[Trouble], over: Sequence[Trouble]) -> Message:
+        told = message(self._host(), begun, over)
+        return replace(told, text=self._hinted(told.text))
+
+    # --- the ways -----------------------------------------------------------------------------------------------------
+
+    def _mail(
+        self, config: AlertConfig, told: Message, begun: Sequence[Trouble], over: Sequence[Trouble], now: int
+    ) -> None:
+        """One mail to all; raises `AlertError` where nobody got it."""
+        host = self._host()
+        sender = config.sender or default_sender(host)
+        mail = EmailMessage(policy=SMTP)
+        mail["From"] = f"dnssync <{sender}>"
+        mail["To"] = ", ".join(to if "@" in to else f"{to}@{host}" for to in config.mail)
+        mail["Subject"] = told.subject
+        mail["Date"] = format_datetime(datetime.fromtimestamp(now, UTC))
+        # The same message has the same name, so that one which a crash made go out twice is known for what it is.
+        about = [(*row.place, row.since, row.ended) for row in (*begun, *over)] or now
+        mail["Message-ID"] = f"<{hashlib.sha256(repr((host, about)).encode()).hexdigest()[:32]}.dnssync@{host}>"
+        mail["Auto-Submitted"] = "auto-generated"  # RFC 3834 §5: nobody's holiday answers it
+        mail.set_content(told.text)
+        server, port = config.smtp
+        where = f"the mail server {server}, port {port}"
+        try:
+            with self._smtp(server, port, local_hostname=host, timeout=PATIENCE) as connection:
+                refused = connection.send_message(mail, sender, list(config.mail))
+        except smtplib.SMTPRecipientsRefused as error:
+            raise AlertError(f"{where} takes no mail for {_answers(error.recipients)}. See `alerts: mail:` in the configuration.") from None  # fmt: skip
+        except (smtplib.SMTPException, OSError) as error:
+            raise AlertError(
+                f"a mail to {', '.join(config.mail)} could not be handed to {where}: {_one_line(str(error))}. It is tried again "
+                "after the next pass; see that the server runs, and `alerts:` in the configuration."
+            ) from None
+        if refused:
+            log.error("%s takes no mail for %s; the others were told. See `alerts: mail:` in the configuration.", where, _answers(refused))  # fmt: skip
+        log.info("mail to %s: %s", ", ".join(config.mail), told.subject)
+
+    def _hook(
+        self, config: AlertConfig, told: Message, begun: Sequence[Trouble], over: Sequence[Trouble], now: int
+    ) -> None:
+        """Run the command, with all of it as JSON on its standard input; raises `AlertError` where that does not end with 0."""
+        data = {"host": self._host(), "at": now, "subject": told.subject, "text": told.text,
+                "begun": [_data(row) for row in begun], "over": [_data(row) for row in over]}  # fmt: skip
+        name = config.hook[0]
+        environ = {key: value for key, value in os.environ.items() if key not in KEPT_BACK}
+        with tempfile.TemporaryFile() as said:  # not a pipe, which whatever the command leaves behind would hold open
+            try:
+                done = self._run(list(config.hook), input=json.dumps(data).encode(), stdout=subprocess.DEVNULL, stderr=said,
+                                 timeout=PATIENCE, env=environ, start_new_session=True)  # fmt: skip
+                said.seek(0)
+                words = said.read(WORDS).decode(errors="replace")
+            except subprocess.TimeoutExpired:
+                raise AlertError(f"{name} has not ended within {PATIENCE:g} seconds and was ended; it is run again after the next pass.") from None  # fmt: skip
+            except OSError as error:
+                raise AlertError(f"{name} cannot be run: {error.strerror}. See `alerts: hook:` in the configuration.") from None  # fmt: skip
+        if done.returncode != 0:
+            why = f": {_one_line(words)}" if words.strip() else ""
+            raise AlertError(f"{name} ended with {done.returncode}{why}. It is run again after the next pass.")
+        log.info("%s was run: %s", name, told.subject)
+
+    # --- the week -----------------------------------------------------------------------------------------------------
+
+    def _week(self, result: PassResult, rows: Sequence[Trouble]) -> None:
+        """Once a week, the first time at once: whoever turned it on sees that it comes."""
+        file, now, state = result.config.state_directory / DIGEST, result.ended, result.state
+        last = max(self._digest, _number(file))
+        if (
+            state is None or last - DAY < now < last + WEEK
+        ):  # one from the day after tomorrow is of a clock that was wrong
+            return
+        try:
+            zones = result.config.zones
+            changes = [(event.at, event.domain or event.zone or "this host", event.sentence) for event in state.events(500) if event.at > now - WEEK]  # fmt: skip
+            told = digest(self._host(), len(zones), rows, next_event(result), changes)
+            self._mail(result.config.alerts, replace(told, text=self._hinted(told.text)), (), (), now)
+            self._digest = now
+            write_atomically(file, f"{now}\n".encode(), mode=0o640)
+        except (AlertError, StateError, WriteError) as error:
+            log.error("%s", error)
+
+
+def _half(row: Trouble) -> tuple[str, str, str, int, bool]:
+    """Which trouble, and whether it is that it began or that it is over."""
+    return (*row.place, row.since, row.ended is None)
+
+
+def _data(row: Trouble) -> dict[str, Any]:
+    return {"zone": row.zone, "kind": row.kind, "reason": row.reason, "sentences": list(row.sentences), "since": row.since,
+            "ended": row.ended}  # fmt: skip
+
+
+def _answers(refused: dict[str, tuple[int, bytes]]) -> str:
+    return ", ".join(
+        f"{to} ({code} {_one_line(text.decode(errors='replace'))})" for to, (code, text) in refused.items()
+    )
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:WORDS].rstrip(".")
+
+
+def _number(file: Path) -> int:
+    try:
+        return int(file.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return 0

@@ -1,0 +1,241 @@
+"""Alerts: told once when something has needed a person for a while, once when it is over; never lost, never twice."""
+
+from __future__ import annotations
+
+import smtplib
+import socket
+from pathlib import Path
+
+import pytest
+
+from dnssync.errors import StateError
+from dnssync.one_pass import PASS
+from dnssync.state import State
+from dnssync.state_rows import Trouble
+from tests.alerted import CNAME, HOST, HOUR, NOW, Host
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Host:
+    """Mail to postmaster after six hours, as by default."""
+    return Host(tmp_path)
+
+
+def test_once_when_it_lasts_and_once_when_it_is_over(host: Host) -> None:
+    """Nothing for six hours, then one mail, nothing more while it goes on, and one when it is well again."""
+    for _ in range(6):
+        host.say(CNAME, hours=0.99)
+    assert host.post.mails == []
+    for _ in range(30):
+        host.say(CNAME, hours=1)
+    assert host.post.subjects == [f"[dnssync {HOST}] 1 thing needs a person: one.example"]
+    for _ in range(5):
+        host.say(hours=1)
+    assert host.post.subjects[1:] == [f"[dnssync {HOST}] well again: one.example"]
+    assert host.state.troubles() == ()
+
+
+def test_what_mends_itself_is_not_told(host: Host) -> None:
+    """A provider that is back after five hours, and what needs nobody: no mail, neither then nor later."""
+    host.say(CNAME)
+    host.say(CNAME, hours=5.9)
+    host.say(Trouble("two.example", "notice", "rsa1024", "two.example: x", NOW))
+    host.say(Trouble("two.example", "notice", "rsa1024", "two.example: x", NOW), hours=48)
+    host.say(hours=48)
+    assert host.post.mails == [] and host.state.troubles() == ()
+
+
+def test_a_mail_says_what_status_says(host: Host) -> None:
+    """Zone, sentence with its remedy, since when, and the word that the documentation explains; each sentence in one line."""
+    two = "two.example: exim uses other keys. Run: dnssync exim --install " + "x" * 200
+    host.say(
+        CNAME,
+        Trouble("two.example", "notice", "exim_not_switched", two, NOW),
+        Trouble("", "notice", "clock", "Jumped.", NOW),
+    )
+    host.say(CNAME, Trouble("two.example", "notice", "exim_not_switched", two, NOW), Trouble("", "notice", "clock", "Jumped.", NOW), hours=7)  # fmt: skip
+    [(sender, to, mail)] = host.post.mails
+    lines = mail.get_content().splitlines()
+
+    assert "refused: one.example: a CNAME stands there. Delete it. (since 2026-11-24 00:00 UTC) [cname]" in lines
+    assert f"note: {two} (since 2026-11-24 00:00 UTC) [exim_not_switched]" in lines
+    assert "note: this host: Jumped. (since 2026-11-24 00:00 UTC) [clock]" in lines
+    assert mail["Subject"] == f"[dnssync {HOST}] 3 things need a person: this host, one.example, two.example"
+    assert (sender, to, mail["To"]) == (f"postmaster@{HOST}", ["postmaster"], f"postmaster@{HOST}")
+    assert mail["From"] == f"dnssync <postmaster@{HOST}>" and mail["Auto-Submitted"] == "auto-generated"
+    assert mail["Date"] == "Tue, 24 Nov 2026 07:00:00 +0000" and mail["Message-ID"].endswith(f".dnssync@{HOST}>")
+    assert host.post.where == [("localhost", 25, HOST)]
+    assert max(map(len, mail.as_bytes().split(b"\r\n"))) <= 998
+
+
+def test_commands_work_as_they_stand(host: Host) -> None:
+    """Where the daemon has a configuration of its own, the commands in a mail name it."""
+    host.restart(hinted=lambda text: text.replace("dnssync status", "dnssync -c /x status"))
+    host.say(CNAME)
+    host.say(CNAME, hours=6)
+    assert "`dnssync -c /x status`" in host.post.mails[0][2].get_content()
+
+
+def test_one_mail_for_a_thousand_zones(host: Host) -> None:
+    """A provider that is down is one mail, whose length has an end."""
+    rows = [Trouble(f"z{n}.example", "failed", "unread", f"z{n}.example: no answer.", NOW) for n in range(1000)]
+    host.state.save_troubles([row.zone for row in rows], rows, NOW)
+    host.result(hours=6)
+    host.result(hours=1)
+    [(_, _, mail)] = host.post.mails
+    assert (
+        mail["Subject"]
+        == f"[dnssync {HOST}] 1000 things need a person: z0.example, z1.example, z10.example and 997 more"
+    )
+    assert mail.get_content().count("no answer.") == 50 and "… and 950 more" in mail.get_content()
+
+
+def test_what_begins_and_what_ends_go_together(host: Host) -> None:
+    """A pass that ends one and finds another tells both in one mail; what began meanwhile comes in its own time."""
+    other = Trouble("two.example", "failed", "unread", "two.example: no answer.", NOW + 6 * HOUR)
+    host.say(CNAME)
+    host.say(CNAME, other, hours=6)
+    host.say(other, hours=6)
+    assert host.post.subjects[1:] == [f"[dnssync {HOST}] 1 thing needs a person: two.example; well again: one.example"]
+    text = host.post.mails[1][2].get_content()
+    assert "(since 2026-11-24 00:00 UTC) until 2026-11-24 12:00 UTC [cname]" in text
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ConnectionRefusedError(111, "Connection refused"), TimeoutError("timed out"), smtplib.SMTPServerDisconnected("gone"),
+     smtplib.SMTPSenderRefused(451, b"later", "x"), socket.gaierror(-2, "Name or service not known")],
+)  # fmt: skip
+def test_a_mail_that_cannot_be_sent_is_tried_again(
+    host: Host, error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After every pass, also after a restart, until it is taken; each failure is told to the log with what to look at."""
+    host.post.fails = error
+    host.say(CNAME)
+    for _ in range(3):
+        host.say(CNAME, hours=6)
+    assert "localhost, port 25" in caplog.text and "tried again after the next pass" in caplog.text
+    host.restart()
+    host.post.fails = None
+    host.say(CNAME, hours=1)
+    host.say(CNAME, hours=1)
+    assert len(host.post.mails) == 1
+    host.post.fails = error
+    host.say(hours=1)
+    host.post.fails = None
+    host.say(hours=1)
+    host.say(hours=1)
+    assert len(host.post.mails) == 2 and host.state.troubles() == ()
+
+
+def test_a_restart_tells_nothing_twice(host: Host) -> None:
+    """What was told stands in the state."""
+    host.say(CNAME)
+    host.say(CNAME, hours=6)
+    host.restart()
+    host.say(CNAME, hours=6)
+    host.restart()
+    host.say(hours=1)
+    host.restart()
+    host.say(hours=1)
+    assert len(host.post.mails) == 2
+
+
+def test_a_crash_before_the_note_sends_the_same_message(host: Host) -> None:
+    """Twice rather than never, and under one Message-ID, by which mail programs know it; another message has another."""
+    host.say(CNAME)
+    before = host.state.troubles()
+    host.say(CNAME, hours=6)
+    host.state._keep(before)  # as if it had died between the mail and the note
+    host.restart()
+    host.say(CNAME, hours=1)
+    host.say(hours=1)
+    names = [mail["Message-ID"] for _, _, mail in host.post.mails]
+    assert names[0] == names[1] != names[2]
+
+
+def test_some_are_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The others were told, so it is not sent again; where all are refused it is. Both are in the log, with the server's words."""
+    host = Host(tmp_path, {"mail": ["a@example.org", "b@example.org"]})
+    host.post.refuses = {"b@example.org": (550, b"5.1.1 unknown\nuser")}
+    host.say(CNAME)
+    host.say(CNAME, hours=6)
+    host.say(CNAME, hours=1)
+    assert len(host.post.mails) == 1 and "b@example.org (550 5.1.1 unknown user)" in caplog.text
+    host.post.refuses = dict.fromkeys(("a@example.org", "b@example.org"), (550, b"no"))
+    host.say(hours=1)
+    assert len(host.post.mails) == 1 and host.state.troubles() != ()
+    host.post.refuses = {}
+    host.say(hours=1)
+    assert len(host.post.mails) == 2
+
+
+class Full:
+    """A state on a full disk: it can be read, and takes nothing."""
+
+    def __init__(self, state: State) -> None:
+        self.real = state
+
+    def troubles(self) -> tuple[Trouble, ...]:
+        """As it is."""
+        return self.real.troubles()
+
+    def told(self, *_: object) -> None:
+        """No room."""
+        raise StateError("The state is full.")
+
+    forget_troubles = save_troubles = told
+
+
+def test_a_full_disk_is_told_once(host: Host, caplog: pytest.LogCaptureFixture) -> None:
+    """What cannot be noted is remembered; the trouble that the state could not take is told as well, and that it is over."""
+    real = host.state
+    host.say(CNAME)
+    host.state = Full(real)  # type: ignore[assignment]
+    for _ in range(10):
+        host.result("The disk is full. Make room.", hours=3)
+    assert host.post.subjects == [f"[dnssync {HOST}] 1 thing needs a person: one.example", f"[dnssync {HOST}] 1 thing needs a person: this host"]  # fmt: skip
+    assert "failed: this host: The disk is full. Make room. (since" in host.post.mails[1][2].get_content()
+    assert "could not be noted: The state is full." in caplog.text
+    host.state = real
+    host.say(CNAME, hours=1)
+    assert host.post.subjects[2:] == [f"[dnssync {HOST}] well again: this host"]
+    host.say(CNAME, hours=1)
+    host.say(hours=1)
+    assert len(host.post.mails) == 4 and host.state.troubles() == ()
+
+
+def test_a_state_that_is_gone(host: Host) -> None:
+    """Without any state the pass's own error is told after six hours; what passes sooner is not."""
+    host.result("The state cannot be opened.", state=False)
+    host.result("The state cannot be opened.", state=False, hours=5)
+    host.result(hours=1)
+    host.result("The state cannot be opened.", state=False, hours=2)
+    host.result("The state cannot be opened.", state=False, hours=5)
+    assert host.post.mails == []
+    host.result("Another.", state=False, hours=2)
+    host.result("Another.", state=False, hours=2)
+    assert len(host.post.mails) == 1 and "Another." in host.post.mails[0][2].get_content()
+    host.result(hours=2)
+    assert host.post.subjects[1:] == [f"[dnssync {HOST}] well again: this host"]
+
+
+def test_a_pass_that_fails_and_is_noted_is_told_once(host: Host) -> None:
+    """exim is gone: the state knows it, and nothing is told beside that."""
+    for _ in range(10):
+        host.state.save_troubles((), [Trouble(*PASS, sentence="exim is gone.", since=host.now)], host.now)
+        host.result("exim is gone.", hours=1)
+    host.state.over(PASS, host.now)
+    host.result(hours=1)
+    assert host.post.subjects == [f"[dnssync {HOST}] 1 thing needs a person: this host", f"[dnssync {HOST}] well again: this host"]  # fmt: skip
+
+
+def test_nobody_to_tell(tmp_path: Path) -> None:
+    """Without a way nothing is sent and nothing counts as told: whoever turns it on later hears of what still is."""
+    host = Host(tmp_path, {"mail": []})
+    host.say(CNAME)
+    host.say(CNAME, hours=9)
+    assert [row.told for row in host.state.troubles()] == [None]
+    host.state.told(host.state.troubles(), host.now)
+    host.say(hours=1)
+    assert host.post.mails == [] and host.state.troubles() == ()
