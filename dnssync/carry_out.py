@@ -26,6 +26,7 @@ from dnssync.new_keys import Work, held, make_keys, note_machine, random_token
 from dnssync.reconcile import Line, again
 from dnssync.report import Outcome, Report, look_again, said
 from dnssync.state import LedgerEntry, ZoneRecord
+from dnssync.views import read
 
 log = logging.getLogger("dnssync")
 TRIES = 3  # how often a zone is read anew when somebody else writes to it between our read and our write
@@ -48,7 +49,7 @@ def carry_out(
     final = decide(again(seen, tuple(made)))
     _unmoved(shown, final, made, work.broken)
     for plan in final.zones:
-        if plan.plan.zone not in work.broken:
+        if plan.plan.zone not in work.broken | seen.noted:
             work.outcomes.append(_write(work, plan, final, tuple(made)))
     failed = {outcome.zone for outcome in work.outcomes if outcome.error or outcome.refusals} | set(final.failed)
     line.progress("noting what was seen")
@@ -58,11 +59,13 @@ def carry_out(
     line.progress("writing exim's map")
     lines = _switch(work, final, failed)
     line.progress("asking the authoritative servers once more")
-    looks = look_again(line, [plan for plan in final.zones if plan.plan.zone not in failed])
+    looks = look_again(line, [plan for plan in final.zones if plan.plan.zone not in failed | seen.noted])
     report = Report(final, tuple(work.outcomes), tuple(made), lines, looks, final.notices)
     zones = {view.zone for view in seen.zones}
+    line.state.touch(seen.noted, work.now)
     # What is said of the host as a whole is known to be over only where all zones were looked at.
-    line.state.save_troubles({*zones, ""} if zones >= set(line.config.zones) else zones, said(report), work.now)
+    covered = ({*zones, ""} if zones >= set(line.config.zones) else zones) - seen.noted
+    line.state.save_troubles(covered, [row for row in said(report) if row.zone in {*covered, ""}], work.now)
     return report
 
 
@@ -178,7 +181,7 @@ def _decided_again(work: Work, plan: ZonePlan, made: Sequence[KeyPair]) -> ZoneP
     views = []
     for view in work.seen.zones:
         if view.zone == zone:
-            found = work.line.read(zone, work.line.zones.provider(provider), view.domains)
+            found = read(work.line, zone, work.line.zones.provider(provider), view.domains)
             view = replace(view, found={**view.found, provider: found})
         views.append(view)
     decision = decide(again(replace(work.seen, zones=tuple(views)), made))

@@ -113,7 +113,7 @@ def _under_lock(
     if left and not only:
         return None
     with looking():
-        seen, got = line.plan(only, attended=False)
+        seen, got = line.plan(only, attended=False, dns_first=True)
     return carry_out(line, seen, got)
 
 

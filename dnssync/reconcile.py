@@ -12,8 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 
-from dnssync import by_dns, identity, signing_map
-from dnssync.by_dns import Reading
+from dnssync import identity, signing_map
 from dnssync.config import Config, ZoneConfig
 from dnssync.core.clock import Reading as ClockReading
 from dnssync.core.clock import Verdict, judge
@@ -22,21 +21,32 @@ from dnssync.core.desire import domains_of
 from dnssync.core.durations import HOUR, MARGIN
 from dnssync.core.hand_made import adopted
 from dnssync.core.host import Address, Host
-from dnssync.core.model import KeyPair, Notice, Provider, ProviderError, absolute, relative, zone_of
-from dnssync.core.ownership import Agreed, Ledger, owned, shows
+from dnssync.core.model import KeyPair, Notice, relative, zone_of
 from dnssync.core.pass_notices import silent, some
 from dnssync.core.rotation import PAST, SERVING, Policy, phase, rebased
 from dnssync.core.taken_on import made_here, mapped, strays, unknown
-from dnssync.core.zone_view import Zone
 from dnssync.errors import DnssyncError
 from dnssync.keystore import Keystore
+from dnssync.quiet import calm, loud
 from dnssync.resolver import Resolver
 from dnssync.sights import sights
-from dnssync.state import LedgerEntry, State
+from dnssync.state import State
+from dnssync.views import Viewed, furthest_behind, viewed
 from dnssync.zones import Zones
 
 log = logging.getLogger("dnssync")
 REMEMBER = 7 * 86400  # an address that was seen within these seconds stays in the SPF record
+
+
+@dataclass
+class Look:
+    """One of the looks of a pass. `dns_first`: zones that are calm are taken as noted, but for those that are `loud`; `host` and `seen` are what
+    the look before found out already."""
+
+    dns_first: bool = False
+    loud: frozenset[str] = frozenset()
+    host: Host | None = None
+    seen: dict[str, Viewed] = field(default_factory=dict)
 
 
 @dataclass
@@ -60,13 +70,16 @@ class Line:
     uptime: Callable[[], tuple[float, str]] | None = None
     machine: Callable[[], str] | None = None
 
-    def observe(self, only: Sequence[str] = (), *, adopt: bool = False, attended: bool = True) -> Observed:
+    def observe(
+        self, only: Sequence[str] = (), *, adopt: bool = False, attended: bool = True, look: Look | None = None
+    ) -> Observed:
         """Look at everything once: exim, the keys, the zones at their providers, the authoritative servers.
 
         `only` names zones or domains; other zones are left out; `attended`: a person looks on. Raises `EximError` where exim cannot be asked, and
         `DnssyncError` where `only` names what is neither; a zone that cannot be read says so in `ZoneView.problem` and
-        stops no other.
+        stops no other. `look`: zones that no provider is asked for, and what another look in this pass has seen already.
         """
+        look = look or Look()
         now = int(self.now())
         requests = self.state.requests(now)
         confirmed = frozenset((request.kind, request.subject) for request in requests)
@@ -78,13 +91,16 @@ class Line:
         elif clock.restarted is not None:
             keys = rebased(keys, Policy(), clock.restarted, now, restarted=True)
         self.progress("asking exim")
-        host = self._host(keys, current)
+        host = look.host or self._host(keys, current)
         served = self._served(host)
         chosen = _chosen(self.config, served, only)
-        views, readings = [], {}
+        noted = calm(self, chosen, now, confirmed) - look.loud if look.dns_first else frozenset()
         for zone in chosen:
-            view, readings[zone.name] = self._view(zone, served[zone.name], adopt, confirmed)
-            views.append(view)
+            if zone.name not in look.seen:
+                as_noted = zone.name in noted
+                look.seen[zone.name] = viewed(self, zone, served[zone.name], adopt, confirmed, noted=as_noted)
+        views = [look.seen[zone.name][0] for zone in chosen]
+        readings = {zone.name: look.seen[zone.name][1] for zone in chosen}
         unread = set(self.config.zones) - {view.zone for view in views if not view.problem}
 
         def standing(domain: str, selector: str) -> str:
@@ -130,6 +146,7 @@ class Line:
             moved=identity.moved(self.config.keys, self.machine, host.hostname),
             frozen=frozenset(request.subject for request in requests if request.kind == "freeze"),
             attended=attended,
+            noted=noted,
             notices=(
                 *host.notices,
                 *self._homeless(host),
@@ -141,14 +158,21 @@ class Line:
                 ),
             ),
         )
-        return self._furthest_behind(seen, readings)
+        return furthest_behind(self, seen, readings)
 
     def plan(
-        self, only: Sequence[str] = (), *, adopt: bool = False, attended: bool = True
+        self, only: Sequence[str] = (), *, adopt: bool = False, attended: bool = True, dns_first: bool = False
     ) -> tuple[Observed, Decision]:
-        """Observe and decide; changes nothing anywhere."""
-        seen = self.observe(only, adopt=adopt, attended=attended)
-        return seen, decide(seen)
+        """Observe and decide; changes nothing anywhere. `dns_first`: providers are asked only for zones that are not quiet."""
+        look = Look(dns_first)
+        seen = self.observe(only, adopt=adopt, attended=attended, look=look)
+        got = decide(seen)
+        if waking := loud(seen, got, self.resolver) if seen.noted else frozenset():
+            kept = {zone: view for zone, view in look.seen.items() if zone not in waking}
+            look = Look(dns_first, waking, seen.host, kept)
+            seen = self.observe(only, adopt=adopt, attended=attended, look=look)
+            got = decide(seen)
+        return seen, got
 
     def _clock(self, now: int, keys: Sequence[KeyPair], confirmed: bool) -> Verdict:
         """Whether the clock can be trusted, beside that of the last pass."""
@@ -207,96 +231,6 @@ class Line:
             if row.last_seen >= now - REMEMBER:
                 recent.setdefault(row.domain, []).append(Address(row.ip, row.source, row.host_name))
         return {domain: tuple(addresses) for domain, addresses in recent.items()}
-
-    # --- zones ------------------------------------------------------------------------------------------------------
-
-    def _view(
-        self, zone: ZoneConfig, domains: tuple[str, ...], adopt: bool, confirmed: frozenset[tuple[str, str]]
-    ) -> tuple[ZoneView, dict[str, tuple[Reading, ...]]]:
-        """One zone as its providers show it, or why that cannot be known; and all the readings of each provider."""
-        entries = self.state.ledger(zone.name)
-        record = self.state.zone(zone.name)
-        readings: dict[str, tuple[Reading, ...]] = {}
-        problem = ""
-        for name in zone.providers:
-            self.progress(f"reading {zone.name} at {name}")
-            try:
-                readings[name] = self._readings(zone.name, self.zones.provider(name), domains)
-            except ProviderError as error:
-                problem = str(error)
-        trusted = ("servers", zone.name) in confirmed
-        view = ZoneView(
-            zone=zone.name,
-            policy=zone.policy,
-            domains=domains,
-            limits=self.zones.limits(zone.name),
-            problem=problem,
-            negative_ttl=None if problem else self.resolver.negative_ttl(zone.name),
-            known_before=0 if trusted or record is None else record.rrsets,
-            adopt=adopt or (zone.policy.adopt and not entries),
-            agreed={name: self._agreed(zone.name, name) for name in zone.providers},
-        )
-        for name, several in readings.items():
-            view = self._showing(view, name, several[0].found)
-        return view, readings
-
-    def _showing(self, view: ZoneView, provider: str, found: Zone) -> ZoneView:
-        """The zone, with this shown at a provider of it."""
-        ledger = self._ledger(view.zone, provider, found, self.state.ledger(view.zone))
-        return replace(view, found={**view.found, provider: found}, ledger={**view.ledger, provider: ledger})
-
-    def _furthest_behind(self, seen: Observed, readings: Mapping[str, Mapping[str, tuple[Reading, ...]]]) -> Observed:
-        """The same; where the servers of a zone that is read from them differ, as those show it where most is left to be done."""
-        for number, view in enumerate(seen.zones):
-            for provider, several in readings[view.zone].items():
-                if view.problem or len(several) == 1:
-                    continue
-                alone = [replace(seen, zones=(self._showing(view, provider, one.found),)) for one in several]
-                plans = [plan for one in alone for plan in decide(one).zones if plan.plan.provider == provider]
-                found, told = by_dns.behind(several, plans)
-                view = self._showing(view, provider, found)
-                zones = (*seen.zones[:number], view, *seen.zones[number + 1 :])
-                seen = replace(seen, zones=zones, notices=(*seen.notices, *told))
-        return seen
-
-    def _agreed(self, zone: str, provider: str) -> frozenset[Agreed]:
-        """The values that were given to a person to enter there: whoever ran `apply` has seen what they replace."""
-        handed = self.state.handed_over(zone)
-        return frozenset((e.name, e.type, e.owner, e.value) for e in handed if e.provider == provider)
-
-    def _ledger(self, zone: str, provider: str, found: Zone, entries: Sequence[LedgerEntry]) -> Ledger:
-        """What we wrote there: the ledger, and what a pass that died meant to write where the zone shows it. A provider that
-        has another name now, or took a zone over with its records, has no entries of its own: there, those of providers
-        that the zone has no more count, where it shows their values."""
-        held = {(entry.name, entry.type, entry.owner): entry.applied for entry in entries if entry.provider == provider}
-
-        def stands(entry: LedgerEntry) -> bool:
-            values = owned(found.get((entry.name, entry.type)), entry.owner)
-            return any(shows(entry.owner, value.text, entry.applied) for value in values)
-
-        former = [entry for entry in entries if entry.provider not in self.config.zones[zone].providers]
-        inherited = [] if held else sorted(former, key=lambda entry: entry.applied_at)
-        unfinished = [entry for entry in self.state.unfinished(zone) if entry.provider == provider]
-        for entry in filter(stands, (*inherited, *unfinished)):
-            held[(entry.name, entry.type, entry.owner)] = entry.applied
-        return held
-
-    def read(self, zone: str, provider: Provider, domains: Sequence[str]) -> Zone:
-        """Every RRset of a zone, by (name, type); as one of its name servers shows it where the provider cannot be read."""
-        return self._readings(zone, provider, domains)[0].found
-
-    def _readings(self, zone: str, provider: Provider, domains: Sequence[str]) -> tuple[Reading, ...]:
-        """What the provider tells; where it cannot be read (`manual`), what the authoritative servers show at the names that
-        can matter, and more than one where they differ."""
-        if provider.limits.reads:
-            return (Reading((), {rrset.key: rrset for rrset in provider.read(zone)}),)
-        of = [(key.domain, key.selector) for key in self.state.keys()]
-        of += [(domain, name) for domain, names in signing_map.read(self.config.exim.map).items() for name in names]
-        selectors = [f"{selector}._domainkey.{domain}".lower() for domain, selector in of if domain in domains]
-        # What we wrote matters wherever it stands: what is not looked at would be taken for gone, and be forgotten.
-        noted = [absolute(e.name, zone) for e in (*self.state.ledger(zone), *self.state.handed_over(zone))]
-        names = [zone, *domains, *(f"_dmarc.{domain}" for domain in domains), *selectors, *noted]
-        return by_dns.read(self.resolver, zone, names)
 
     # --- DNS --------------------------------------------------------------------------------------------------------
 

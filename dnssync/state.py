@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
 T = TypeVar("T")
+SOME = 500  # names in one statement: SQLite takes no more than 999 parameters in older versions
 
 
 class State(Troubles):
@@ -312,6 +313,16 @@ class State(Troubles):
         from dnssync.state_schema import zones as table
 
         return {record.zone: record for record in self._select(table, made_of(ZoneRecord))}
+
+    def touch(self, names: Iterable[str], at: int) -> None:
+        """Note a pass over zones that were in order and still are, and were not read."""
+        from dnssync.state_schema import zones as t
+
+        every = sorted(names)
+        with self.transaction() if every else contextlib.nullcontext():
+            for start in range(0, len(every), SOME):
+                these = t.c.zone.in_(every[start : start + SOME])
+                self._execute(t.update().where(t.c.host == self._host, these).values(last_pass=at))
 
     def clock(self) -> Reading | None:
         """The clocks as the last pass that wrote anything read them, None before the first."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-import platform
 from collections.abc import Callable
 
 import click
 
-from dnssync import logs
+from dnssync import identity, logs
 from dnssync.cli.context import Context, json_option
 from dnssync.config import Config, find, load, secret
 from dnssync.errors import ConfigError, DnssyncError
@@ -45,7 +44,7 @@ def command(context: Context, once: bool, log_json: bool, verbose: bool, quiet: 
     daemon = Daemon(
         lambda: load(find(context.config_option, context.environ)),
         _opener(context),
-        lambda config: State.open(config.state, host=platform.node(), read_only=True),
+        lambda config: State.open(config.state, host=identity.rows(config.keys), read_only=True),
         Notifier(context.environ),
         after=_after(context),
         now=context.now,

@@ -65,7 +65,8 @@ class Observed:
     why exim could not open a key that were made for it; `configured` names all zones, looked at or not; `host_id`
     is this host's name in selectors, "" = none yet; `unknown` are by zone names in it that carry it and are no keys that we know;
     `moved` is the name of the host that the keys belong to where that is, or was, another machine;
-    `attended` says whether a person looks on: without one nothing is taken over, and no domain gets its first SPF or DMARC."""
+    `noted` are the zones that were not
+    read, and taken for what the ledger says of them; `attended` says whether a person looks on: without one nothing is taken over, and no domain gets its first SPF or DMARC."""
 
     now: int
     host: Host
@@ -87,6 +88,7 @@ class Observed:
     moved: str = ""
     notices: tuple[Notice, ...] = ()
     attended: bool = True
+    noted: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,110 @@
+"""Zones whose providers need not be asked: nothing is pending there, and the name servers show what was written.
+
+DNS is the cheap truth. A zone that was in order is taken for what the ledger says of it; where all that is wanted is in the ledger, and
+the authoritative servers show that, the pass is done with it. Everything else is read at the provider: what is pending, what
+differs, what a person said something about, and once in `schedule.deep` every zone, since strangers' records, and ours beside
+them, are only seen there. A name server that does not answer makes no zone less quiet.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from dnssync.config import ZoneConfig
+from dnssync.core.attention import needs_person
+from dnssync.core.decide import Decision, Observed, ZoneView
+from dnssync.core.key_sets import policy_of
+from dnssync.core.model import Phase, RRset, Value, absolute, zone_of
+from dnssync.core.ownership import owns, same
+from dnssync.core.rotation import phase
+from dnssync.core.sighting import Question, Sight, sight
+from dnssync.resolver import Resolver
+from dnssync.state import LedgerEntry, ZoneRecord
+
+if TYPE_CHECKING:
+    from dnssync.reconcile import Line
+
+PENDING = frozenset(
+    {Phase.GENERATED, Phase.PUBLISHED, Phase.DUE, Phase.ENDED}
+)  # a sighting of these takes the provider's own reading
+
+
+def deep_due(record: ZoneRecord, deep: int) -> int:
+    """When a zone is to be read at its provider though all is quiet, in seconds since 1970: between half of `deep` and the whole of it
+    after the last reading, whoever made it, by a hash of its name, so that ten thousand zones do not fall due together."""
+    share = int.from_bytes(hashlib.sha256(record.zone.encode()).digest()[:4], "big") / 2**32
+    return record.last_read + int(deep * (1 + share) / 2)
+
+
+def calm(line: Line, chosen: Iterable[ZoneConfig], now: int, confirmed: frozenset[tuple[str, str]]) -> frozenset[str]:
+    """The zones that may be taken for what the ledger says of them, until DNS or the decision says otherwise."""
+    state, records = line.state, line.state.zones()
+    troubled = {row.zone for row in state.troubles() if row.ended is None and needs_person(row.kind, row.reason)}
+    deep = line.config.schedule.deep
+
+    def good(zone: ZoneConfig) -> bool:
+        record = records.get(zone.name)
+        if record is None or record.result != "ok" or zone.name in troubled or ("servers", zone.name) in confirmed:
+            return False
+        if not record.last_read <= now < deep_due(record, deep) or not line.zones.limits(zone.name).reads:
+            return False
+        held = {entry.provider for entry in state.ledger(zone.name)}
+        return held == {*zone.providers} and not state.unfinished(zone.name)
+
+    return frozenset(zone.name for zone in chosen if good(zone))
+
+
+def as_noted(view: ZoneView, entries: Iterable[LedgerEntry]) -> ZoneView:
+    """The zone as the ledger has it: ours alone is there, and of everything else nothing is known."""
+    found: dict[str, dict[tuple[str, str], RRset]] = {}
+    for e in entries:
+        there = found.setdefault(e.provider, {})
+        ttl = e.ttl if e.ttl >= 0 else view.policy.ttl
+        held = there.get((e.name, e.type))
+        value = Value(e.value, e.value)
+        there[(e.name, e.type)] = (
+            replace(held, values=(*held.values, value)) if held else RRset(e.name, e.type, ttl, (value,))
+        )
+    ledger = {
+        provider: {(e.name, e.type, e.owner): e.applied for e in entries if e.provider == provider}
+        for provider in found
+    }
+    return replace(view, found=found, ledger=ledger, limits=replace(view.limits, complete=False))
+
+
+def loud(seen: Observed, got: Decision, resolver: Resolver) -> frozenset[str]:
+    """Of the zones that were taken as noted, those that have to be read at their providers after all."""
+    views = {view.zone: view for view in seen.zones if view.zone in seen.noted}
+    found = {
+        plan.plan.zone
+        for plan in got.zones
+        if plan.plan.zone in views and (plan.refusals or not plan.plan.empty or plan.plan.map_lines or plan.unrecorded)
+    }
+    before = {(key.domain, key.selector): key for key in seen.keys}
+    for key in got.keys:
+        zone = zone_of(key.domain, seen.configured)
+        view = views.get(zone or "")
+        moved = before.get((key.domain, key.selector)) != key
+        if view is not None and (moved or phase(key, policy_of(view), seen.now) in PENDING):
+            found.add(view.zone)
+    return frozenset(found | _unlike(views, set(views) - found, resolver))
+
+
+def _unlike(views: Mapping[str, ZoneView], zones: Iterable[str], resolver: Resolver) -> set[str]:
+    """The zones in which some name server shows something else than the ledger has."""
+    asked: dict[Question, tuple[str, Callable[..., bool], Callable[..., bool]]] = {}
+    for zone in zones:
+        for ledger in views[zone].ledger.values():
+            for (name, kind, owner), noted in ledger.items():
+                alike = partial(same, owner, domain=noted.domain)
+                asked[Question(absolute(name, zone), kind, zone)] = (noted.value, partial(owns, owner), alike)
+    answers = resolver.look(list(asked))
+    return {
+        question.zone
+        for question, answer in answers.items()
+        if sight(answer, *asked[question]) not in (Sight.VISIBLE, Sight.UNKNOWN)
+    }

@@ -1,0 +1,234 @@
+"""DNS first: a pass of the daemon asks a provider only for a zone in which something is to be done; on a real zone file and name server."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from dnssync import identity
+from dnssync.config import load
+from dnssync.core.durations import DAY, HOUR
+from dnssync.core.model import Change, RRset
+from dnssync.quiet import deep_due
+from dnssync.state import State, ZoneRecord
+from dnssync.state_rows import Trouble
+from tests.ripe import DOMAIN, Ripe, grown, open_folder
+from tests.ripe import scene as ripe
+from tests.test_cli_commands import data, told
+
+__all__ = ["grown", "open_folder", "ripe"]
+
+
+class Watched:
+    """A provider whose calls are counted."""
+
+    def __init__(self, real, calls: Counter[str]) -> None:
+        self._real, self._calls = real, calls
+
+    def __getattr__(self, name: str):
+        return getattr(self._real, name)
+
+    def read(self, zone: str) -> tuple[RRset, ...]:
+        """As it does."""
+        self._calls["read"] += 1
+        return self._real.read(zone)
+
+    def write(self, zone: str, changes: Sequence[Change]) -> tuple[str, ...]:
+        """As it does."""
+        self._calls["write"] += 1
+        return self._real.write(zone, changes)
+
+
+class Quiet(Ripe):
+    """The scene, with passes of the daemon."""
+
+    calls: Counter[str]
+
+    def line(self, config, **options):
+        """The parts, with a provider whose calls are counted."""
+        line = super().line(config, **options)
+        real = line.zones.provider
+        line.zones = _With(line.zones, provider=lambda name: Watched(real(name), self.calls))
+        return line
+
+    def once(self, code: int = 0) -> Counter[str]:
+        """A pass of the daemon, and what it asked of the provider."""
+        self.calls.clear()
+        assert self.run("run", "--once") == code, told(self)
+        return Counter(self.calls)
+
+    @property
+    def zone(self) -> ZoneRecord:
+        """What the state says of the zone."""
+        record = self.state.zone(DOMAIN)
+        assert record is not None
+        return record
+
+    @property
+    def state(self) -> State:
+        """The state, to look into."""
+        return State.open(load(self.stage.config).state, host=identity.rows(self.stage.keys))
+
+    def edit(self, old: str, new: str) -> None:
+        """A person edits the zone."""
+        text = self.stage.zone_file.read_text()
+        assert len(re.findall(old, text, re.DOTALL | re.MULTILINE)) == 1, text
+        self.stage.zone_file.write_text(re.sub(old, new, text, flags=re.DOTALL | re.MULTILINE))
+
+
+class _With:
+    """Something with other attributes."""
+
+    def __init__(self, real, **others) -> None:
+        self._real = real
+        self.__dict__.update(others)
+
+    def __getattr__(self, name: str):
+        return getattr(self._real, name)
+
+
+@pytest.fixture
+def scene(ripe: Ripe) -> Iterator[Quiet]:
+    """A domain in order: its keys sign, each has a standby, and a pass has just looked at everything."""
+    made = Quiet.__new__(Quiet)
+    made.__dict__.update(ripe.__dict__, calls=Counter())
+    assert made.run("apply", "--yes") == 0
+    made.now += 900
+    yield made
+
+
+def test_nothing_to_do(scene: Quiet) -> None:
+    """The provider is not asked at all; the pass is noted, the reading is not."""
+    read = scene.zone.last_read
+    assert scene.once() == {}
+    assert (scene.zone.last_pass, scene.zone.last_read) == (int(scene.now), read)
+    events = scene.state.last_event()
+    scene.now += 900
+    assert scene.once() == {} and scene.state.last_event() == events
+    assert scene.run("status") == 0
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "wanted"),
+    [
+        (r"^_dmarc[^\n]*\n", "", "p=none"),
+        (r'TXT "v=spf1 [^"]*', 'TXT "v=spf1 -all', "ip4:192.0.2.25"),
+        (r'SPF "v=spf1 [^"]*', 'SPF "v=spf1 -all', "ip4:192.0.2.25"),
+        (r'(?<=postmaster@esferas.example"\n)\S+e-mx[^\n]*\n', "", "ed25519"),
+    ],
+)
+def test_dns_shows_something_else(scene: Quiet, old: str, new: str, wanted: str) -> None:
+    """Where the name servers show another text, or none, the provider is read, and what is ours is put right."""
+    before = scene.published()
+    scene.edit(old, new)
+    calls = scene.once()
+    assert calls["read"] >= 1 and calls["write"] == 1
+    assert scene.published() == before and wanted in scene.stage.zone_file.read_text()
+
+
+def test_an_imported_tag(scene: Quiet) -> None:
+    """What a person changes in a record that is partly ours is taken into the ledger, and the zone is quiet again."""
+    scene.edit("v=DMARC1; p=none", "v=DMARC1; p=quarantine")
+    assert scene.once()["read"] >= 1
+    scene.now += 900
+    assert scene.once() == {} and "p=quarantine" in scene.stage.zone_file.read_text()
+
+
+def test_strangers_are_seen_by_the_deep_pass(scene: Quiet) -> None:
+    """What others write beside ours changes nothing in DNS that we claim, and is seen once a day."""
+    host = (scene.stage.keys / "host-id").read_text().strip()
+    file = scene.stage.zone_file
+    file.write_text(file.read_text() + f'20260101r-{host}-zzzz._domainkey.{DOMAIN}. IN TXT "v=DKIM1; k=rsa; p=AAAA"\n')
+    assert scene.once() == {}
+    due = deep_due(scene.zone, DAY)
+    scene.now = due - 1
+    assert scene.once() == {}
+    scene.now = due
+    assert scene.once(3)["read"] >= 1 and "20260101r" in told(scene)
+
+
+def test_the_deep_pass_is_spread() -> None:
+    """Zones that were read at one moment come due between half of the time and the whole of it, evenly."""
+    due = [deep_due(ZoneRecord(f"zone{number}.test", 1000, 1000, "ok", 9), DAY) - 1000 for number in range(2000)]
+    assert min(due) >= DAY // 2 and max(due) <= DAY
+    hours = Counter((at - DAY // 2) // HOUR for at in due)
+    assert len(hours) == 12 and max(hours.values()) < 2 * 2000 / 12
+
+
+def test_what_a_person_changes(scene: Quiet) -> None:
+    """The configuration, and a word of a person, are seen without a reading, and what follows from them is done."""
+    text = scene.stage.config.read_text()
+    scene.stage.config.write_text(text.replace("zones:", "defaults: {spf: {extra: ['ip4:192.0.2.77']}}\nzones:", 1))
+    assert scene.once()["write"] == 1 and "192.0.2.77" in scene.stage.zone_file.read_text()
+    scene.now += 900
+    assert scene.once() == {}
+    assert scene.run("rotate") == 0
+    scene.now += 900
+    assert scene.once()["read"] >= 1, "new keys are on their way"
+
+
+def test_a_rotation_goes_its_way(scene: Quiet) -> None:
+    """Passes of the daemon alone take the keys through their lives, and leave the provider alone in between."""
+    old, heirs = scene.of("active"), scene.of("ready")
+    quiet = 0
+    scene.now += 90 * DAY
+    for _ in range(60):
+        quiet += not scene.once()
+        scene.now += 8 * HOUR
+    assert scene.of("removed") == old and scene.of("active") == heirs and not {*old} & scene.pems()
+    assert quiet > 20
+
+
+def test_what_needs_a_person_is_read(scene: Quiet) -> None:
+    """A zone of which something was said that needs a person is read each time, so that it is told when it is over."""
+    text = scene.stage.config.read_text()
+    scene.stage.config.write_text(
+        text.replace("zones:", f"defaults: {{spf: {{extra: ['include:_s.{DOMAIN}']}}}}\nzones:", 1)
+    )
+    scene.once()
+    assert scene.run("status") == 1
+    scene.now += 900
+    assert scene.once()["read"] >= 1
+    file = scene.stage.zone_file
+    file.write_text(file.read_text() + f'_s.{DOMAIN}. IN TXT "v=spf1 ip4:192.0.2.9 -all"\n')
+    scene.now += 900
+    scene.once()
+    assert scene.run("status") == 0
+
+
+def test_an_unfinished_write(scene: Quiet) -> None:
+    """What an interrupted pass meant to write is looked for at the provider."""
+    entry = scene.state.ledger(DOMAIN)[0]
+    scene.state.begin(DOMAIN, entry.provider, [entry], int(scene.now))
+    assert scene.once()["read"] >= 1
+    scene.now += 900
+    assert scene.once() == {}
+
+
+def test_by_hand_everything_is_read(scene: Quiet) -> None:
+    """`plan` and `apply` always read the provider."""
+    scene.calls.clear()
+    assert scene.run("plan") == 0 and scene.calls["read"] == 1
+    assert scene.run("apply", "--yes") == 0 and scene.calls["read"] == 2
+    assert data(scene, "status")["zones"][DOMAIN]["last_read"] == int(scene.now)
+
+
+def test_silence(scene: Quiet, open_folder: Path) -> None:
+    """Name servers that do not answer make no zone less quiet: the provider is not asked in their place."""
+    config = scene.stage.config
+    before = config.read_text()
+    config.write_text(re.sub(r'nameservers: \["127.0.0.1:\d+"\]', 'nameservers: ["127.0.0.1:9"]', before))
+    assert config.read_text() != before
+    assert scene.once() == {}
+
+
+def test_what_was_noticed_stays_noticed(scene: Quiet) -> None:
+    """What only a reading can tell is not over because nobody read."""
+    row = Trouble(DOMAIN, "notice", "key_elsewhere", "behind a CNAME", int(scene.now))
+    scene.state.save_troubles((), [row], int(scene.now))
+    assert scene.once() == {} and row in scene.state.troubles()
+    assert scene.run("apply", "--yes") == 0 and row not in scene.state.troubles()
