@@ -16,7 +16,7 @@ from dnssync.core.clock import Reading
 from dnssync.core.host import Address
 from dnssync.core.model import KeyPair, Owner
 from dnssync.errors import StateError
-from dnssync.state_engine import alone, engine_for, sentence
+from dnssync.state_engine import alone, engine_for, overwriting, rows_query, sentence
 from dnssync.state_rows import Event, LedgerEntry, Request, SeenAddress, ZoneRecord, made_of
 from dnssync.state_troubles import Troubles
 
@@ -113,20 +113,22 @@ class State(Troubles):
             finally:
                 self._open = None
 
-    def _select(self, table: sa.Table, make: Callable[[Any], T], *where: Any, order: Any = None) -> tuple[T, ...]:
-        if self._engine is None:
+    def _select(
+        self, table: sa.Table, make: Callable[[Any], T], *where: Any, order: Any = None, **equal: Any
+    ) -> tuple[T, ...]:
+        """This host's rows, each as `make` makes it. `equal`: values of columns; with those alone a statement is built only once."""
+        if self._engine is None or (self._older is not None and table.name not in self._older):
             return ()
-        if self._older is not None and table.name not in self._older:
-            return ()
-        there = [column for column in table.c if self._older is None or column.name in self._older[table.name]]
-        query = table.select().with_only_columns(*there).where(table.c.host == self._host, *where)
-        if order is not None:
-            query = query.order_by(order)
+        there = None if self._older is None else frozenset(self._older[table.name])
+        query = rows_query(table, there, tuple(equal), None if where else order)
+        if where:
+            query = query.where(*where).order_by(order)
+        given = {"host": self._host, **equal}
         with self._told():
             if self._open is not None:
-                return tuple(make(row) for row in self._open.execute(query))
+                return tuple(make(row) for row in self._open.execute(query, given).all())
             with self._engine.connect() as connection:
-                return tuple(make(row) for row in connection.execute(query))
+                return tuple(make(row) for row in connection.execute(query, given).all())
 
     def _execute(self, statement: Any, rows: Sequence[dict[str, Any]] | None = None) -> Any:
         with self.transaction():
@@ -135,12 +137,14 @@ class State(Troubles):
 
     def _replace(self, table: sa.Table, rows: Iterable[dict[str, Any]]) -> None:
         """Insert or overwrite rows by primary key; portable, and each row is its own small truth."""
+        update = overwriting(table)
         with self.transaction():
+            assert self._open is not None  # just opened
             for row in rows:
                 full = {"host": self._host, **row}
-                same = [column == full[column.name] for column in table.primary_key]
-                if not self._execute(table.update().where(*same).values(**full)).rowcount:
-                    self._execute(table.insert().values(**full))
+                same = {f"same_{column.name}": full[column.name] for column in table.primary_key}
+                if not self._open.execute(update, {**full, **same}).rowcount:
+                    self._open.execute(table.insert(), full)
 
     # --- keys -------------------------------------------------------------------------------------------------------
 
@@ -169,8 +173,7 @@ class State(Troubles):
         """What we wrote, of one zone or of all; with what an interrupted pass meant to write where DNS shows it."""
         from dnssync.state_schema import ledger as table
 
-        where = [] if zone is None else [table.c.zone == zone]
-        return self._select(table, LedgerEntry.of, *where)
+        return self._select(table, LedgerEntry.of, **({} if zone is None else {"zone": zone}))
 
     def record_applied(self, entries: Iterable[LedgerEntry]) -> None:
         """Note what stands in DNS for us now; entries that are known already are not touched."""
@@ -263,7 +266,7 @@ class State(Troubles):
         """The words of people that hold now."""
         from dnssync.state_schema import requests as table
 
-        rows = self._select(table, lambda row: Request(row.kind, row.subject, row.made_at, row.until))
+        rows = self._select(table, made_of(Request))
         return tuple(request for request in rows if request.until is None or request.until > now)
 
     def add_request(self, kind: str, subject: str, at: int, until: int | None) -> None:
@@ -305,7 +308,7 @@ class State(Troubles):
         """The last reading of a zone, None where there was none."""
         from dnssync.state_schema import zones as table
 
-        rows = self._select(table, made_of(ZoneRecord), table.c.zone == name)
+        rows = self._select(table, made_of(ZoneRecord), zone=name)
         return rows[0] if rows else None
 
     def zones(self) -> dict[str, ZoneRecord]:
@@ -328,7 +331,7 @@ class State(Troubles):
         """The clocks as the last pass that wrote anything read them, None before the first."""
         from dnssync.state_schema import clocks as table
 
-        rows = self._select(table, lambda row: Reading(row.wall, row.boot, row.boot_id, row.doubted))
+        rows = self._select(table, made_of(Reading))
         return rows[0] if rows else None
 
     def save_clock(self, reading: Reading) -> None:

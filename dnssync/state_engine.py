@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dnssync.errors import StateError
 from dnssync.files import there
@@ -52,6 +53,23 @@ def alone(connection: sa.Connection) -> None:
     """Let nobody else make or migrate tables until this transaction ends; SQLite's own lock does so anyway."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MAKING})")
+
+
+@functools.cache
+def rows_query(table: sa.Table, there: frozenset[str] | None, equal: tuple[str, ...], order: Any) -> sa.Select[Any]:
+    """A host's rows; parameters are the host, and a value for each column of `equal`. `there`: the columns that an older schema has."""
+    import sqlalchemy as sa
+
+    same = [table.c[name] == sa.bindparam(name) for name in ("host", *equal)]
+    return sa.select(*(c for c in table.c if there is None or c.name in there)).where(*same).order_by(order)
+
+
+@functools.cache
+def overwriting(table: sa.Table) -> sa.Update:
+    """The update of one row, known by its primary key (parameters `same_…`), with the columns that are given."""
+    import sqlalchemy as sa
+
+    return table.update().where(*(column == sa.bindparam(f"same_{column.name}") for column in table.primary_key))
 
 
 def _make(file: Path) -> None:

@@ -25,7 +25,9 @@ class Intents:
     _host: str
 
     @abstractmethod
-    def _select(self, table: sa.Table, make: Callable[[Any], T], *where: Any, order: Any = None) -> tuple[T, ...]: ...
+    def _select(
+        self, table: sa.Table, make: Callable[[Any], T], *where: Any, order: Any = None, **equal: Any
+    ) -> tuple[T, ...]: ...
 
     @abstractmethod
     def transaction(self) -> AbstractContextManager[None]:
@@ -40,8 +42,7 @@ class Intents:
         from dnssync.state_schema import intents as table
 
         entries = tuple(entries)
-        rows = self._select(table, lambda row: (row.id, _entries(row.data)), table.c.zone == zone,
-                            table.c.provider == provider, table.c.kind == WRITE)  # fmt: skip
+        rows = self._select(table, lambda row: (row.id, _entries(row.data)), zone=zone, provider=provider, kind=WRITE)
         with self.transaction():
             for number, older in rows:
                 if _undated(older) == _undated(entries):
@@ -98,9 +99,8 @@ class Intents:
     def _entries_of(self, zone: str, kinds: tuple[str, ...]) -> tuple[LedgerEntry, ...]:
         from dnssync.state_schema import intents as table
 
-        found = self._select(table, lambda row: _entries(row.data), table.c.kind.in_(kinds), table.c.zone == zone,
-                             order=table.c.id)  # fmt: skip
-        return tuple(entry for entries in found for entry in entries)
+        found = self._select(table, lambda row: (row.kind, row.data), order=table.c.id, zone=zone)
+        return tuple(entry for kind, data in found if kind in kinds for entry in _entries(data))
 
     def settle(self, zone: str, provider: str) -> None:
         """Drop the open intents for a zone at a provider, once what they may have done is in the ledger."""
@@ -119,9 +119,7 @@ class Intents:
         """Keys that an interrupted pass was making: (intent, domain, selector, at)."""
         from dnssync.state_schema import intents as table
 
-        return self._select(
-            table, lambda row: (row.id, row.zone, json.loads(row.data)["selector"], row.at), table.c.kind == KEY
-        )
+        return self._select(table, lambda row: (row.id, row.zone, json.loads(row.data)["selector"], row.at), kind=KEY)
 
 
 def _entries(data: str) -> tuple[LedgerEntry, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from operator import itemgetter
 from typing import Any, TypeVar
 
 from dnssync.core.model import Owner
@@ -15,8 +16,18 @@ BETWEEN = "\n\n"  # sentences that are kept as one text; a record that a sentenc
 
 def made_of(kind: type[T]) -> Callable[[Any], T]:
     """What makes a frozen value of a row whose columns have the names of its fields; one that an older schema lacks has its default."""
-    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]  # every row is a dataclass
-    return lambda row: kind(**{name: getattr(row, name) for name in names if name in row._fields})
+    names = {field.name for field in fields(kind)}  # type: ignore[arg-type]  # every row is a dataclass
+    columns: list[str] = []
+    values: Callable[[Any], tuple[Any, ...]] = tuple
+
+    def make(row: Any) -> T:
+        nonlocal values
+        if not columns:  # the first of many, all of one form
+            columns.extend(name for name in row._fields if name in names)
+            values = itemgetter(*map(row._fields.index, columns))
+        return kind(**dict(zip(columns, values(row), strict=True)))
+
+    return make
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +53,8 @@ class LedgerEntry:
     @classmethod
     def of(cls, row: Any) -> LedgerEntry:
         """The entry that a row of the ledger's table holds."""
-        names = [field.name for field in fields(cls) if field.name != "owner"]
-        return cls(**{name: getattr(row, name) for name in names}, owner=Owner(row.owner))
+        told = row._mapping
+        return cls(**{name: told[name] for name in cls.__slots__ if name != "owner"}, owner=Owner(row.owner))
 
     @property
     def applied(self) -> Applied:
