@@ -152,9 +152,13 @@ class Keystore:
     def public(self, domain: str, selector: str) -> tuple[str, str] | None:
         """(algorithm, p=) of a key whose private half lies here and can be used, None where none does."""
         try:
-            return read_public(self.path(domain, selector))
+            return self.half(domain, selector)
         except KeyFileError:
             return None
+
+    def half(self, domain: str, selector: str) -> tuple[str, str]:
+        """The same; raises `KeyFileError`, which says why, where none does."""
+        return read_public(self.path(domain, selector))
 
     def generate(self, domain: str, selector: str, algorithm: str) -> tuple[str, str]:
         """Make a key; returns (algorithm, p=) once the private half is safely on disk. An existing file stays and is an

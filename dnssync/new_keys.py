@@ -15,7 +15,6 @@ from dnssync.core.plan import Intent
 from dnssync.core.taken_on import made_here
 from dnssync.errors import KeyFileError
 from dnssync.files import sweep
-from dnssync.keystore import read_public
 from dnssync.reconcile import Line
 from dnssync.report import Outcome
 
@@ -121,7 +120,7 @@ def _leave(work: Work, domain: str, trouble: str) -> None:
 def make_map(line: Line) -> None:
     """Where the macros name a map that is not there, all mail waits. Before the first key an empty one is right; later a
     missing one is for the pass to write, since with an empty one mail would leave unsigned."""
-    if not any(key.activated for key in line.state.keys()) and not line.keystore.any():
+    if not line.keystore.any() and not any(key.activated for key in line.state.keys()):
         signing_map.create_if_missing(line.config.exim.map)
 
 
@@ -136,7 +135,7 @@ def recover(line: Line) -> None:
             if line.keystore.holds(domain, name) and not any(
                 (k.domain, k.selector) == (domain, name) for k in line.state.keys()
             ):
-                algorithm, public = read_public(line.keystore.path(domain, name))
+                algorithm, public = line.keystore.half(domain, name)
                 line.state.save_keys([KeyPair(domain, name, algorithm, public, at)])
         except KeyFileError as error:
             log.warning("domain=%s selector=%s a key that was being made when dnssync died: %s", domain, name, error)

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from dnssync.core import dkim
 from dnssync.core.model import Change, Claim, Kind, Owner, RRset, Value, to_json
 from dnssync.core.ownership import Ledger, claim_key, foreign, owned, same
 
@@ -51,7 +52,7 @@ def overlay(found: Iterable[RRset], claims: Iterable[Claim], ledger: Ledger) -> 
 
     A value that means what is claimed stays as it was found, octet for octet. A name with several values of ours
     (two `v=spf1`) is left alone: the guard refuses it with a sentence. A claim without a value takes away only what
-    the ledger says we wrote.
+    the ledger says we wrote, and an empty p= at a selector of ours: with a restored ledger it may be unknown that we did.
     """
     wanted = {rrset.key: rrset for rrset in found}
     for claim in claims:
@@ -71,7 +72,12 @@ def _values(before: RRset | None, claim: Claim, ledger: Ledger) -> tuple[tuple[V
     present = before.values if before is not None else ()
     if claim.value is None:
         applied = ledger.get(claim_key(claim))
-        gone = [v for v in ours if applied is not None and same(claim.owner, v.text, applied.value, claim.domain)]
+        gone = [
+            value
+            for value in ours
+            if (applied is not None and same(claim.owner, value.text, applied.value, claim.domain))
+            or (claim.owner is Owner.DKIM and dkim.is_revoked(value.text))
+        ]
         # An RRset that loses a value of ours keeps its TTL: what remains is somebody else's.
         return tuple(value for value in present if value not in gone), False
     if len(ours) > 1:

@@ -26,9 +26,9 @@ from dnssync.core.sighting import Sight
 
 JITTER = 0.2
 COMING = frozenset({Phase.GENERATED, Phase.PUBLISHED, Phase.READY})
+GIVEN_UP = 7 * DAY  # private halves that are missing for so long are purged: an old state was restored
 SERVING = COMING | {Phase.ACTIVE}  # whose private half is missed where it is lost: it signs, or will
-# Whose signatures nobody needs to verify any more.
-PAST = frozenset({Phase.DUE, Phase.REVOKED, Phase.ENDED, Phase.REMOVED})
+PAST = frozenset({Phase.DUE, Phase.REVOKED, Phase.ENDED, Phase.REMOVED})  # whose signatures nobody verifies any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,9 +280,10 @@ def _retire(
     signing = seen.signing or frozenset()
     proven = max((key.activated or 0 for key in keys if key.selector in signing), default=0)
     sound = [key for key in keys if key.selector in seen.readable and key.compromised is None]
-    visible = [key for key in sound if seen.sights.get(key.selector) is Sight.VISIBLE]
-    ready = [key for key in visible if phase(key, policy, now) is Phase.READY]
+    ready = [k for k in sound if seen.sights.get(k.selector) is Sight.VISIBLE and phase(k, policy, now) is Phase.READY]
     standby = min(ready, key=lambda key: key.algorithm != algorithm, default=None)
+    coming = [key for key in keys if phase(key, policy, now) in COMING]
+    lost = len(coming) > 1 and all(key not in sound and now >= key.generated + GIVEN_UP for key in coming)
 
     def over(key: KeyPair) -> bool:
         if key.retired is not None or key.selector in signing or not (seen.trusted or key.compromised is not None):
@@ -294,7 +295,7 @@ def _retire(
         if key.compromised is not None:
             return True
         better = standby is not None and key.algorithm == algorithm != standby.algorithm
-        return bool(algorithm) and standby is not None and key is not standby and not better
+        return bool(algorithm) and (lost or (standby is not None and key is not standby and not better))
 
     return tuple(replace(key, retired=now) if over(key) else key for key in keys)
 

@@ -140,6 +140,12 @@ class TestSelector:
                    phases={("example.org", "s1"): Phase.DUE})  # fmt: skip
         assert reasons(got) == ["delete_unexplained"]
 
+    def test_empty_record_of_a_key_that_ended_may_go(self) -> None:
+        """An empty p= at a selector of ours goes, though a restored ledger knows nothing of it."""
+        got = case('s1._domainkey IN TXT "v=DKIM1; p="', dkim_claim(None), keys=(KEY,),
+                   phases={("example.org", "s1"): Phase.ENDED})  # fmt: skip
+        assert [change.kind for change in got.plan.changes] == [Kind.DELETE] and reasons(got) == []
+
 
 class TestMap:
     @pytest.mark.parametrize("phase", [None, Phase.GENERATED, Phase.PUBLISHED, Phase.DUE, Phase.REVOKED, Phase.REMOVED])

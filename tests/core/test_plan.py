@@ -82,6 +82,14 @@ class TestOverlay:
             "= example.org 300 TXT keep",
         ]
 
+    def test_revoked_record_goes_whoever_wrote_it(self) -> None:
+        """The empty p= of a key that has ended is taken away, though a restored ledger says another text, or nothing."""
+        text = 's1._domainkey 60 IN TXT "v=DKIM1; p="'
+        older = {("s1._domainkey", "TXT", Owner.DKIM): Applied("v=DKIM1; k=rsa; p=AAAA", "example.org")}
+        for ledger in ({}, older):
+            assert planned(text, dkim_claim(None), ledger=ledger) == "- s1._domainkey.example.org 60 TXT v=DKIM1; p="
+        assert planned('s1._domainkey 60 IN TXT "v=DKIM1; p=BBBB"', dkim_claim(None), ledger=older) == ""
+
     def test_selector_is_ours_whole(self) -> None:
         """At a selector every value is replaced by the one key record."""
         [change] = diff(found := zone('s1._domainkey 60 IN TXT "x"').values(), overlay(found, [dkim_claim()], {}))

@@ -111,6 +111,23 @@ class TestSuccession:
         """A standby takes over from a key that is lost, though that is not due."""
         assert step((self.first, self.heir), NOW + 9000, self.seen("s1", readable="s2")).sign == ("s2",)
 
+    def test_what_nobody_can_sign_with_is_given_up(self) -> None:
+        """Two that wait for their private halves block a set for a week, then make way for a new key; one that is younger, or can be
+        read, or a rotation that makes no keys, keeps them."""
+        one, two = replace(self.heir, selector="s3"), replace(self.heir, generated=NOW + 9)
+        week = two.generated + rotation.GIVEN_UP
+
+        def left(now: int, readable: str, algorithm: str = "rsa2048") -> set[str]:
+            seen = self.seen("s1", readable=readable, s3=Sight.VISIBLE)
+            got = advance((self.first, one, two), POLICY, now, seen, algorithm=algorithm)
+            return {key.selector for key in got.keys if key.retired is None}
+
+        assert left(week - 1, "s1") == left(week, "s1", "") == {"s1", "s2", "s3"}
+        assert left(week, "s1 s2") == {"s1", "s2"}  # the standby stays
+        assert left(week, "s1") == {"s1"}
+        got = step((self.first, replace(one, retired=week), replace(two, retired=week)), week + 60, self.seen("s1"))
+        assert got.generate == ("rsa2048",)
+
     @pytest.mark.parametrize("stamps", [{}, {"revoked": NOW + 9}, {"revoked": NOW + 9, "removed": NOW + 9}])
     def test_past_keys_alone(self, stamps: dict) -> None:
         """Keys whose time is over neither sign nor stand in the way of a new one."""
