@@ -28,7 +28,7 @@ types: $(STAMP)
 mutants: $(STAMP)
 	$(BIN)/python tests/mutants.py
 
-# Two thousand lives of keys, hour by hour; hours of work. `tests/soak.py LIVES MINUTES` stops sooner.
+# Two thousand lives of keys of each kind, hour by hour; days of work. `tests/soak.py LIVES MINUTES` stops sooner.
 soak: $(STAMP)
 	$(BIN)/python tests/soak.py
 

@@ -83,6 +83,7 @@ class Machine:
                 DOMAIN,
                 name,
                 "" if name.startswith(THEIRS) else f"/keys/{name}.pem",
+                *self.disk.get(name, ("", "")),
                 problem="" if self.openable(name) else "it cannot be opened",
             )
             for name in ((), self.line())[not problem]
@@ -150,6 +151,9 @@ class Machine:
     def trouble(self) -> None:
         """What may happen between two passes."""
         world = self.world
+        self.confirmed = False
+        if not world.luck:
+            return
         mine = [name for name in world.zone if world.owner.get(name) is self]
         if mine and world.fails(0.02):
             world.edit(world.chance.choice(mine), None)

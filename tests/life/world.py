@@ -58,6 +58,9 @@ class World:
     last_signed: dict[str, int] = field(default_factory=dict)
     compromised: set[str] = field(default_factory=set)
     put_back: set[str] = field(default_factory=set)  # withdrawn, and then put back by a person
+    stood: set[tuple[str, str]] = field(
+        default_factory=set
+    )  # (selector, text) of every record that ever was in the zone
     by_hand: set[str] = field(default_factory=set)  # selectors whose record, or line in the map, a person changed
     told: Counter[str] = field(default_factory=Counter)
 
@@ -112,6 +115,7 @@ class World:
             self.zone.pop(selector, None)
         else:
             self.zone[selector] = text
+            self.stood.add((selector, text))
         self.version += 1
         for server in self.servers:
             if server.follows == NEVER:
