@@ -31,6 +31,7 @@ mutants: $(STAMP)
 # Two thousand lives of keys of each kind, hour by hour; days of work. `tests/soak.py LIVES MINUTES` stops sooner.
 soak: $(STAMP)
 	$(BIN)/python tests/soak.py
+	$(BIN)/python tests/soak_zones.py
 
 bench: $(STAMP)
 	$(BIN)/python bench/startup.py

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import grp
 import os
 import stat
@@ -23,8 +24,9 @@ PLAIN = serialization.NoEncryption()
 @pytest.fixture
 def store(tmp_path: Path) -> Keystore:
     """A keystore whose way down is open to exim."""
-    for place in (tmp_path, *list(tmp_path.parents)[:2]):
-        place.chmod(0o755)
+    for place in (tmp_path, *tmp_path.parents):
+        if place.stat().st_uid == os.geteuid() and not place.stat().st_mode & stat.S_IXOTH:
+            place.chmod(0o755)
     return Keystore(tmp_path / "keys")
 
 
@@ -106,6 +108,19 @@ class TestPublicHalf:
         (tmp_path / "k.pem").write_bytes(RSA512)
         with pytest.raises(KeyFileError, match=r"512 bits|too short"):
             read_public(tmp_path / "k.pem")
+
+    @pytest.mark.parametrize("part", ["p", "q", "d", "dmp1", "dmq1", "iqmp"])
+    def test_a_damaged_file(self, part: str) -> None:
+        """An RSA key of which one number was changed would sign what nobody can verify: it is no key."""
+        key = rsa.generate_private_key(public_exponent=65537, key_size=1024)
+        number = getattr(key.private_numbers(), part)
+        size = (number.bit_length() + 7) // 8
+        der = key.private_bytes(serialization.Encoding.DER, PKCS8, PLAIN)
+        bad = der.replace(number.to_bytes(size, "big"), (number ^ 4).to_bytes(size, "big"))
+        assert bad != der
+        lines = base64.encodebytes(bad).decode("ascii")
+        with pytest.raises(KeyFileError, match=r"damaged|does not hold a private key"):
+            public_half(f"-----BEGIN PRIVATE KEY-----\n{lines}-----END PRIVATE KEY-----\n".encode(), "the key")
 
 
 class TestAdopt:
