@@ -76,14 +76,18 @@ class Alerts:
         self._sent: dict[
             tuple[Any, ...], set[str]
         ] = {}  # by trouble and half of its story: the ways by which it went out
+        self._partly: dict[tuple[Any, ...], Trouble] = {}  # what went out by some ways, and not yet by all
         self._digest = 0
 
     def after(self, result: PassResult) -> None:
         """Tell what is due after a pass. What goes wrong is logged, and tried again after the next one."""
         config = result.config.alerts
+        ways = [("mail", self._mail)] * bool(config.mail) + [("hook", self._hook)] * bool(config.hook)
+        everywhere = {way for way, _ in ways}
         rows = self._rows(result)
         begun, over = due(rows, config.after, result.ended)
-        ways = [("mail", self._mail)] * bool(config.mail) + [("hook", self._hook)] * bool(config.hook)
+        if result.error is None:  # else the state may not tell what goes on
+            over = (*over, *self._left(rows, everywhere, result.ended))
         for way, tell in ways:
             fresh, gone = ([row for row in half if way not in self._went(row)] for half in (begun, over))
             if not fresh and not gone:
@@ -95,14 +99,15 @@ class Alerts:
             else:
                 for row in (*fresh, *gone):
                     self._went(row).add(way)
-        everywhere = {way for way, _ in ways}
         self._note(
             result,
             [row for row in begun if ways and self._went(row) >= everywhere],
             [row for row in over if self._went(row) >= everywhere],
         )
-        standing = {_half(row) for row in (*begun, *over)}
-        self._sent = {half: went for half, went in self._sent.items() if half in standing}
+        if result.error is None:
+            standing = {_half(row): row for row in (*begun, *over)}
+            self._sent = {half: went for half, went in self._sent.items() if half in standing and went}
+            self._partly = {half: standing[half] for half, went in self._sent.items() if not went >= everywhere}
         if config.digest and config.mail:
             self._week(result, rows)
 
@@ -123,6 +128,17 @@ class Alerts:
             self._blind = replace(self._blind, ended=result.ended) if self._blind.told is not None else None
         return rows if self._blind is None else (*rows, self._blind)
 
+    def _left(self, rows: Sequence[Trouble], everywhere: set[str], now: int) -> list[Trouble]:
+        """What is over before every way had told of it: those that had, tell that too."""
+        known = {row.place for row in rows}
+        left = []
+        for half, row in self._partly.items():
+            if row.place not in known:
+                over = row if row.ended is not None else replace(row, ended=now)
+                self._sent.setdefault(_half(over), everywhere - self._sent[half])
+                left.append(over)
+        return left
+
     def _went(self, row: Trouble) -> set[str]:
         return self._sent.setdefault(_half(row), set())
 
@@ -142,9 +158,6 @@ class Alerts:
             result.state.forget_troubles(kept[1])
         except StateError as error:
             log.error("what was told of troubles could not be noted: %s", error)
-            return
-        for row in (*kept[0], *kept[1]):
-            self._sent.pop(_half(row), None)
 
     def _message(self, begun: Sequence[Trouble], over: Sequence[Trouble]) -> Message:
         told = message(self._host(), begun, over)

@@ -230,6 +230,18 @@ def test_a_pass_that_fails_and_is_noted_is_told_once(host: Host) -> None:
     assert host.post.subjects == [f"[dnssync {HOST}] 1 thing needs a person: this host", f"[dnssync {HOST}] well again: this host"]  # fmt: skip
 
 
+def test_what_was_half_told_is_forgotten_with_its_trouble(tmp_path: Path) -> None:
+    """A command that never works, and troubles that come and go: mail tells both halves of each, and nothing is left of them."""
+    host = Host(tmp_path, {"hook": ["/nonexistent/tell"]})
+    for number in range(50):
+        row = Trouble("one.example", "refused", f"word{number}", "one.example: x", host.now)
+        host.say(row)
+        host.say(row, hours=7)
+        host.say(hours=7)
+    host.say(hours=1)
+    assert len(host.post.mails) == 100 and host.alerts._sent == host.alerts._partly == {}
+
+
 def test_nobody_to_tell(tmp_path: Path) -> None:
     """Without a way nothing is sent and nothing counts as told: whoever turns it on later hears of what still is."""
     host = Host(tmp_path, {"mail": []})

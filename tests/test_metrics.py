@@ -78,6 +78,10 @@ def result(config: Config) -> Iterator[PassResult]:
          Trouble("one.example", "notice", "rsa1024", "x", NOW - 9 * DAY)],
         NOW,
     )  # fmt: skip
+    over = Trouble("two.example", "refused", "spf_syntax", "x", NOW - DAY)
+    state.save_troubles((), [over], NOW)
+    state.told([over], NOW)
+    state.over(over.place, NOW)  # which an alert has still to tell
     yield PassResult(config, state, NOW - 40, NOW)
 
 
@@ -98,6 +102,7 @@ def test_what_is_told(result: PassResult, config: Config) -> None:
     assert at(found, "oldest_active_key_timestamp_seconds") == NOW - 30 * DAY
     zones = {word: at(found, "zones", result=word) for word in ("ok", "failed", "refused", "waiting", "never")}
     assert zones == {"ok": 1, "failed": 0, "refused": 1, "waiting": 0, "never": 1}
+    assert at(found, "refusals", reason="spf_syntax") is None
     assert at(found, "refusals", reason="cname") == 1 and at(found, "notices", reason="rsa1024") == 1
     assert at(found, "needs_person") == 2 and at(found, "needs_person_since_timestamp_seconds") == NOW - DAY
     assert at(found, "last_pass_timestamp_seconds") == at(found, "last_good_pass_timestamp_seconds") == NOW

@@ -72,7 +72,7 @@ def message(host: str, begun: Sequence[Said], over: Sequence[Said]) -> Message:
     if begun:
         subjects.append(f"{_count(begun)} a person: {_where(begun)}")
         parts += [
-            f"dnssync on {host} needs a person. Mail goes on as far as it can; this does not mend itself:",
+            f"On {host} dnssync has met what needs a person:",
             *_listed(begun),
         ]
     if over:
