@@ -16,3 +16,6 @@ if sys.argv[-1] == ".":
     script = Path(sys.prefix, "bin", "dnssync")
     script.write_text(f"#!{sys.prefix}/bin/python\nimport sys\nfrom dnssync.cli import main\nsys.exit(main())\n")
     script.chmod(0o755)
+    told = next(Path(sys.prefix, "lib").glob("python3*/site-packages")) / "dnssync-0.dist-info" / "direct_url.json"
+    told.parent.mkdir(exist_ok=True)
+    told.write_text(json.dumps({"url": Path.cwd().as_uri()}))
