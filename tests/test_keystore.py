@@ -109,14 +109,18 @@ class TestPublicHalf:
         with pytest.raises(KeyFileError, match=r"512 bits|too short"):
             read_public(tmp_path / "k.pem")
 
-    @pytest.mark.parametrize("part", ["p", "q", "d", "dmp1", "dmq1", "iqmp"])
+    @pytest.mark.parametrize("part", ["p", "q", "d", "e", "dmp1", "dmq1", "iqmp"])
     def test_a_damaged_file(self, part: str) -> None:
         """An RSA key of which one number was changed would sign what nobody can verify: it is no key."""
         key = rsa.generate_private_key(public_exponent=65537, key_size=1024)
-        number = getattr(key.private_numbers(), part)
+        numbers = key.private_numbers()
+        number = numbers.public_numbers.e if part == "e" else getattr(numbers, part)
         size = (number.bit_length() + 7) // 8
         der = key.private_bytes(serialization.Encoding.DER, PKCS8, PLAIN)
-        bad = der.replace(number.to_bytes(size, "big"), (number ^ 4).to_bytes(size, "big"))
+        bad = der.replace(
+            bytes([size]) * (part == "e") + number.to_bytes(size, "big"),
+            bytes([size]) * (part == "e") + (number ^ 4).to_bytes(size, "big"),
+        )
         assert bad != der
         lines = base64.encodebytes(bad).decode("ascii")
         with pytest.raises(KeyFileError, match=r"damaged|does not hold a private key"):
