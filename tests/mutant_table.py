@@ -190,6 +190,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
     ],
     ("dnssync/reconcile.py", WHOLE): [
         (" if not problems.get((k.domain, k.selector))),", "),"),
+        ("            map=current,\n", "            map={},\n"),
     ],
     ("dnssync/new_keys.py", WHOLE): [
         # the private half before the note of it
