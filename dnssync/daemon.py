@@ -23,6 +23,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from logging import ERROR, WARNING
 from types import FrameType
 from typing import Any
 
@@ -30,6 +31,7 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from dnssync.config import Config
+from dnssync.core.attention import NOTICE
 from dnssync.errors import DnssyncError, LockedError, understood
 from dnssync.lock import hold
 from dnssync.notify import Notifier
@@ -41,7 +43,7 @@ from dnssync.state import State
 log = logging.getLogger("dnssync")
 WATCH = 5.0  # seconds between two looks for a word in the state, and at the clock
 SOONEST = 10  # seconds after a pass before which no other is due by itself
-AGAIN = 15  # seconds until another try where another process holds the lock
+AGAIN = 5  # seconds until another try where another process holds the lock
 FIRST = 60  # seconds until another try after a pass that failed as a whole; doubled each time, at most the interval
 OFF = 5.0  # seconds by which the wall clock may move beside the other between two looks
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -73,6 +75,7 @@ class Daemon:
         self._signals: queue.SimpleQueue[int] = queue.SimpleQueue()  # the one queue that a signal handler may put into
         self._stop = threading.Event()
         self._gate = threading.Lock()
+        self._busy = threading.Lock()  # held by the job that is running
         self._looking = False  # nothing is being written; changed with the gate held
         self._asked = True  # a pass is wanted whatever the last one was
         self._ended = 0.0
@@ -88,7 +91,7 @@ class Daemon:
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
             timezone=UTC,
         )
-        logging.getLogger("apscheduler").setLevel(logging.ERROR)  # a job that waits for the worker is no news
+        logging.getLogger("apscheduler").setLevel(ERROR)  # a job that waits for the worker is no news
 
     def run(self) -> int:
         """Go on until SIGTERM (0) or SIGINT (130). Raises `DnssyncError` where not even a first pass could begin."""
@@ -135,6 +138,8 @@ class Daemon:
         with self._gate:
             if self._looking:
                 self._leave(code)
+        with self._busy:  # the scheduler's own waiting holds the locks that a job needs to plan the next one
+            pass
         self._scheduler.shutdown(wait=True)
         return code
 
@@ -169,6 +174,10 @@ class Daemon:
 
     def _pass(self) -> None:
         """One pass, and when the next one is."""
+        with self._busy:
+            self._pass_now()
+
+    def _pass_now(self) -> None:
         just_now = self._monotonic() - self._ended < SOONEST / 2  # the other job came while the last pass was under way
         if self._stop.is_set() or (just_now and not self._asked):
             return
@@ -184,7 +193,6 @@ class Daemon:
             log.error("%s", understood(error), exc_info=log.isEnabledFor(logging.DEBUG))
             self._dated(FIRST)
         finally:
-            self._ended = self._monotonic()
             if self._asked:  # meanwhile; what was planned then may have been planned over
                 self._dated(0)
 
@@ -193,6 +201,7 @@ class Daemon:
             return self._open(config, read_only=False, progress=self._step)
 
         result = one_pass(self.config, line, now=self._now, looking=self._only_looking)
+        self._ended = self._monotonic()
         self._mark = result.mark
         self._state = self._watch(result.config) if result.state is not None else None
         self._log(result)
@@ -216,6 +225,10 @@ class Daemon:
 
     def _tick(self) -> None:
         """The worker is free; look whether somebody left a word in the state."""
+        with self._busy:
+            self._tick_now()
+
+    def _tick_now(self) -> None:
         if self._stop.is_set():
             return
         self._notifier.alive()
@@ -257,14 +270,13 @@ class Daemon:
         if self._failures:
             log.info("passes work again")
         fresh = {trouble.place: trouble.sentence for trouble in troubles(result)}
-        for place, sentence in fresh.items():
-            if self._said.get(place) != sentence:
-                log.log(
-                    logging.WARNING if place[1] == "notice" else logging.ERROR, "zone=%s %s=%s %s", *place, sentence
-                )
-        for place in self._said:
-            if place not in fresh and place[0] not in result.left_out:
-                log.info("zone=%s %s=%s is over", *place)
+        for (zone, kind, reason), sentence in fresh.items():
+            before = self._said.get((zone, kind, reason))
+            if before is None or (kind != NOTICE and before != sentence):  # notices tell moments that move
+                log.log(WARNING if kind == NOTICE else ERROR, "%s%s=%s %s", _of(zone), kind, reason, sentence)
+        for zone, kind, reason in self._said:
+            if (zone, kind, reason) not in fresh and zone not in result.left_out:
+                log.info("%s%s=%s is over", _of(zone), kind, reason)
         self._said = {**{p: s for p, s in self._said.items() if p[0] in result.left_out}, **fresh}
 
     # --- time ---------------------------------------------------------------------------------------------------------
@@ -308,6 +320,10 @@ class Daemon:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def _of(zone: str) -> str:
+    return f"zone={zone} " if zone else ""
 
 
 def _tries(result: PassResult) -> list[int]:

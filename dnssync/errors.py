@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -53,6 +54,13 @@ def understood(error: Exception) -> DnssyncError:
         from dnssync.files import remedy
 
         return DnssyncError(f"{error.filename}: {error.strerror}. {remedy(Path(str(error.filename)), error)}.")
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        from tempfile import gettempdir
+
+        return DnssyncError(
+            f"A file could not be written: {error.strerror}. Make room where the state and the keys lie, and where temporary files do "
+            f"({gettempdir()}), and run dnssync again."
+        )
     return DnssyncError(
         f"This is a fault of dnssync: {type(error).__name__}: {error}. Nothing half-written is left; run it again with "
         "`dnssync --debug …` and report what that shows."

@@ -25,17 +25,17 @@ LIMIT = 120.0  # seconds; generous, since a busy machine is slow and not wrong
 Message = dict[str, str]
 
 
-def until(true: Callable[[], object], what: str = "") -> None:
-    """Wait until something is true."""
+def until(true: Callable[[], object], what: Callable[[], str] = lambda: "") -> None:
+    """Wait until something is true; `what` tells more where it never is."""
     end = time.monotonic() + LIMIT
     while not true():
-        assert time.monotonic() < end, f"it never came: {what or true}"
+        assert time.monotonic() < end, f"it never came: {true}\n{what()}"
         time.sleep(0.05)
 
 
 class DaemonProcess:
     """The daemon on a configuration, as a context. `environ` adds to its environment, `watchdog` in seconds sets one; `abstract`
-    gives it a socket without a place in the file system; `before` comes before the command (`faketime`, `prlimit`)."""
+    gives it a socket without a place in the file system; `main` is what its Python runs."""
 
     def __init__(
         self,
@@ -44,10 +44,9 @@ class DaemonProcess:
         environ: Mapping[str, str] | None = None,
         watchdog: float = 0.0,
         abstract: bool = False,
-        before: tuple[str, ...] = (),
-        preexec: Callable[[], None] | None = None,
+        main: str = "from dnssync.cli import main; main()",
     ) -> None:
-        self.config, self._before, self._preexec = config, before, preexec
+        self.config, self._main = config, main
         self.messages: list[Message] = []
         self._folder = tempfile.TemporaryDirectory(prefix="dnssync-notify-")
         name = f"{self._folder.name}/notify"
@@ -59,21 +58,20 @@ class DaemonProcess:
             **({"WATCHDOG_USEC": str(int(watchdog * 1_000_000))} if watchdog else {}),
             **(environ or {}),
         }
-        self._thread = threading.Thread(target=self._listen, daemon=True)
         self._log = Path(self._folder.name) / "stderr"
 
     def __enter__(self) -> DaemonProcess:
+        self._thread = threading.Thread(target=self._listen, daemon=True)
         self._thread.start()
         self.start()
         return self
 
     def start(self) -> None:
         """Start it, once more where it has ended."""
-        code = "from dnssync.cli import main; main()"
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*self._before, sys.executable, "-c", code, "-c", str(self.config), "run"],
-                cwd=ROOT, env=self._environ, stdout=log, stderr=log, stdin=subprocess.DEVNULL, preexec_fn=self._preexec,
+                [sys.executable, "-c", self._main, "-c", str(self.config), "run"],
+                cwd=ROOT, env=self._environ, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
             )  # fmt: skip
 
     def __exit__(self, *_: object) -> None:

@@ -34,6 +34,10 @@ COMMANDS = {
 }
 
 
+# `dnssync.cli.run` is the function below: a module of that name would take its place once it is loaded.
+MODULES = {"run": "daemon"}
+
+
 class Commands(click.Group):
     """The commands above, each `dnssync.cli.NAME`'s `command`."""
 
@@ -43,7 +47,7 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"dnssync.cli.{cmd_name}").command
+        command: click.Command = importlib.import_module(f"dnssync.cli.{MODULES.get(cmd_name, cmd_name)}").command
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:

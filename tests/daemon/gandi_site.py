@@ -1,0 +1,97 @@
+"""A mail host with two domains whose zones are kept at the stand-in for Gandi, driven by the daemon and by commands."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from dnssync import identity
+from dnssync.demo.nameserver import NameServer
+from dnssync.state import State
+from tests.daemon_process import LIMIT
+from tests.exim_host import EximHost
+from tests.gandi import Gandi
+from tests.gandi_faults import Fault
+from tests.site_under_test import IP, Site, own_state
+
+ONE, TWO = "esferas.example", "otra.example"
+ROWS = [("@", "MX", 3600, ["10 mx"]), ("@", "A", 3600, [IP]), ("@", "TXT", 3600, ['"site-verification=abc"']), ("mx", "A", 3600, [IP])]  # fmt: skip
+
+
+class GandiSite(Site):
+    """The host; `now` is the clock of the commands that the test runs."""
+
+    def __init__(self, folder: Path, exim: EximHost, gandi: Gandi, server: str) -> None:
+        self.folder, self.exim, self.gandi, self._server = folder, exim, gandi, server
+        self.now = time.time() - 3 * 3600
+        self.config = folder / "dnssync.yaml"
+        (folder / "token").write_text(gandi.token + "\n")
+        own_state(folder)
+        self.configure()
+
+    def configure(self, *, interval: str = "15m", extra: tuple[str, ...] = (), **more: Any) -> None:
+        """The configuration; `extra` are more SPF terms of both zones."""
+        spf = {"spf": {"extra": list(extra)}} if extra else {}
+        zone = {"provider": "gandi", "nameservers": [self._server], **spf}
+        text = {
+            "providers": {
+                "gandi": {"class": "gandi", "token": f"file/{self.folder}/token", "endpoint": self.gandi.endpoint}
+            },
+            "zones": {ONE: zone, TWO: zone},
+            "defaults": {"dkim": {"algorithms": ["rsa1024", "ed25519"]}},
+            "exim": {"command": list(self.exim.command), "map": str(self.exim.map)},
+            "addresses": [IP],
+            "alerts": {"mail": []},
+            "keys": str(self.exim.keys),
+            "state": f"sqlite:///{self.folder}/state/state.db",
+            "schedule": {"interval": interval},
+            **more,
+        }
+        self.config.write_text(json.dumps(text))
+
+    def apply(self) -> None:
+        """What a person does once: the records and keys of both zones; the keys sign then."""
+        code, out = self.run("apply", "--yes", "--wait")
+        assert code == 0, out
+        self.gandi.settled()
+
+    def hold(self, method: str, zone: str, *, lost: bool = False, **more: Any) -> Fault:
+        """Hold the next such request until `release` is set; it is answered then, unless the answer is to be lost."""
+        fault = Fault(method, f"^/domains/{zone}/", hang=lost, **more)
+        if not lost:
+            fault.stranger = partial(_wait, fault)
+        self.gandi.faults.append(fault)
+        return fault
+
+    @property
+    def state(self) -> State:
+        """The state, for reading."""
+        return State.open(f"sqlite:///{self.folder}/state/state.db", host=identity.rows(self.exim.keys), read_only=True)
+
+    def spf(self, zone: str) -> set[str]:
+        """The SPF texts of a zone at Gandi, as TXT and as SPF."""
+        stands = self.gandi.values(zone)
+        values = [v for kind in ("TXT", "SPF") if ("@", kind) in stands for v in stands["@", kind][1]]
+        return {value.decode() for value in values if value.startswith(b"v=spf1 ")}
+
+
+def _wait(fault: Fault) -> None:
+    fault.release.wait(LIMIT)
+
+
+@contextmanager
+def gandi_site(folder: Path) -> Iterator[GandiSite]:
+    """Everything running, exim told of dnssync's macros."""
+    served = folder / "served"
+    served.mkdir()
+    with ExitStack() as open_:
+        exim = open_.enter_context(EximHost(hostnames=(ONE, TWO)))
+        gandi = open_.enter_context(Gandi({ONE: ROWS, TWO: ROWS}, served=served, gapless=False))
+        exim.switched()
+        server = open_.enter_context(NameServer({zone: served / f"{zone}.zone" for zone in (ONE, TWO)}))
+        yield GandiSite(folder, exim, gandi, server.where)
