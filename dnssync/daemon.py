@@ -21,7 +21,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from logging import ERROR, WARNING
 from types import FrameType
@@ -32,13 +32,13 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from dnssync.config import Config
 from dnssync.core.attention import NOTICE
-from dnssync.errors import DnssyncError, LockedError, understood
+from dnssync.errors import DnssyncError, LockedError, StateError, understood
 from dnssync.lock import hold
 from dnssync.notify import Notifier
 from dnssync.one_pass import After, PassResult, Stopped, one_pass, tell
 from dnssync.reconcile import Line
 from dnssync.standing import next_event, standing, troubles
-from dnssync.state import State
+from dnssync.state import State, ZoneRecord
 
 log = logging.getLogger("dnssync")
 WATCH = 5.0  # seconds between two looks for a word in the state, and at the clock
@@ -328,7 +328,9 @@ def _of(zone: str) -> str:
 
 def _tries(result: PassResult) -> list[int]:
     """When zones that failed are tried again."""
-    records = result.state.zones() if result.state is not None and result.failed else {}
+    records: Mapping[str, ZoneRecord] = {}
+    with contextlib.suppress(StateError):  # the next pass tells
+        records = result.state.zones() if result.state is not None and result.failed else {}
     return [record.next_try for record in records.values() if record.next_try and record.zone in result.config.zones]
 
 

@@ -102,6 +102,13 @@ class TestPersons:
             site.now = time.time()
             assert site.run("status")[0] == 0
             assert site.run("plan")[0] in (0, 2)
+            with contextlib.closing(
+                sqlite3.connect(site.folder / "state" / "state.db", isolation_level=None)
+            ) as writer:
+                writer.execute("begin immediate")
+                writer.execute("update zones set last_pass = last_pass + 1")
+                assert site.run("status")[0] == 0
+                writer.execute("rollback")
             assert not held.release.is_set() and daemon.process.poll() is None
             held.release.set()
             daemon.status("2 domains in order")

@@ -1,0 +1,160 @@
+"""Single passes of the daemon, with the clock of the test: two days without a provider, `run --once`, secrets that only root may read."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from dnssync.cli.context import Context
+from dnssync.cli.daemon import _opener
+from dnssync.config import load
+from dnssync.core.backoff import LONGEST
+from dnssync.core.durations import DAY, HOUR
+from dnssync.one_pass import PassResult, one_pass
+from tests.daemon.gandi_site import ONE, TWO, GandiSite, gandi_site
+from tests.gandi_faults import ERRED, Answer, Fault
+
+pytestmark = [pytest.mark.exim]
+EXTRA = "ip4:198.51.100.7"
+
+
+@pytest.fixture
+def unapplied(tmp_path: Path) -> Iterator[GandiSite]:
+    """Two zones in which dnssync never wrote."""
+    with gandi_site(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def site(unapplied: GandiSite) -> GandiSite:
+    """Two zones that a person has applied; their keys sign."""
+    unapplied.apply()
+    return unapplied
+
+
+def down(zone: str) -> Fault:
+    """The provider fails for a zone, until it is taken out."""
+    return Fault(path=f"^/domains/{zone}/", answer=Answer(500, ERRED), times=10**6)
+
+
+def passed(site: GandiSite) -> PassResult:
+    """One pass as the daemon makes it, at the moment of the test."""
+    opened = _opener(Context(now=lambda: site.now))
+
+    def line(config: object) -> object:
+        return opened(config, read_only=False, progress=lambda text: None)
+
+    return one_pass(load(site.config), line, now=lambda: site.now)  # type: ignore[arg-type]
+
+
+def test_a_provider_that_is_down_for_two_days(site: GandiSite) -> None:
+    """It is asked for ever more rarely, at least every six hours; the other zone is kept right meanwhile, exim signs on for both, and once
+    the provider is back the next try makes all good."""
+    site.configure(interval="1h", extra=(EXTRA,))
+    lines = site.exim.map.read_text()
+    fault = down(ONE)
+    site.gandi.faults = [fault]
+    start, tried, left = site.now, list[float](), 0
+    while site.now < start + 2 * DAY:
+        before, record = fault.struck, site.state.zones()[ONE]
+        result = passed(site)
+        assert result.error is None
+        if fault.struck > before:
+            assert record.next_try is None or record.next_try <= site.now
+            tried.append(site.now)
+        else:
+            assert result.left_out == {ONE: record.next_try} and result.failed
+            left += 1
+        assert site.exim.map.read_text() == lines
+        site.now += HOUR
+    assert any(EXTRA in text for text in site.spf(TWO)) and not any(EXTRA in text for text in site.spf(ONE))
+    gaps = [after - before for before, after in pairwise(tried)]
+    assert gaps[0] <= HOUR and max(gaps) <= LONGEST + HOUR and gaps[-1] > 3 * HOUR
+    assert 8 <= len(tried) <= 14 and left > 30
+    assert site.state.zones()[ONE].failures == len(tried)
+    site.gandi.faults = []
+    site.now = float(site.state.zones()[ONE].next_try or 0)
+    result = passed(site)
+    assert not result.failed and site.state.zones()[ONE].failures == 0 and site.state.zones()[ONE].next_try is None
+    assert any(EXTRA in text for text in site.spf(ONE))
+
+
+def test_exit_codes_of_run_once(unapplied: GandiSite) -> None:
+    """3 where a zone is refused, 0 where all is well, 1 where a zone fails, and as long as it waits for its next try."""
+    site = unapplied
+    code, out = site.run("run", "--once")
+    assert code == 3 and f"dnssync -c {site.config} apply {ONE}" in " ".join(out.split()), out
+    site.apply()
+    assert site.run("run", "--once")[0] == 0
+    site.gandi.put(ONE, "_dmarc", "TXT", 3600, [])
+    site.gandi.faults = [down(ONE)]
+    code, out = site.run("run", "--once", "--json", "-q")
+    data = json.loads(out[out.index("{") :])
+    assert code == data["exit"] == 1 and ONE in data["failed"], out
+    asked = len(site.gandi.requests)
+    code, out = site.run("run", "--once")
+    assert code == 1 and "is left alone until" in " ".join(out.split()), out
+    assert not [r for r in site.gandi.requests[asked:] if ONE in r.path]
+    site.gandi.faults = []
+    site.now += HOUR
+    assert site.run("run", "--once")[0] == 0
+    assert ("_dmarc", "TXT") in site.gandi.values(ONE)
+
+
+def test_a_pass_that_comes_to_nothing(site: GandiSite) -> None:
+    """Without exim nothing is asked of anybody: exit 1, and `status` tells of it until a pass works."""
+    away = site.exim.config.with_suffix(".away")
+    site.exim.config.rename(away)
+    asked = len(site.gandi.requests)
+    code, out = site.run("run", "--once")
+    assert code == 1 and "exim cannot use its configuration" in " ".join(out.split()), out
+    assert len(site.gandi.requests) == asked
+    assert site.run("status")[0] == 1
+    away.rename(site.exim.config)
+    assert site.run("run", "--once")[0] == 0 and site.run("status")[0] == 0
+
+
+def test_both_zones_wait(site: GandiSite) -> None:
+    """Where every zone failed and none is due, a pass asks nobody, and does not take that for all zones."""
+    site.configure(extra=(EXTRA,))
+    site.gandi.faults = [down(ONE), down(TWO)]
+    assert passed(site).report is not None
+    asked = len(site.gandi.requests)
+    result = passed(site)
+    assert result.report is None and result.error is None and {*result.left_out} == {ONE, TWO} and result.failed
+    assert len(site.gandi.requests) == asked
+
+
+def test_a_secret_is_kept_and_read_anew(site: GandiSite) -> None:
+    """One that this process may not read any more is known from before; one that was replaced is used as it is now."""
+    opened = _opener(Context(now=lambda: site.now))
+    token = site.folder / "token"
+
+    def read() -> object:
+        line = opened(load(site.config), read_only=True, progress=lambda text: None)
+        return line.zones.provider("gandi").read(ONE)
+
+    good = token.read_text()
+    assert read()
+    token.unlink()
+    assert read()
+    token.write_text("another\n")
+    with pytest.raises(Exception, match="token"):
+        read()
+    token.write_text(good)
+    assert read()
+
+
+def test_a_clock_that_was_wrong_leaves_no_zone_out_for_long(site: GandiSite) -> None:
+    """The time of a next try that only a wrong clock can have noted counts for nothing."""
+    site.gandi.faults = [down(ONE)]
+    site.configure(extra=(EXTRA,))
+    now, site.now = site.now, time.time() + 365 * DAY
+    assert passed(site).failed
+    site.gandi.faults, site.now = [], now
+    assert not passed(site).left_out and any(EXTRA in text for text in site.spf(ONE))
