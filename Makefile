@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: run test check lint types mutants soak bench lock clean venv install-service uninstall-service
+.PHONY: run test check lint types mutants soak boot bench lock clean venv install-service uninstall-service
 
 # The main job on this machine alone: exim (or a recorded sample), a zone file, a name server on loopback.
 run: $(STAMP)
@@ -32,6 +32,10 @@ mutants: $(STAMP)
 soak: $(STAMP)
 	$(BIN)/python tests/soak.py
 	$(BIN)/python tests/soak_zones.py
+
+# The installed service under a real systemd in namespaces of its own; root, two minutes.
+boot:
+	@./tests/boot
 
 bench: $(STAMP)
 	$(BIN)/python bench/startup.py
