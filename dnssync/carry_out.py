@@ -269,7 +269,7 @@ def _results(work: Work, decision: Decision, before: Mapping[str, ZoneRecord]) -
 def _stamp(work: Work, decision: Decision) -> None:
     """The keys' new stamps, each of something that was seen, and the addresses that mail leaves from."""
     state = work.line.state
-    before = {(key.domain, key.selector): key for key in state.keys()}
+    before = {(key.domain, key.selector): key for key in state.living()}
     changed = [key for key in decision.keys if before.get((key.domain, key.selector)) not in (key, None)]
     with state.transaction():
         state.save_keys(changed)

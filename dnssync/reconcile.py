@@ -83,7 +83,7 @@ class Line:
         now = int(self.now())
         requests = self.state.requests(now)
         confirmed = frozenset((request.kind, request.subject) for request in requests)
-        keys, current = self.state.keys(), signing_map.read(self.config.exim.map)
+        keys, current = self.state.living(), signing_map.read(self.config.exim.map)
         clock = self._clock(now, keys, ("clock", "") in confirmed)
         host_id = self.keystore.host()
         if clock.jumped is not None:
@@ -142,7 +142,7 @@ class Line:
             configured=frozenset(self.config.zones),
             clock=clock,
             host_id=host_id,
-            unknown=unknown(views, keys, host_id, self.keystore.holds, confirmed),
+            unknown=unknown(views, keys, host_id, self._known, confirmed),
             moved=identity.moved(self.config.keys, self.machine, host.hostname),
             frozen=frozenset(request.subject for request in requests if request.kind == "freeze"),
             attended=attended,
@@ -174,6 +174,10 @@ class Line:
             got = decide(seen)
         return seen, got
 
+    def _known(self, domain: str, selector: str) -> bool:
+        """Whether a key of this name is, or was, one of this host's."""
+        return self.keystore.holds(domain, selector) or self.state.knew(domain, selector)
+
     def _clock(self, now: int, keys: Sequence[KeyPair], confirmed: bool) -> Verdict:
         """Whether the clock can be trusted, beside that of the last pass."""
         boot, boot_id = self.uptime() if self.uptime is not None else (float(now), "")
@@ -197,7 +201,7 @@ class Line:
 
     def served(self) -> dict[str, tuple[str, ...]]:
         """The mail domains of each configured zone. Asks exim; raises `EximError`."""
-        return self._served(self._host(self.state.keys(), signing_map.read(self.config.exim.map)))
+        return self._served(self._host(self.state.living(), signing_map.read(self.config.exim.map)))
 
     def _served(self, host: Host) -> dict[str, tuple[str, ...]]:
         """The mail domains of each configured zone: those named for it, else those that exim has in it."""

@@ -154,6 +154,23 @@ class State(Troubles):
 
         return self._select(table, made_of(KeyPair), order=table.c.generated)
 
+    def living(self) -> tuple[KeyPair, ...]:
+        """The keys that a pass has anything to do with, in order of birth: all but those whose private half is gone, of which there are
+        more with every year. Hand-made ones stay: exim may be told to sign with one again."""
+        from dnssync.state_schema import keys as table
+
+        if self._older is not None and "purged" not in self._older[table.name]:
+            return self.keys()
+        return self._select(
+            table, made_of(KeyPair), (table.c.purged.is_(None)) | table.c.adopted, order=table.c.generated
+        )
+
+    def knew(self, domain: str, selector: str) -> bool:
+        """Whether there ever was a key of that name here."""
+        from dnssync.state_schema import keys as table
+
+        return bool(self._select(table, made_of(KeyPair), domain=domain, selector=selector))
+
     def save_keys(self, keys: Iterable[KeyPair]) -> None:
         """Insert keys or overwrite their stamps."""
         from dnssync.state_schema import keys as table

@@ -116,7 +116,7 @@ def _readings(line: Line, zone: str, provider: Provider, domains: Sequence[str])
     can matter, and more than one where they differ."""
     if provider.limits.reads:
         return (Reading((), {rrset.key: rrset for rrset in provider.read(zone)}),)
-    of = [(key.domain, key.selector) for key in line.state.keys()]
+    of = [(key.domain, key.selector) for key in line.state.living()]
     of += [(domain, name) for domain, names in signing_map.read(line.config.exim.map).items() for name in names]
     selectors = [f"{selector}._domainkey.{domain}".lower() for domain, selector in of if domain in domains]
     # What we wrote matters wherever it stands: what is not looked at would be taken for gone, and be forgotten.
