@@ -64,7 +64,10 @@ def carry_out(
     zones = {view.zone for view in seen.zones}
     line.state.touch(seen.noted, work.now)
     # What is said of the host as a whole is known to be over only where all zones were looked at.
-    covered = ({*zones, ""} if zones >= set(line.config.zones) else zones) - seen.noted
+    gone = {row.zone for row in line.state.troubles()} - set(
+        line.config.zones
+    )  # of zones that are configured no more, and the host's
+    covered = ({*zones, "", *gone} if zones >= set(line.config.zones) else zones) - seen.noted
     line.state.save_troubles(covered, [row for row in said(report) if row.zone in {*covered, ""}], work.now)
     return report
 
@@ -77,7 +80,13 @@ def _unmoved(shown: Decision, final: Decision, made: dict[KeyPair, Intent], brok
         [replace(p.plan, intents=()) if made else p.plan for p in final.zones if p.plan.zone not in kept_back],
         made=names,
     )
-    if before != after or held(final) - kept_back:
+    unmade = any(
+        change.name.startswith("<new ")
+        for plan in final.zones
+        for change in plan.plan.changes
+        if plan.plan.zone not in kept_back
+    )
+    if before != after or unmade or held(final) - kept_back:
         raise RefusedError(
             "deciding again with the new keys gave another plan than the one that was shown; nothing was written. Look at "
             "`dnssync plan` and apply again."

@@ -50,15 +50,17 @@ def sights(
         wanted = text(key, at) or dkim.REVOKED  # of one that has ended, what stood there last
         look = sight(answer, wanted, lambda text: owns(Owner.DKIM, text), dkim.same)
         name = relative(question.name, question.zone) or ""
-        for provider, found in zones[question.zone].found.items():
+        read = [
+            [value.text for value in found[(name, "TXT")].values] if (name, "TXT") in found else []
+            for provider, found in zones[question.zone].found.items()
             # Delegated keys: what the servers show behind the CNAME is what counts. `manual`: its reading is one of theirs.
-            if (name, "CNAME") in found or not providers.provider(provider).limits.reads:
-                continue
-            texts = [value.text for value in found[(name, "TXT")].values] if (name, "TXT") in found else []
-            if at is Phase.ENDED:  # a wildcard may answer for a name that is gone
-                ours = any(dkim.same(one, kept) for one in answer.texts for kept in (wanted, dkim.record_for(key)))
-                look = Sight.OTHER if texts or ours else Sight.ABSENT if look is Sight.OTHER else look
-            elif not any(dkim.same(text, wanted) for text in texts):
-                look = Sight.OTHER if texts else Sight.ABSENT
+            if (name, "CNAME") not in found and providers.provider(provider).limits.reads
+        ]
+        if at is Phase.ENDED and read:  # a wildcard may answer for a name that is gone
+            ours = any(dkim.same(one, kept) for one in answer.texts for kept in (wanted, dkim.record_for(key)))
+            look = Sight.OTHER if any(read) or ours else Sight.ABSENT if look is Sight.OTHER else look
+        elif lacking := [texts for texts in read if not any(dkim.same(text, wanted) for text in texts)]:
+            gone = Sight.OTHER if any(lacking) else Sight.ABSENT
+            look = Sight.PARTIAL if len(lacking) < len(read) else gone
         seen[(key.domain, key.selector)] = look
     return seen, unanswered

@@ -17,8 +17,8 @@ from dnssync.core.host import Address
 from dnssync.core.model import KeyPair, Owner
 from dnssync.errors import StateError
 from dnssync.state_engine import alone, engine_for, overwriting, rows_query, sentence
+from dnssync.state_events import Events
 from dnssync.state_rows import Event, LedgerEntry, Request, SeenAddress, ZoneRecord, made_of
-from dnssync.state_troubles import Troubles
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -27,7 +27,7 @@ T = TypeVar("T")
 SOME = 500  # names in one statement: SQLite takes no more than 999 parameters in older versions
 
 
-class State(Troubles):
+class State(Events):
     """An open state; `State.open` makes one. `host` tells this host's rows from others' in a shared database."""
 
     def __init__(self, engine: sa.Engine | None, host: str, where: str) -> None:
@@ -227,57 +227,7 @@ class State(Troubles):
         self.drop_intents(zone)
         return int(self._execute(table.delete().where(table.c.host == self._host, table.c.zone == zone)).rowcount)
 
-    # --- events, requests, addresses, zones ---------------------------------------------------------------------------
-
-    def add_event(
-        self,
-        at: int,
-        kind: str,
-        *,
-        zone: str = "",
-        domain: str = "",
-        selector: str = "",
-        sentence: str,
-        because: str = "",
-    ) -> None:
-        """Note something that was changed, for `history`."""
-        from dnssync.state_schema import events as table
-
-        self._execute(table.insert().values(host=self._host, at=at, kind=kind, zone=zone, domain=domain,
-                                            selector=selector, sentence=sentence, because=because))  # fmt: skip
-
-    def events(self, limit: int | None = None) -> tuple[Event, ...]:
-        """What was changed, the newest first."""
-        from dnssync.state_schema import events as table
-
-        older = 0 if limit is None else self._one_too_many(limit)
-        return self._select(table, made_of(Event), table.c.id > older, order=table.c.id.desc())
-
-    def _one_too_many(self, limit: int) -> int:
-        """The id of the newest event that a limit leaves out, 0 where it leaves none out."""
-        import sqlalchemy as sa
-
-        from dnssync.state_schema import events as table
-
-        if self._engine is None:
-            return 0
-        query = (
-            sa.select(table.c.id).where(table.c.host == self._host).order_by(table.c.id.desc()).offset(limit).limit(1)
-        )
-        with self._told(), self._engine.connect() as connection:
-            return int(connection.execute(query).scalar() or 0)
-
-    def last_event(self) -> int:
-        """The number of the newest event, 0 where there is none: it grows with everything that anybody changes or says."""
-        import sqlalchemy as sa
-
-        from dnssync.state_schema import events as table
-
-        if self._engine is None:
-            return 0
-        query = sa.select(sa.func.max(table.c.id)).where(table.c.host == self._host)
-        with self._told(), self._engine.connect() as connection:
-            return int(connection.execute(query).scalar() or 0)
+    # --- requests, addresses, zones ----------------------------------------------------------------------------------
 
     def requests(self, now: int) -> tuple[Request, ...]:
         """The words of people that hold now."""

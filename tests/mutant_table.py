@@ -17,7 +17,10 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("now >= key.published + key.season else", "now >= key.published + key.season // 2 else"),
         ("if key.published is None and now >= key.seen + policy.gap:", "if key.published is None and now > key.seen:"),
         ("if look is not Sight.VISIBLE:", "if look is Sight.ABSENT:"),
-        ("return replace(grown, seen=None, published=None)", "return replace(grown, seen=None)"),
+        (
+            "        return replace(key, seen=None, published=None)\n    if key.seen is None",
+            "        return replace(key, seen=None)\n    if key.seen is None",
+        ),
         ("max(key.seen, key.published or 0) > now:", "key.seen > now:"),
         ("if key.seen is None or max(", "if key.seen is None or 0 * max("),
         (
@@ -30,7 +33,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("if ready and (lost or until is None or until <= now):", "if ready:"),
         ("if seen.season > key.season:", "if seen.season != key.season:"),
         # an unproven or premature stamp
-        ("if look is Sight.UNKNOWN:\n        return grown\n", ""),
+        ("if look is Sight.UNKNOWN:\n        return key\n", ""),
         ("if signs and phase(key, policy, now) is Phase.READY:", "if phase(key, policy, now) is Phase.READY:"),
         ("if signs and phase(key, policy, now) is Phase.READY:", "if signs:"),
         ("if key.retired is not None or key.selector in signing or not (", "if key.retired is not None or not ("),
@@ -90,8 +93,6 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("any(k.selector in seen.readable and k.algorithm == algorithm for k in coming)", "bool(coming)"),
         ("k.selector in seen.readable and k.algorithm == algorithm", "k.selector in seen.readable"),
         # when to look again
-        ("return second if second > now else later,", "return second,"),
-        ("(now - key.generated) // 10", "policy.gap"),
         ("if until is not None and until > now:", "if until is not None:"),
         ("int(policy.lifetime * (1 - share))", "policy.lifetime"),
     ],
@@ -137,7 +138,9 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("if _ended(seen, view, domain, kind) and any(map(_signs, others)):", "if _ended(seen, view, domain, kind):"),
         ("line.extend(step.sign or kept)", "line.extend(step.sign)"),
         ("trusted=seen.clock.trusted,", "trusted=True,"),
-        ("return past and foreign(key.selector, seen.host_id)", "return False"),
+        ("return key.compromised is None and foreign(key.selector, seen.host_id)", "return False"),
+        ("if others(key) and key.called is None else key", "if False else key"),
+        ("if not others(key) or rotation.phase(key, policy, seen.now) is Phase.ACTIVE", ""),
         ("mail.retry_cutoff, view", "0, view"),
         ("if any(transport.problem for transport in mail.transports):", "if False:"),
         ("durations.season(view.negative_ttl, _wild(view))", "durations.season(None, _wild(view))"),
@@ -164,10 +167,6 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("if algorithm and not hopeful and not seen.left else ()", "if algorithm and not seen.left else ()"),
         ("if algorithm and not hopeful and not seen.left else ()", "if False else ()"),
         ("if at is Phase.DUE and look is Sight.VISIBLE:", "if False:"),
-        (
-            "policy.retry if key.selector in seen.named else policy.gap",
-            "policy.gap if key.selector in seen.named else 0",
-        ),
     ],
     ("dnssync/core/clock.py", "tests/test_life.py"): [
         ("if now.boot_id == last.boot_id:", "if True:"),
@@ -452,12 +451,12 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("any(own_record(text, key.public_key) for text in there)", "bool(there)"),
     ],
     ("dnssync/core/desire_dkim.py", "tests/core/test_hand_made.py"): [
-        ("    if kept_elsewhere(key, name, wish):\n        return\n    if at", "    if at"),
+        ("    if kept_elsewhere(key, name, wish):\n        return\n    if key", "    if key"),
         ('if at in rotation.PAST and (name, "CNAME") in wish.found:', "if False:"),
     ],
     ("dnssync/core/desire_dkim.py", "tests/core/test_desire.py tests/core/test_decisions.py"): [
         ("text = rotation.text(key, at)", "text = rotation.text(key, Phase.ACTIVE)"),
-        ("if at in rotation.PAST and key.compromised is None and foreign(", "if False and foreign("),
+        ("if key.compromised is None and foreign(", "if False and foreign("),
     ],
     ("dnssync/core/desire.py", "tests/core/test_parked.py"): [
         ("if (not found or unparked) and", "if not found and"),
@@ -930,9 +929,17 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
     ("dnssync/core/rotation.py", "tests/core/test_rotation_ways_back.py"): [
         ("return look in (Sight.OTHER, Sight.ABSENT)", "return look in (Sight.OTHER, Sight.ABSENT, Sight.PARTIAL)"),
         ("return look in (Sight.OTHER, Sight.ABSENT)", "return look is Sight.ABSENT"),
-        ("if key.selector in usable), current)", "), None)"),
+        ("if key.selector in usable and _sound(key, now, seen)), current)", "if key.selector in usable), current)"),
         ("else again or current\n", "else again\n"),
-        ("active[-1] is not current or denied(seen.sights.get(active[-1].selector))", "active[-1] is not current"),
+        ("not (active[-1] is current and _sound(current, now, seen))", "active[-1] is not current"),
+        (
+            "return stood and not denied(seen.sights.get(key.selector))",
+            "return not denied(seen.sights.get(key.selector))",
+        ),
+        ("return stood and not denied(seen.sights.get(key.selector))", "return stood"),
+        ("if _can_sign(key, phases, usable) and _sound(key, now, seen)]", "if _can_sign(key, phases, usable)]"),
+        ("spare = current if current and _sound(current, now, seen) else again or current", "spare = again or current"),
+        ("and not denied(seen.sights.get(key.selector))\n    return key is not", "\n    return key is not"),
     ],
     ("dnssync/reconcile.py", "tests/test_key_ends.py"): [("beyond=cache(self._beyond)", "beyond=self._beyond")],
     ("dnssync/core/decide.py", "tests/core/test_key_sets.py"): [("max(wake, later) if held else wake", "wake")],
@@ -1021,4 +1028,14 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("self._requests.update(", "self._requests = Counter("),
         ("if needs_person(row.kind, row.reason)]", "]"),
     ],
+    ("dnssync/core/waits.py", "tests/core/test_rotation.py tests/core/test_rotation_ways_back.py"): [
+        ("return second if second > now else later,", "return second,"),
+        ("(now - key.generated) // 10", "policy.gap"),
+        ("policy.retry if key.selector in seen.named else policy.gap", "policy.gap"),
+    ],
+    ("dnssync/sights.py", "tests/test_sights.py"): [
+        ("Sight.OTHER if any(read) or ours else", "Sight.OTHER if any(read[-1:]) or ours else"),
+        ("look = Sight.PARTIAL if len(lacking) < len(read) else gone", "look = gone"),
+    ],
+    ("dnssync/carry_out.py", "tests/test_copies.py"): [('{*zones, "", *gone}', '{*zones, ""}')],
 }

@@ -176,6 +176,22 @@ def test_revoked_by_somebody_else(scene: Ripe) -> None:
     assert scene.run("apply", "--yes") == 3 and scene.phases()[heirs[1]] == "active"
 
 
+@pytest.mark.parametrize("late", [0, 100])
+@pytest.mark.parametrize("held", ["frozen", "refused"])
+def test_a_lost_map(scene: Ripe, held: str, late: int) -> None:
+    """Where nothing is begun, a map that is lost is written again even so: with what signs, or with what its set goes on with by now."""
+    signing, ready = scene.signing(), scene.of("ready")
+    if held == "frozen":
+        assert scene.run("freeze", DOMAIN) == 0
+    else:
+        file = scene.stage.zone_file
+        file.write_text(file.read_text() + f'{DOMAIN}. IN TXT "v=spf1 -all"\n')
+    scene.now += late * DAY
+    scene.stage.map.unlink()
+    scene.passes(2, 120)
+    assert scene.signing() == (ready if late else signing)
+
+
 def test_gone_for_good(scene: Ripe) -> None:
     """A domain that left exim: on a person's word its line in exim's map goes at once, its keys after their overlap."""
     names = {*scene.of("active"), *scene.of("ready")}

@@ -85,7 +85,8 @@ def _whose(context: Context, line: Line, now: int, what: str) -> int:
     if context.json:
         context.emit({"kind": what, "subject": name, "until": None, "exit": 0})
     if what == "host":
-        context.say(f"This host calls itself {name} in the names of the keys that it makes from now on.")
+        context.say(f"This host calls itself {name} in the names of the keys that it makes from now on. It signs with the ones it has until its "
+                    "own can be seen everywhere, an hour or more after the next pass; until then, no `rotate --emergency` on the other host.")  # fmt: skip
     else:
         context.say(f"Noted for good: {MEANS[what]}.")
     return 0

@@ -58,8 +58,8 @@ def _key_claim(draft: Draft, key: KeyPair, at: Phase) -> None:
         return
     if kept_elsewhere(key, name, wish):
         return
-    if at in rotation.PAST and key.compromised is None and foreign(key.selector, wish.host_id):
-        return  # this host once had another name, or is a copy: whether another host signs with it is not known
+    if key.compromised is None and foreign(key.selector, wish.host_id):
+        return  # this host once had another name, or is a copy: another host may sign with it, and its record is that one's to keep
     text = rotation.text(key, at)
     if text is None and (name, "TXT", Owner.DKIM) not in wish.ledger and (name, "TXT") not in wish.found:
         return

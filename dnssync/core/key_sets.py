@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dnssync.core import durations, rotation
@@ -69,11 +70,15 @@ def _advance(
     """The step of one key set; None where the domain has no keys of that kind and needs none."""
     policy = policy_of(view)
 
-    def left_alone(key: KeyPair) -> bool:  # made under another name of this host: nothing of it moves any more
-        past = rotation.phase(key, policy, seen.now) in rotation.PAST and key.compromised is None
-        return past and foreign(key.selector, seen.host_id)
+    def others(key: KeyPair) -> bool:  # made under another name of this host, which may be another host's now
+        return key.compromised is None and foreign(key.selector, seen.host_id)
 
-    mine = tuple(key for key in keys if not left_alone(key))
+    def signing_on(key: KeyPair) -> KeyPair:  # it gives way to one of this host's own as soon as one is ready
+        return replace(key, called=seen.now) if others(key) and key.called is None else key
+
+    mine = tuple(
+        signing_on(key) for key in keys if not others(key) or rotation.phase(key, policy, seen.now) is Phase.ACTIVE
+    )
     mail = seen.host.domain(domain) or MailDomain(domain, local=False)
     wanted = () if view is None or view.policy.parked or domain in seen.frozen or view.problem else algorithms(view)
     algorithm = next((name for name in wanted if kind_of(name) == kind), "")
@@ -194,8 +199,17 @@ def fallen_back(seen: Observed, domain: str, steps: Steps) -> tuple[str, ...]:
     verify that today."""
     line: list[str] = []
     mine = _sets(domain, steps)
-    if domain not in seen.map:  # lost, or never written: whatever signed goes on
-        return tuple(name for step in mine if _signs(step) for name in step.sign)
+    if domain not in seen.map:  # lost, or never written: where something signed, what its set goes on with does
+        signed = [step for step in mine if any(key.activated is not None for key in step.keys)]
+        known = {
+            key.selector for step in signed for key in step.keys if key.activated is not None and key.retired is None
+        }
+        return tuple(
+            name
+            for step in signed
+            for name in step.sign
+            if name in known or seen.sights.get((domain, name)) is Sight.VISIBLE
+        )
     mail = seen.host.domain(domain)
     broken = {s.selector for transport in (mail.transports if mail else ()) for s in transport.signers if s.problem}
     for selector in seen.map[domain]:

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from dnssync.core import dkim
+from dnssync.core import waits as waits_of
 from dnssync.core.durations import DAY, FOREIGN_QUEUES, HOUR, MARGIN, MINUTE, moment
 from dnssync.core.model import KeyPair, Phase, Step
 from dnssync.core.sighting import Sight
@@ -162,31 +163,32 @@ def advance(keys: tuple[KeyPair, ...], policy: Policy, now: int, seen: Observati
     ready.sort(key=lambda key: key.algorithm != algorithm)
     able = [key for key in reversed(active) if key.selector in seen.readable]
     current = able[0] if able else None
-    if current and denied(seen.sights.get(current.selector)):
-        current = next((key for key in able if key.selector in usable), current)
+    if current and not _sound(current, now, seen):
+        current = next((key for key in able if key.selector in usable and _sound(key, now, seen)), current)
     # Keys that were taken on together, since exim signed with all of them, go on together until their successor signs.
     beside = [k for k in active if current and k.activated == current.activated and _signs_too(k, current, seen)]
-    lost = bool(active) and (active[-1] is not current or denied(seen.sights.get(active[-1].selector)))
+    lost = bool(active) and not (active[-1] is current and _sound(current, now, seen))
     until = due(current, policy) if current else None
     # A key that lost its private half before it ever signed is replaced, and so is one of another kind than is wanted now; once:
     # where two cannot be read, the fault is the disk's or the modes', and making ever more keys no remedy.
     hopeful = len(coming) > 1 or any(k.selector in seen.readable and k.algorithm == algorithm for k in coming)
     make = (algorithm,) if algorithm and not hopeful and not seen.left else ()
 
-    back = _retired(key for key in keys if key.recalled is not None and _can_sign(key, phases, usable))
+    fit = [key for key in keys if _can_sign(key, phases, usable) and _sound(key, now, seen)]
+    back = _retired(key for key in fit if key.recalled is not None)
     if back is not None:
         why = f"a person called {back.selector} back: exim's map names it, and the next pass looks whether exim signs with it"
-        return Step(keys, make, (back.selector,), _proof(back, policy, now, seen), why)
+        return Step(keys, make, (back.selector,), waits_of.proof(back, policy, now, seen), why)
     if ready and (lost or until is None or until <= now):
         name = ready[0].selector
         why = f"{name} is ready: exim's map names it, and the next pass looks whether exim signs with it"
-        return Step(keys, (), (name,), _proof(ready[0], policy, now, seen), why)
-    waits = [_wait(key, phases[key.selector], policy, now, seen) for key in coming if key not in ready]
+        return Step(keys, (), (name,), waits_of.proof(ready[0], policy, now, seen), why)
+    waits = [waits_of.wait(key, phases[key.selector], policy, now, seen) for key in coming if key not in ready]
     if make:
         waits.append((now + policy.gap, f"a new {algorithm} key is made"))
     if until is not None and until > now:
         waits.append((until, ""))
-    waits += [(at, "") for key in keys if (at := _end(key, phases[key.selector], policy, now)) is not None]
+    waits += [(at, "") for key in keys if (at := waits_of.end(key, phases[key.selector], policy, now)) is not None]
     words = [why for _, why in sorted(waits) if why]
     if current:
         names = " and ".join(key.selector for key in (*beside, current))
@@ -194,13 +196,13 @@ def advance(keys: tuple[KeyPair, ...], policy: Policy, now: int, seen: Observati
         if until is not None and until <= now:
             words.append(f"its time is over since {moment(until)}, and no other key can sign yet")
     alone = not active and bool(algorithm) and not seen.left  # nothing signs, and something did: the way back to it
-    again = _retired(key for key in keys if _can_sign(key, phases, usable)) if lost or alone else None
-    spare = current if current and not denied(seen.sights.get(current.selector)) else again or current
+    again = _retired(fit) if lost or alone else None
+    spare = current if current and _sound(current, now, seen) else again or current
     if lost:
         gone = active[-1]
         sentence = f"the private key of {gone.selector} is missing, unreadable for exim or does not match"
         if gone.selector in seen.readable:
-            sentence = f"the name servers do not show the record of {gone.selector}"
+            sentence = f"the record of {gone.selector} is not in DNS, or was not until lately"
         instead = f"{spare.selector} signs in its place" if spare and spare is not gone else "no other key can sign yet"
         words = [sentence, instead, *words]
         waits.append((now + policy.retry, ""))
@@ -210,20 +212,21 @@ def advance(keys: tuple[KeyPair, ...], policy: Policy, now: int, seen: Observati
 
 
 def denied(look: Sight | None) -> bool:
-    """Whether receivers cannot verify what a key signs, since every name server shows something else in its place, or nothing."""
+    """Whether receivers cannot verify what a key signs, since nothing stands in the place of its record, or something else."""
     return look in (Sight.OTHER, Sight.ABSENT)
 
 
-def _proof(key: KeyPair, policy: Policy, now: int, seen: Observation) -> int:
-    """When to look whether exim signs with a key: soon after the map names it; where it does already, and exim did not, that may
-    take weeks."""
-    return now + (policy.retry if key.selector in seen.named else policy.gap)
+def _sound(key: KeyPair, now: int, seen: Observation) -> bool:
+    """Whether receivers can verify what a key signs that has signed: its record was not gone within its season."""
+    stood = key.published is not None and now >= key.published + key.season
+    return stood and not denied(seen.sights.get(key.selector))
 
 
 def _signs_too(key: KeyPair, current: KeyPair, seen: Observation) -> bool:
     """Whether exim signs with this key beside the current one, and can go on doing so."""
     signing = seen.signing is None or key.selector in seen.signing
-    return key is not current and signing and key.selector in seen.readable
+    able = key.selector in seen.readable and not denied(seen.sights.get(key.selector))
+    return key is not current and signing and able
 
 
 def _stamp(key: KeyPair, policy: Policy, now: int, seen: Observation, latest: int) -> KeyPair:
@@ -237,20 +240,37 @@ def _stamp(key: KeyPair, policy: Policy, now: int, seen: Observation, latest: in
         grown = replace(key, overlap=seen.overlap, overlap_because=seen.overlap_because)
     look = seen.sights.get(key.selector, Sight.UNKNOWN)
     if key.activated is not None or key.retired is not None:
-        return _stamp_end(grown, policy, now, look, signs, seen, latest)
+        return _stamp_end(_seen_again(grown, policy, now, look, seen), policy, now, look, signs, seen, latest)
     if signs and phase(key, policy, now) is Phase.READY:
         return replace(grown, activated=now)
     if seen.season > key.season:
         grown = replace(grown, season=seen.season, season_because=seen.season_because)
+    return _sighted(grown, policy, now, look)
+
+
+def _sighted(key: KeyPair, policy: Policy, now: int, look: Sight) -> KeyPair:
+    """The stamps of a key's sightings after this look."""
     if look is Sight.UNKNOWN:
-        return grown
+        return key
     if look is not Sight.VISIBLE:
-        return replace(grown, seen=None, published=None)
+        return replace(key, seen=None, published=None)
     if key.seen is None or max(key.seen, key.published or 0) > now:  # in the future: the clock went back
-        return replace(grown, seen=now, published=None)
+        return replace(key, seen=now, published=None)
     if key.published is None and now >= key.seen + policy.gap:
-        return replace(grown, published=now)
-    return grown
+        return replace(key, published=now)
+    return key
+
+
+def _seen_again(key: KeyPair, policy: Policy, now: int, look: Sight, seen: Observation) -> KeyPair:
+    """The same for a key that has signed. Its record was known once; where it was gone, or another one, it is as a new one again: for a
+    season resolvers may hold what they found."""
+    if key.revoked is not None or key.compromised is not None:
+        return key
+    if denied(look):
+        longer = seen.season > key.season
+        key = replace(key, season=seen.season, season_because=seen.season_because) if longer else key
+        return replace(key, seen=None, published=None)
+    return _sighted(key, policy, now, look) if key.published is None and look is Sight.VISIBLE else key
 
 
 def _stamp_end(
@@ -310,41 +330,3 @@ def _can_sign(key: KeyPair, phases: Mapping[str, Phase], usable: set[str]) -> bo
 def _retired(past: Iterable[KeyPair]) -> KeyPair | None:
     """The key that signed last."""
     return max(past, key=lambda key: (key.retired or 0, key.selector), default=None)
-
-
-def _end(key: KeyPair, at: Phase, policy: Policy, now: int) -> int | None:
-    """When a key that signs no more is to be looked at again."""
-    if at is Phase.RETIRED:
-        return max((key.retired or 0) + key.overlap, now + policy.gap)
-    if at is Phase.REVOKED:
-        return max((key.revoked or 0) + policy.revoke, now + policy.gap)
-    return now + policy.retry if at in (Phase.DUE, Phase.ENDED) else None
-
-
-def _wait(key: KeyPair, at: Phase, policy: Policy, now: int, seen: Observation) -> tuple[int, str]:
-    """What a key that cannot sign yet waits for: when to look again, and one sentence."""
-    look = seen.sights.get(key.selector)
-    name = key.selector
-    # The longer it has been waiting, the rarer the looks: a tenth of its age.
-    later = now + min(max(policy.gap, (now - key.generated) // 10), policy.retry)
-    if at is Phase.PUBLISHED and key.published is not None:
-        ready = key.published + key.season
-        return ready, (
-            f"{name} stands on all name servers and waits until {moment(ready)}: until then resolvers may still hold "
-            "the answer that it does not exist"
-        )
-    if key.selector not in seen.readable:
-        return later, f"{name} cannot sign: its private key is missing, unreadable for exim or does not match"
-    if at is Phase.READY:
-        return later, f"{name} is ready, but not all name servers have answered for it just now"
-    if key.seen is not None:
-        second = key.seen + policy.gap
-        return second if second > now else later, f"{name} was seen once on all name servers; a second look confirms it"
-    words: dict[Sight | None, str] = {
-        Sight.UNKNOWN: "not all name servers have answered for it yet",
-        Sight.ABSENT: "no name server shows it",
-        Sight.PARTIAL: "some name servers do not show it",
-        Sight.OTHER: "name servers show another text there",
-    }
-    told = words.get(look, "the next pass looks whether all name servers show it")
-    return later, f"{name} is made and claimed in DNS; {told}"

@@ -22,8 +22,9 @@ def selector(now: int, kind: str, host: str, token: str) -> str:
 
 
 def foreign(name: str, host: str) -> bool:
-    """Whether a selector was made by dnssync on another host, as far as its name tells: then its end is that host's business."""
-    return OWN_NAME.fullmatch(name.lower()) is not None and not made_by(name, host)
+    """Whether a selector was made by dnssync on another host, as far as its name tells: then its record is that host's business. A host
+    that has no name yet (`host` "") knows of none."""
+    return bool(host) and OWN_NAME.fullmatch(name.lower()) is not None and not made_by(name, host)
 
 
 def made_by(name: str, host: str) -> bool:

@@ -29,6 +29,7 @@ def claimed(*published: KeyPair, at: Phase = Phase.ACTIVE) -> dict[tuple[str, st
             ledger={},
             limits=Limits(),
             dns=silent,
+            host_id="mx1",
         )
     )
     return {claim.key: claim.value for claim in got.claims}
@@ -56,9 +57,10 @@ def test_a_key_to_make_is_part_of_the_digest() -> None:
     assert len({digest([plan]) for plan in (Plan("example.org", "bind"), *plans)}) == 3
 
 
-def test_a_past_key_of_another_host_is_left_alone() -> None:
-    """Whether another host still signs with a key of its name is not known here: its record is neither revoked nor taken out."""
+def test_a_key_of_another_host_is_left_alone() -> None:
+    """Whether another host still signs with a key of its name is not known here: its record is neither revoked nor taken out, nor put back."""
     name, place = "20260101r-mx9-7f3a", ("20260101r-mx9-7f3a._domainkey", "TXT")
     assert place not in claimed(replace(KEY, selector=name), at=Phase.DUE)
-    assert place in claimed(replace(KEY, selector=name), at=Phase.RETIRED)
+    assert place not in claimed(replace(KEY, selector=name), at=Phase.RETIRED)
+    assert place not in claimed(replace(KEY, selector=name), at=Phase.ACTIVE)
     assert place in claimed(replace(KEY, selector=name, compromised=2), at=Phase.DUE)

@@ -14,7 +14,10 @@ from tests.core.test_rotation import KEY, NOW, POLICY, SEASON
 
 OVERLAP = 6 * DAY
 ACTIVE = replace(KEY, selector="s2", seen=NOW, published=NOW, activated=NOW, season=SEASON, overlap=OVERLAP)
-RETIRED = replace(KEY, activated=NOW - 90 * DAY, retired=NOW, season=SEASON, overlap=OVERLAP)
+LONG_AGO = NOW - 90 * DAY
+RETIRED = replace(
+    KEY, seen=LONG_AGO, published=LONG_AGO, activated=LONG_AGO, retired=NOW, season=SEASON, overlap=OVERLAP
+)
 
 
 def observed(named: str, *, signing: str | None = None, readable: str = "s1 s2") -> Observation:
@@ -94,13 +97,50 @@ class TestARecordThatIsGone:
     def test_the_retired_one_comes_back(self) -> None:
         """Where no standby is ready, the key before signs, as long as its record stands; and once it does, it goes on."""
         got = step((RETIRED, ACTIVE), NOW + DAY, self.seen(Sight.OTHER))
-        assert got.sign == ("s1",) and "do not show the record of s2; s1 signs in its place" in got.because
+        assert (
+            got.sign == ("s1",)
+            and "the record of s2 is not in DNS, or was not until lately; s1 signs in its place" in got.because
+        )
         keys = step((RETIRED, ACTIVE), NOW + DAY, self.seen(Sight.OTHER, named="s1", signing="s1")).keys
         assert [phase(key, POLICY, NOW + DAY) for key in keys] == [Phase.ACTIVE, Phase.ACTIVE]
         again = step(keys, NOW + 2 * DAY, self.seen(Sight.OTHER, named="s1", signing="s1"))
         assert again.sign == ("s1",) and again.keys == keys
-        well = step(keys, NOW + 2 * DAY, self.seen(Sight.VISIBLE, named="s1", signing="s1"))
-        assert well.sign == ("s2",), "its record is back"
+        at, back = NOW + 2 * DAY, self.seen(Sight.VISIBLE, named="s1", signing="s1")
+        for later, signs in ((0, "s1"), (60, "s1"), (60 + SEASON - 1, "s1"), (60 + SEASON, "s2")):
+            got = step(again.keys if later == 0 else got.keys, at + later, back)
+            assert got.sign == (signs,), f"its record is back for {later} s"
+        gone = step(got.keys, at + 2 * SEASON, self.seen(Sight.ABSENT, named="s2", signing="s2"))
+        assert gone.sign == ("s1",) and gone.keys[1].published is None
+
+    def test_silence_leaves_it_sound(self) -> None:
+        """Name servers that do not answer, or not all of them, cost a key that signs nothing."""
+        for look in (Sight.UNKNOWN, Sight.PARTIAL):
+            got = step((RETIRED, ACTIVE), NOW + DAY, self.seen(look))
+            assert got.keys[1] == ACTIVE and got.sign == ("s2",)
+
+    def test_a_retired_one_that_was_gone(self) -> None:
+        """It comes back as little as one that is gone, until its record has stood for a season."""
+        gone = replace(self.seen(Sight.OTHER, s1=Sight.ABSENT))
+        first = step((RETIRED, ACTIVE), NOW + DAY, gone)
+        assert first.sign == ("s2",)
+        then = step(first.keys, NOW + DAY + 60, self.seen(Sight.OTHER))
+        assert then.sign == ("s2",)
+        for later, signs in ((120, "s2"), (180, "s2"), (180 + SEASON, "s1")):
+            then = step(then.keys, NOW + DAY + later, self.seen(Sight.OTHER))
+            assert then.sign == (signs,)
+
+    def test_one_that_signs_is_better_than_one_that_did(self) -> None:
+        """Of an older key that is ACTIVE too and one that is RETIRED, the ACTIVE one signs."""
+        old = replace(ACTIVE, selector="s3", activated=NOW - DAY)
+        assert step((RETIRED, old, ACTIVE), NOW + DAY, self.seen(Sight.OTHER, signing="s2 s3")).sign == ("s3",)
+
+    def test_of_two_taken_on_together(self) -> None:
+        """The one whose record is gone signs no more beside the other."""
+        other = replace(ACTIVE, selector="s1")
+        for gone in ("s1", "s2"):
+            looks = {"s1": Sight.VISIBLE, "s2": Sight.VISIBLE, gone: Sight.ABSENT}
+            seen = replace(observed("s1 s2", signing="s1 s2"), sights=looks)
+            assert step((other, ACTIVE), NOW + DAY, seen).sign == ({"s1": "s2", "s2": "s1"}[gone],)
 
     @pytest.mark.parametrize("look", [Sight.UNKNOWN, Sight.OTHER, Sight.PARTIAL])
     def test_nothing_better(self, look: Sight) -> None:

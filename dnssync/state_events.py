@@ -1,0 +1,72 @@
+"""What was changed, when and why, for `history`; the number of the newest tells whoever waits that something happened."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+from dnssync.state_rows import Event, made_of
+from dnssync.state_troubles import Troubles
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+
+class Events(Troubles):
+    """The part of the state that holds events."""
+
+    _engine: sa.Engine | None
+
+    @abstractmethod
+    def _told(self) -> AbstractContextManager[None]: ...
+
+    def add_event(
+        self,
+        at: int,
+        kind: str,
+        *,
+        zone: str = "",
+        domain: str = "",
+        selector: str = "",
+        sentence: str,
+        because: str = "",
+    ) -> None:
+        """Note something that was changed, for `history`."""
+        from dnssync.state_schema import events as table
+
+        self._execute(table.insert().values(host=self._host, at=at, kind=kind, zone=zone, domain=domain,
+                                            selector=selector, sentence=sentence, because=because))  # fmt: skip
+
+    def events(self, limit: int | None = None) -> tuple[Event, ...]:
+        """What was changed, the newest first."""
+        from dnssync.state_schema import events as table
+
+        older = 0 if limit is None else self._one_too_many(limit)
+        return self._select(table, made_of(Event), table.c.id > older, order=table.c.id.desc())
+
+    def _one_too_many(self, limit: int) -> int:
+        """The id of the newest event that a limit leaves out, 0 where it leaves none out."""
+        import sqlalchemy as sa
+
+        from dnssync.state_schema import events as table
+
+        if self._engine is None:
+            return 0
+        query = (
+            sa.select(table.c.id).where(table.c.host == self._host).order_by(table.c.id.desc()).offset(limit).limit(1)
+        )
+        with self._told(), self._engine.connect() as connection:
+            return int(connection.execute(query).scalar() or 0)
+
+    def last_event(self) -> int:
+        """The number of the newest event, 0 where there is none: it grows with everything that anybody changes or says."""
+        import sqlalchemy as sa
+
+        from dnssync.state_schema import events as table
+
+        if self._engine is None:
+            return 0
+        query = sa.select(sa.func.max(table.c.id)).where(table.c.host == self._host)
+        with self._told(), self._engine.connect() as connection:
+            return int(connection.execute(query).scalar() or 0)

@@ -1,0 +1,97 @@
+"""A host and its copy on one zone: neither ends, or is denied, what the other signs with; and what is said of zones that are gone is over."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from dnssync.core.durations import DAY
+from tests.ripe import DOMAIN, Ripe, grown, open_folder, scene
+from tests.test_cli_commands import data, told
+
+__all__ = ["grown", "open_folder", "scene"]
+
+
+class Pair:
+    """Two hosts that share a zone and a moment; each has a state, keys and a map of its own."""
+
+    def __init__(self, scene: Ripe, folder: Path) -> None:
+        self.scene, self.folder, self.here = scene, folder, "original"
+        self.parts = (scene.stage.state, scene.stage.keys, scene.stage.map.parent)
+        for name in ("original", "copy"):
+            self._keep(name)
+
+    def _keep(self, name: str) -> None:
+        shutil.rmtree(self.folder / name, ignore_errors=True)
+        (self.folder / name).mkdir(parents=True)
+        for part in self.parts:
+            subprocess.run(["cp", "-a", part, self.folder / name / part.name], check=True)
+
+    def at(self, name: str) -> Ripe:
+        """The scene, as that host has it."""
+        if name != self.here:
+            self._keep(self.here)
+            for part in self.parts:
+                shutil.rmtree(part)
+                subprocess.run(["cp", "-a", self.folder / name / part.name, part], check=True)
+            self.here = name
+        self.scene.machine = lambda: f"the machine of the {name}"
+        return self.scene
+
+    def passes(self, codes: Sequence[int] = (0,)) -> None:
+        """One pass of each. Rule: whatever exim signs with, before and after, every name server shows."""
+        for name in ("original", "copy"):
+            host = self.at(name)
+            for _ in range(2):
+                assert host.run("apply", "--yes") in codes, f"{name}: {told(host)}"
+                published = host.published()
+                bad = [
+                    key
+                    for key in host.signing()
+                    if not published.get(key, "p=").rstrip().endswith(("=", "B")) or published[key].endswith("p=")
+                ]
+                assert not bad, f"{name} signs with {bad}"
+                host.now += 120
+
+
+@pytest.fixture
+def pair(scene: Ripe, open_folder: Path) -> Pair:
+    """A host in order, and its copy, which knows that it is one."""
+    scene.machine = lambda: "the machine of the original"
+    assert scene.run("confirm", "machine") == 0
+    made = Pair(scene, open_folder / "pair")
+    assert made.at("copy").run("apply", "--yes") == 3, "it has to ask"
+    assert scene.run("confirm", "host") == 0 and "--emergency" in told(scene)
+    return made
+
+
+@pytest.mark.parametrize("rotates", ["original", "copy", "neither"])
+def test_two_rotations(pair: Pair, rotates: str) -> None:
+    """Whichever of them rotates first, right after, each goes its own way from the next pass on."""
+    ours = {*pair.at("original").signing(), *pair.at("original").of("ready")}
+    if rotates != "neither":
+        assert pair.at(rotates).run("rotate") == 0
+    for _ in range(45):
+        pair.passes()
+        pair.scene.now += 5 * DAY if pair.scene.now % 2 else 4000
+        pair.scene.now += 1
+    mine, theirs = pair.at("original").signing(), pair.at("copy").signing()
+    assert len(mine) == len(theirs) == 2 and not {*mine} & {*theirs} and not ours & {*theirs}
+    assert pair.at("original").run("status") == pair.at("copy").run("status") == 0
+
+
+def test_a_zone_that_is_no_more_configured(scene: Ripe) -> None:
+    """What was said of it is over with the next pass over all zones."""
+    config = scene.stage.config
+    before = config.read_text()
+    config.write_text(before.replace("zones:\n", "zones:\n  other.example: {provider: file}\n", 1))
+    assert scene.run("apply", "--yes") == 1
+    assert {row["zone"] for row in data(scene, "status")["troubles"]} >= {"other.example"}
+    config.write_text(before)
+    assert scene.run("apply", "--yes") == 0
+    config.write_text(before.replace("zones:\n", "zones:\n  other.example: {provider: file}\n", 1))
+    assert "other.example" not in {row["zone"] for row in data(scene, "status")["troubles"]}

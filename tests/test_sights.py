@@ -1,0 +1,91 @@
+"""How a key's record looks, from several servers and at several providers: the worst of them counts, in whatever order they come."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+from dnssync.core import dkim
+from dnssync.core.decide import ZoneView
+from dnssync.core.model import KeyPair, Limits, RRset, Value
+from dnssync.core.policy import MailPolicy
+from dnssync.core.sighting import Answer, Rcode, Reply, Sight
+from dnssync.sights import sights
+
+KEY = KeyPair("example.org", "s1", "rsa2048", "AAAA", 1, seen=2, published=3, activated=4)
+NAME = "s1._domainkey"
+TEXT = dkim.record_for(KEY)
+OLD = "v=DKIM1; p="
+NOW = 100
+
+
+class Dns:
+    """What every name server answers: a text, None = there is none, "" = it does not answer."""
+
+    def __init__(self, text: str | None) -> None:
+        self.text = text
+
+    def look(self, questions):
+        """See `Resolver.look`; the SOA is always there."""
+        return {question: Answer(question, (self._reply(question.type),)) for question in questions}
+
+    def _reply(self, kind: str) -> Reply:
+        if kind == "SOA":
+            return Reply("192.0.2.1", Rcode.DATA, ("ns.",))
+        if self.text == "":
+            return Reply("192.0.2.1", Rcode.TIMEOUT)
+        return Reply("192.0.2.1", Rcode.DATA, (self.text,)) if self.text else Reply("192.0.2.1", Rcode.NXDOMAIN)
+
+
+def look(key: KeyPair, dns: str | None, *providers: str | None) -> Sight:
+    """How the key looks where the name servers show that, and the providers each hold that."""
+    found = {
+        f"p{number}": {} if text is None else {(NAME, "TXT"): RRset(NAME, "TXT", 60, (Value(text, text),))}
+        for number, text in enumerate(providers)
+    }
+    view = ZoneView("example.org", MailPolicy(), ("example.org",), Limits(), found)
+    plugins = SimpleNamespace(provider=lambda name: SimpleNamespace(limits=Limits()))
+    got, _ = sights([key], [view], NOW, Dns(dns), plugins, ["example.org"])
+    return got[("example.org", "s1")]
+
+
+@pytest.mark.parametrize(
+    ("dns", "providers", "want"),
+    [
+        (TEXT, (TEXT,), Sight.VISIBLE),
+        (TEXT, (TEXT, TEXT), Sight.VISIBLE),
+        (TEXT, (None,), Sight.ABSENT),  # it will go, whatever a server still serves
+        ("", (None,), Sight.ABSENT),
+        ("", (TEXT,), Sight.UNKNOWN),
+        (TEXT, (OLD,), Sight.OTHER),
+        (TEXT, (None, TEXT), Sight.PARTIAL),
+        (TEXT, (TEXT, None), Sight.PARTIAL),
+        (TEXT, (TEXT, OLD), Sight.PARTIAL),
+        (TEXT, (None, OLD), Sight.OTHER),
+        (None, (None, None), Sight.ABSENT),
+        (None, (TEXT, TEXT), Sight.ABSENT),  # not loaded yet
+        (TEXT, (), Sight.VISIBLE),
+    ],
+)
+def test_one_that_signs(dns: str | None, providers: tuple[str | None, ...], want: Sight) -> None:
+    """It is visible where every server shows it and every provider holds it, and absent where none holds it."""
+    assert look(KEY, dns, *providers) is want
+
+
+@pytest.mark.parametrize(
+    ("dns", "providers", "want"),
+    [
+        (None, (None,), Sight.ABSENT),
+        (None, (OLD, None), Sight.OTHER),
+        (None, (None, OLD), Sight.OTHER),
+        (OLD, (None, None), Sight.OTHER),
+        ("v=DKIM1; p=BBBB", (None,), Sight.ABSENT),  # a wildcard's answer
+        ("", (None,), Sight.UNKNOWN),
+    ],
+)
+def test_one_that_has_ended(dns: str | None, providers: tuple[str | None, ...], want: Sight) -> None:
+    """It is gone once no provider holds anything there and no server shows what stood there last."""
+    ended = replace(KEY, retired=5, revoked=6, overlap=1)
+    assert look(replace(ended, revoked=NOW - 8 * 86400), dns, *providers) is want
