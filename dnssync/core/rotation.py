@@ -242,7 +242,7 @@ def _stamp(key: KeyPair, policy: Policy, now: int, seen: Observation, latest: in
     if key.activated is not None or key.retired is not None:
         return _stamp_end(_seen_again(grown, policy, now, look, seen), policy, now, look, signs, seen, latest)
     if signs and phase(key, policy, now) is Phase.READY:
-        return replace(grown, activated=now)
+        return _seen_again(replace(grown, activated=now), policy, now, look, seen)
     if seen.season > key.season:
         grown = replace(grown, season=seen.season, season_because=seen.season_because)
     return _sighted(grown, policy, now, look)
@@ -264,7 +264,7 @@ def _sighted(key: KeyPair, policy: Policy, now: int, look: Sight) -> KeyPair:
 def _seen_again(key: KeyPair, policy: Policy, now: int, look: Sight, seen: Observation) -> KeyPair:
     """The same for a key that has signed. Its record was known once; where it was gone, or another one, it is as a new one again: for a
     season resolvers may hold what they found."""
-    if key.revoked is not None or key.compromised is not None:
+    if phase(key, policy, now) not in (Phase.ACTIVE, Phase.RETIRED):
         return key
     if denied(look):
         longer = seen.season > key.season
