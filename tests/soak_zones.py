@@ -142,13 +142,12 @@ class Year:
         assert code == 0, context.stdout.getvalue()[-2000:]  # type: ignore[attr-defined]
 
     def once(self, pause: float) -> None:
-        """A pass, and the time until the next: so many seconds, or until a key can go on."""
+        """A pass, and so many seconds until the next: keys wait for it, where the daemon would come when they can go on."""
         result = one_pass(self.config, self.line, now=lambda: self.now)
         if result.error is not None:
             raise result.error
         self.metrics.after(result)
-        wake = result.report.decision.wake if result.report is not None else None
-        self.now = min(self.now + pause, max(wake or self.now + pause, self.now + 900))
+        self.now += pause
 
 
 def memory() -> int:
