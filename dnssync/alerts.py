@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from dnssync.config_service import AlertConfig, default_sender
-from dnssync.core.alerts import Message, digest, due, message
+from dnssync.core.alerts import Message, cannot_begin, digest, due, message
 from dnssync.core.attention import FAILED
 from dnssync.core.durations import DAY
 from dnssync.errors import DnssyncError, StateError
@@ -110,6 +110,17 @@ class Alerts:
             self._partly = {half: standing[half] for half, went in self._sent.items() if not went >= everywhere}
         if config.digest and config.mail:
             self._week(result, rows)
+
+    def cannot_begin(self, error: DnssyncError, config: AlertConfig, now: int) -> None:
+        """Tell that the daemon did not start, for a reason that only a person can mend. There is no state to note it in: once a start."""
+        row = Trouble("", FAILED, "start", str(error), now)
+        told = cannot_begin(self._host(), str(error))
+        for wanted, tell in ((config.mail, self._mail), (config.hook, self._hook)):
+            try:
+                if wanted:
+                    tell(config, replace(told, text=self._hinted(told.text)), [row], [], now)
+            except AlertError as trouble:
+                log.error("%s", trouble)
 
     # --- what there is to tell ----------------------------------------------------------------------------------------
 

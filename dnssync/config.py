@@ -148,7 +148,7 @@ def parse(text: str, path: Path, *, resolve: Callable[[str], str] | None = None)
         from dnssync.plugins import build
 
         check.mistakes[at:at] = build(providers, resolve or secret)[1]
-        raise ConfigError(str(path), check.mistakes)
+        raise ConfigError(str(path), check.mistakes, alerts)
     return Config(path, providers, zones, exim, addresses, keys, state, schedule, disclose, alerts, metrics)
 
 

@@ -14,12 +14,13 @@ class DnssyncError(Exception):
 
 
 class ConfigError(DnssyncError):
-    """The configuration cannot be used. `mistakes` holds every one, each beginning with its path; exit 78."""
+    """The configuration cannot be used. `mistakes` holds every one, each beginning with its path; exit 78. `alerts`: whom it says
+    to tell (`config_service.AlertConfig`), None where not even that could be read."""
 
     exit_code = 78
 
-    def __init__(self, file: str, mistakes: Sequence[str]) -> None:
-        self.file = file
+    def __init__(self, file: str, mistakes: Sequence[str], alerts: object = None) -> None:
+        self.file, self.alerts = file, alerts
         self.mistakes = tuple(mistakes)
         super().__init__("\n".join(f"{file}: {mistake}" for mistake in mistakes))
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import smtplib
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from dnssync.errors import StateError
+from dnssync.config import parse
+from dnssync.config_service import AlertConfig
+from dnssync.errors import ConfigError, DnssyncError, StateError
 from dnssync.one_pass import PASS
 from dnssync.state import State
 from dnssync.state_rows import Trouble
@@ -251,3 +256,37 @@ def test_nobody_to_tell(tmp_path: Path) -> None:
     host.state.told(host.state.troubles(), host.now)
     host.say(hours=1)
     assert host.post.mails == [] and host.state.troubles() == ()
+
+
+class TestStart:
+    MISTAKE = "providers: {p: {class: manual}}\nzones: {one.example: {provider: q}}\n"
+
+    def test_told(self, host: Host) -> None:
+        """A configuration that cannot be used names its mistakes to whom it says, by mail and by the command, and what that means."""
+        seen = host.folder / "seen"
+        alerts = f"alerts: {{mail: [ops@example.net], hook: [/bin/sh, -c, 'cat > {seen}']}}\n"
+        with pytest.raises(ConfigError) as caught:
+            parse(self.MISTAKE + alerts, host.folder / "site.yaml")
+        assert isinstance(caught.value.alerts, AlertConfig)
+        host.alerts.cannot_begin(caught.value, caught.value.alerts, NOW)
+        [(_, to, mail)] = host.post.mails
+        assert to == ["ops@example.net"] and host.post.subjects == [f"[dnssync {HOST}] dnssync does not run"]
+        assert "zones.one.example.provider" in mail.get_content() and "systemctl start dnssync" in mail.get_content()
+        assert "zones.one.example.provider" in seen.read_text()
+
+    def test_nobody_takes_it(self, host: Host, caplog: pytest.LogCaptureFixture) -> None:
+        """A mail server that is down costs a line in the log and no more; the command is told all the same."""
+        host.post.fails = ConnectionRefusedError(111, "Connection refused")
+        seen = host.folder / "seen"
+        host.alerts.cannot_begin(DnssyncError("no"), AlertConfig(hook=("/bin/sh", "-c", f"cat > {seen}")), NOW)
+        assert "could not be handed" in caplog.text and "no" in seen.read_text()
+
+    @pytest.mark.parametrize("supervised", [True, False])
+    def test_by_the_service(self, tmp_path: Path, supervised: bool) -> None:
+        """The service tells it when it is started; a person at a terminal has the mistakes before his eyes."""
+        seen, config = tmp_path / "seen", tmp_path / "site.yaml"
+        config.write_text(self.MISTAKE + f"alerts: {{mail: [], hook: [/bin/sh, -c, 'cat > {seen}']}}\n")
+        environ = {**os.environ, **({"NOTIFY_SOCKET": str(tmp_path / "socket")} if supervised else {})}
+        command = [sys.executable, "-c", "from dnssync.cli import main; main()", "-c", config, "run", "--log-json"]
+        assert subprocess.run(command, capture_output=True, env=environ).returncode == 78
+        assert seen.exists() is supervised

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dnssync.core.durations import DAY
-from tests.ripe import DOMAIN, Ripe, grown, open_folder, scene
+from tests.ripe import Ripe, grown, open_folder, scene
 from tests.test_cli_commands import data, told
 
 __all__ = ["grown", "open_folder", "scene"]

@@ -55,6 +55,13 @@ def command(context: Context, once: bool, log_json: bool, verbose: bool, quiet: 
         if not machine or context.json or context.debug:
             raise
         log.critical("%s", error)  # what the journal shows of a start that failed has its priority, too
+        if isinstance(error, ConfigError) and "NOTIFY_SOCKET" in context.environ:
+            from dnssync.alerts import Alerts
+            from dnssync.config_service import AlertConfig
+
+            # A service manager does not start it again for this, and nobody reads the journal of what has run for years.
+            wanted = error.alerts if isinstance(error.alerts, AlertConfig) else AlertConfig()
+            Alerts(hinted=context.hinted).cannot_begin(error, wanted, int(context.now()))
         return error.exit_code
     if context.json:
         context.emit({"exit": code})

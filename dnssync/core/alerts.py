@@ -83,6 +83,15 @@ def message(host: str, begun: Sequence[Said], over: Sequence[Said]) -> Message:
     return Message(f"[dnssync {host}] {'; '.join(subjects)}", "\n\n".join(parts) + "\n")
 
 
+def cannot_begin(host: str, error: str) -> Message:
+    """The message about a daemon that does not even start."""
+    text = (
+        f"On {host} dnssync could not start:\n\n{error}\n\nUntil it runs, no key is rotated and nothing is put right in DNS; exim signs on with the "
+        "keys that it has. Mend what is said above; `dnssync plan` tells whether it is; then: systemctl start dnssync\n"
+    )
+    return Message(f"[dnssync {host}] dnssync does not run", text)
+
+
 def digest(
     host: str,
     zones: int,
