@@ -32,7 +32,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from dnssync.config import Config
 from dnssync.core.attention import NOTICE
-from dnssync.errors import DnssyncError, LockedError, StateError, understood
+from dnssync.errors import ConfigError, DnssyncError, LockedError, StateError, understood
 from dnssync.lock import hold
 from dnssync.notify import Notifier
 from dnssync.one_pass import After, PassResult, Stopped, one_pass, tell
@@ -94,16 +94,20 @@ class Daemon:
         logging.getLogger("apscheduler").setLevel(ERROR)  # a job that waits for the worker is no news
 
     def run(self) -> int:
-        """Go on until SIGTERM (0) or SIGINT (130). Raises `DnssyncError` where not even a first pass could begin."""
+        """Go on until SIGTERM (0) or SIGINT (130). Raises `ConfigError` for a configuration that cannot be used; what else is in the way
+        of a first pass (a state that cannot be opened) may be over in a minute, and is told like that of any other."""
         with self._handlers():
             self.config = self._load()
-            line = self._open(self.config, read_only=False, progress=self._step)  # as root: becomes the state's owner
-            with (
-                contextlib.suppress(LockedError),
-                hold(self.config.state_directory / "lock", who="dnssync run", wait=0),
-            ):
+            try:
+                self._open(self.config, read_only=False, progress=self._step)  # as root: becomes the state's owner
+                with hold(self.config.state_directory / "lock", who="dnssync run", wait=0):
+                    pass
+            except LockedError:
                 pass
-            del line
+            except ConfigError:
+                raise
+            except DnssyncError as error:
+                log.error("the daemon begins all the same, and tries again: %s", error)
             log.info("the daemon begins with %s: %d zones", self.config.file, len(self.config.zones))
             self._tell(READY=1)
             self._scheduler.add_job(

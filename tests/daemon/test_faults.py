@@ -203,6 +203,19 @@ class TestHost:
             assert daemon.end() == 0
             assert not site.state.unfinished(ONE)
 
+    def test_a_state_that_cannot_be_opened(self, site: GandiSite) -> None:
+        """It starts even so and says what is wrong, so that somebody is told in time; with the state back, passes work again."""
+        site.configure(interval="1s")
+        file = site.folder / "state" / "state.db"
+        away = file.with_suffix(".away")
+        file.rename(away)
+        file.write_bytes(b"this is no database" * 100)
+        with DaemonProcess(site.config) as daemon:
+            daemon.wait("READY=1")
+            assert "state" in daemon.status("the last pass failed: ")
+            away.replace(file)
+            daemon.status("2 domains in order")
+
     def test_a_state_of_an_older_version(self, site: GandiSite) -> None:
         """The first pass brings it up to date, and the keys in it sign on."""
         before = {key.selector for key in site.state.keys()}
