@@ -25,9 +25,9 @@ LIMIT = 120.0  # seconds; generous, since a busy machine is slow and not wrong
 Message = dict[str, str]
 
 
-def until(true: Callable[[], object], what: Callable[[], str] = lambda: "") -> None:
-    """Wait until something is true; `what` tells more where it never is."""
-    end = time.monotonic() + LIMIT
+def until(true: Callable[[], object], what: Callable[[], str] = lambda: "", limit: float = LIMIT) -> None:
+    """Wait until something is true; `what` tells more where it never is. A `limit` is given where later it would be true anyhow."""
+    end = time.monotonic() + limit
     while not true():
         assert time.monotonic() < end, f"it never came: {true}\n{what()}"
         time.sleep(0.05)

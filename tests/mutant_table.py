@@ -253,22 +253,38 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("sender.setblocking(False)", "pass"),
         ("contextlib.suppress(OSError)", "contextlib.nullcontext()"),
     ],
-    ("dnssync/daemon.py", "tests/daemon/test_signals.py"): [
+    ("dnssync/daemon.py", "tests/daemon/test_signals.py::test_sigterm_between_a_pass_and_the_next"): [
         ("        with self._busy:  # the scheduler's own", "        if True:  # the scheduler's own"),
+    ],
+    (
+        "dnssync/daemon.py",
+        "tests/daemon/test_signals.py::test_sigterm_while_it_only_looks tests/daemon/test_signals.py::test_sigterm_in_the_middle_of_a_write",
+    ): [
         ("            if self._looking:\n                self._leave(code)", "            pass"),
         ("            if self._looking:\n", "            if True:\n"),
         ("            raise Stopped\n        if text:", "            pass\n        if text:"),
-        ("            if self._asked:  # meanwhile", "            if False:  # meanwhile"),
+    ],
+    ("dnssync/daemon.py", "tests/daemon/test_signals.py::test_sighup_with_a_good_configuration"): [
         ('            self.config, self._refused = config, ""\n', '            self._refused = ""\n'),
+    ],
+    ("dnssync/daemon.py", "tests/daemon/test_signals.py::test_sighup_with_a_bad_configuration"): [
         ("self._tell(READY=1)\n\n    def _look_at_clock", "pass\n\n    def _look_at_clock"),
         ("STATUS=self._refused + self._status", "STATUS=self._status"),
     ],
-    ("dnssync/daemon.py", "tests/daemon/test_faults.py"): [
+    (
+        "dnssync/daemon.py",
+        "tests/daemon/test_faults.py::TestProviders::test_a_provider_that_hangs_starves_the_watchdog",
+    ): [
         ("        self._notifier.alive()\n        if self._state is None", "        if self._state is None"),
         ("        if text:\n            self._notifier.alive()", "        pass"),
-        ('executors={"default": ThreadPoolExecutor(1)}', 'executors={"default": ThreadPoolExecutor(4)}'),
+    ],
+    ("dnssync/daemon.py", "tests/daemon/test_faults.py::TestPersons::test_a_word_is_honoured_at_once"): [
         ("if self._state.last_event() != self._mark:", "if False:"),
+    ],
+    ("dnssync/daemon.py", "tests/daemon/test_faults.py::TestHost::test_the_clock_jumps"): [
         ("jumped, self._offset = abs(offset - self._offset) > OFF, offset", "jumped, self._offset = False, offset"),
+    ],
+    ("dnssync/daemon.py", "tests/daemon/test_faults.py::TestPersons::test_another_holds_the_lock"): [
         ("            self._dated(AGAIN)\n", "            pass\n"),
     ],
     ("dnssync/core/spf_merge.py", "tests/core/test_spf_merge.py"): [

@@ -160,11 +160,11 @@ class TestProviders:
             assert fed() == before, "fed while the provider hangs"
             first.release.set()
             until(lambda: second.struck)
-            until(lambda: fed() > before)  # by the steps between the two
+            until(lambda: fed() > before, limit=30)  # by the steps between the two; in a minute dnssync would give up
             second.release.set()
             daemon.status("2 domains in order")
             idle = fed()
-            until(lambda: fed() > idle + 3)
+            until(lambda: fed() > idle + 3, limit=40)  # after a minute another pass would do so
 
 
 class TestHost:

@@ -15,7 +15,7 @@ from dnssync.cli.daemon import _opener
 from dnssync.config import load
 from dnssync.core.backoff import LONGEST
 from dnssync.core.durations import DAY, HOUR
-from dnssync.one_pass import PassResult, one_pass
+from dnssync.one_pass import PASS, PassResult, one_pass
 from tests.daemon.gandi_site import ONE, TWO, GandiSite, gandi_site
 from tests.gandi_faults import ERRED, Answer, Fault
 
@@ -117,6 +117,19 @@ def test_a_pass_that_comes_to_nothing(site: GandiSite) -> None:
     assert site.run("status")[0] == 1
     away.rename(site.exim.config)
     assert site.run("run", "--once")[0] == 0 and site.run("status")[0] == 0
+
+
+def test_a_pass_that_works_ends_that_trouble_though_a_zone_is_left_out(site: GandiSite) -> None:
+    """That exim could not be asked is over with the next pass that can, whether or not it looks at every zone."""
+    site.configure(extra=(EXTRA,))
+    site.gandi.faults = [down(ONE)]
+    assert passed(site).error is None
+    away = site.exim.config.with_suffix(".away")
+    site.exim.config.rename(away)
+    assert passed(site).error is not None and PASS in {trouble.place for trouble in site.state.troubles()}
+    away.rename(site.exim.config)
+    result = passed(site)
+    assert {*result.left_out} == {ONE} and PASS not in {trouble.place for trouble in site.state.troubles()}
 
 
 def test_both_zones_wait(site: GandiSite) -> None:
