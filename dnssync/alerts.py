@@ -14,6 +14,7 @@ import json
 import logging
 import os
 import platform
+import signal
 import smtplib
 import socket
 import subprocess
@@ -42,8 +43,8 @@ WEEK = 7 * DAY
 PATIENCE = 60.0  # seconds for the mail server's answers, and for the command
 WORDS = 300  # characters of what a command says, at most
 DIGEST = "digest"  # the file beside the state that says when the last digest went out, in seconds since 1970
-# What a command has no business with: secrets, and speaking to the supervisor in the daemon's name.
-KEPT_BACK = ("CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "JOURNAL_STREAM")
+# What a command gets of the daemon's environment: the rest may be a secret (`env/NAME` in the configuration), or speaks to the supervisor.
+HANDED_ON = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
 
 
 class AlertError(DnssyncError):
@@ -59,19 +60,32 @@ def full_name() -> str:
     return name or "localhost"
 
 
+def run_whole(command: list[str], *, input: bytes, timeout: float, **more: Any) -> subprocess.CompletedProcess[bytes]:
+    """As `subprocess.run`; when the time is over, not the command alone is ended but all that it has started."""
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True, **more) as process:
+        try:
+            process.communicate(input, timeout)
+        except BaseException:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            raise
+    return subprocess.CompletedProcess(command, process.returncode)
+
+
 class Alerts:
-    """Listens to passes. `smtp` is `smtplib.SMTP`, `run` is `subprocess.run`, `host` gives this host's full name; `hinted` makes
+    """Listens to passes. `smtp` is `smtplib.SMTP`, `run` is `run_whole`, `host` gives this host's full name; `hinted` makes
     commands in a sentence such that they work as they stand."""
 
     def __init__(
         self,
         *,
         smtp: Callable[..., Any] = smtplib.SMTP,
-        run: Callable[..., Any] = subprocess.run,
+        run: Callable[..., Any] | None = None,
         host: Callable[[], str] = full_name,
         hinted: Callable[[str], str] = lambda text: text,
     ) -> None:
-        self._smtp, self._run, self._host, self._hinted = smtp, run, host, hinted
+        self._smtp, self._run, self._host, self._hinted = smtp, run or run_whole, host, hinted
         self._blind: Trouble | None = None  # what the state could not take
         self._sent: dict[
             tuple[Any, ...], set[str]
@@ -120,7 +134,7 @@ class Alerts:
                 if wanted:
                     tell(config, replace(told, text=self._hinted(told.text)), [row], [], now)
             except AlertError as trouble:
-                log.error("%s", trouble)
+                log.error("%s", str(trouble).replace("after the next pass", "at the next start"))
 
     # --- what there is to tell ----------------------------------------------------------------------------------------
 
@@ -130,7 +144,7 @@ class Alerts:
         if result.state is not None:
             with contextlib.suppress(StateError):
                 rows = result.state.troubles()
-        noted = any(row.place == PASS and row.ended is None for row in rows)
+        noted = any(row.place[:3] == PASS and row.ended is None for row in rows)
         if result.error is not None and not noted:
             told = Trouble("", FAILED, "state", str(result.error), result.ended)
             held = self._blind
@@ -215,11 +229,11 @@ class Alerts:
         data = {"host": self._host(), "at": now, "subject": told.subject, "text": told.text,
                 "begun": [_data(row) for row in begun], "over": [_data(row) for row in over]}  # fmt: skip
         name = config.hook[0]
-        environ = {key: value for key, value in os.environ.items() if key not in KEPT_BACK}
+        environ = {key: value for key, value in os.environ.items() if key in HANDED_ON}
         with tempfile.TemporaryFile() as said:  # not a pipe, which whatever the command leaves behind would hold open
             try:
                 done = self._run(list(config.hook), input=json.dumps(data).encode(), stdout=subprocess.DEVNULL, stderr=said,
-                                 timeout=PATIENCE, env=environ, start_new_session=True)  # fmt: skip
+                                 timeout=PATIENCE, env=environ)  # fmt: skip
                 said.seek(0)
                 words = said.read(WORDS).decode(errors="replace")
             except subprocess.TimeoutExpired:
@@ -252,7 +266,7 @@ class Alerts:
             log.error("%s", error)
 
 
-def _half(row: Trouble) -> tuple[str, str, str, int, bool]:
+def _half(row: Trouble) -> tuple[str, str, str, str, int, bool]:
     """Which trouble, and whether it is that it began or that it is over."""
     return (*row.place, row.since, row.ended is None)
 

@@ -16,7 +16,17 @@ from dnssync.core.backoff import next_try
 from dnssync.core.clock import newer
 from dnssync.core.decide import Decision, Observed, ZonePlan, decide
 from dnssync.core.key_sets import left
-from dnssync.core.model import Change, Claim, KeyPair, Owner, ProviderError, Refusal, StaleZone, TypeRefused, absolute
+from dnssync.core.model import (
+    Change,
+    Claim,
+    KeyPair,
+    Owner,
+    ProviderError,
+    Refusal,
+    StaleZone,
+    TypeRefused,
+    absolute,
+)
 from dnssync.core.ownership import taken_over
 from dnssync.core.plan import Intent, digest, our_part
 from dnssync.core.selectors import foreign
@@ -24,7 +34,7 @@ from dnssync.errors import KeyFileError, RefusedError
 from dnssync.files import WriteError
 from dnssync.new_keys import Work, held, make_keys, note_machine, random_token
 from dnssync.reconcile import Line, again
-from dnssync.report import Outcome, Report, look_again, said
+from dnssync.report import Outcome, Report, keep_said, look_again
 from dnssync.state import LedgerEntry, ZoneRecord
 from dnssync.views import read
 
@@ -61,14 +71,8 @@ def carry_out(
     line.progress("asking the authoritative servers once more")
     looks = look_again(line, [plan for plan in final.zones if plan.plan.zone not in failed | seen.noted])
     report = Report(final, tuple(work.outcomes), tuple(made), lines, looks, final.notices)
-    zones = {view.zone for view in seen.zones}
     line.state.touch(seen.noted, work.now)
-    # What is said of the host as a whole is known to be over only where all zones were looked at.
-    gone = {row.zone for row in line.state.troubles()} - set(
-        line.config.zones
-    )  # of zones that are configured no more, and the host's
-    covered = ({*zones, "", *gone} if zones >= set(line.config.zones) else zones) - seen.noted
-    line.state.save_troubles(covered, [row for row in said(report) if row.zone in {*covered, ""}], work.now)
+    keep_said(line, seen, report)
     return report
 
 

@@ -45,6 +45,7 @@ WATCH = 5.0  # seconds between two looks for a word in the state, and at the clo
 SOONEST = 10  # seconds after a pass before which no other is due by itself
 AGAIN = 5  # seconds until another try where another process holds the lock
 FIRST = 60  # seconds until another try after a pass that failed as a whole; doubled each time, at most the interval
+ALWAYS = {"always": True}  # a line that is news whatever was told before
 OFF = 5.0  # seconds by which the wall clock may move beside the other between two looks
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -82,7 +83,7 @@ class Daemon:
         self._failures = 0  # passes in a row that failed as a whole
         self._state: State | None = None  # for reading only
         self._mark: int | None = None
-        self._said: dict[tuple[str, str, str], str] = {}
+        self._said: dict[tuple[str, str, str, str], str] = {}
         self._refused = ""  # what was wrong with a configuration that was not taken
         self._status = "the first pass is under way"
         self._offset = now() - monotonic()
@@ -155,7 +156,8 @@ class Daemon:
             self._open(config, read_only=True, progress=lambda text: None)
         except Exception as error:
             told = understood(error)
-            log.error("the configuration was read again and is not taken; the one before it stays in force. %s", told)
+            log.error("the configuration was read again and is not taken; the one before it stays in force. %s",
+                      told, extra=ALWAYS)  # fmt: skip
             self._refused = f"the new configuration is not taken: {str(told).strip().splitlines()[0]}; "
         else:
             log.info("the configuration %s was read again", config.file)
@@ -191,7 +193,7 @@ class Daemon:
         except Stopped:
             log.info("a pass ended between two steps; the next run goes on from there")
         except LockedError as error:
-            log.info("%s The daemon tries again in %d s.", error, AGAIN)
+            log.info("%s The daemon tries again every %d s.", error, AGAIN, extra={"seldom": True})
             self._dated(AGAIN)
         except Exception as error:  # whatever it is, the daemon goes on
             log.error("%s", understood(error), exc_info=log.isEnabledFor(logging.DEBUG))
@@ -274,14 +276,15 @@ class Daemon:
         if self._failures:
             log.info("passes work again")
         fresh = {trouble.place: trouble.sentence for trouble in troubles(result)}
-        for (zone, kind, reason), sentence in fresh.items():
-            before = self._said.get((zone, kind, reason))
+        unseen = {*result.left_out, *([""] if result.left_out or result.report is None else [])}  # nobody looked there
+        for place, sentence in fresh.items():
+            (zone, kind, reason, _), before = place, self._said.get(place)
             if before is None or (kind != NOTICE and before != sentence):  # notices tell moments that move
-                log.log(WARNING if kind == NOTICE else ERROR, "%s%s=%s %s", _of(zone), kind, reason, sentence)
-        for zone, kind, reason in self._said:
-            if (zone, kind, reason) not in fresh and zone not in result.left_out:
-                log.info("%s%s=%s is over", _of(zone), kind, reason)
-        self._said = {**{p: s for p, s in self._said.items() if p[0] in result.left_out}, **fresh}
+                level = WARNING if kind == NOTICE else ERROR
+                log.log(level, "%s%s=%s %s", _of(zone), kind, reason, sentence, extra=ALWAYS)
+        for zone, kind, reason, subject in (p for p in self._said if p not in fresh and p[0] not in unseen):
+            log.info("%s%s=%s is over%s", _of(zone), kind, reason, f" for {subject}" * (subject not in ("", zone)))
+        self._said = {**{p: s for p, s in self._said.items() if p[0] in unseen}, **fresh}
 
     # --- time ---------------------------------------------------------------------------------------------------------
 

@@ -111,7 +111,8 @@ class Keystore:
             raise KeyFileError(f"{path}, which holds this host's name for its keys, cannot be read: {why}.") from None
         if not _HOST.fullmatch(name):
             raise KeyFileError(
-                f"{path} holds {name[:40]!a}, which is no name for a host's keys. Put it right, or run: dnssync confirm host"
+                f"{path} holds {name[:40]!a}, which is no name for a host's keys. Put back the one that stands between the date and the last four "
+                "letters in the names of its keys (see `dnssync status`, or the folders beside it)."
             )
         return name
 

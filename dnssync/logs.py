@@ -66,7 +66,7 @@ def line(text: str) -> str:
 
 
 class Repeats(logging.Filter):
-    """Lets a warning or an error through that was not told in the last `AGAIN` seconds, by the time of the records."""
+    """Lets a warning or an error through that is the answer to what a person did (`always`), or that was not told in the last `AGAIN` seconds, by the time of the records."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -74,7 +74,8 @@ class Repeats(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether it is told."""
-        if record.levelno < logging.WARNING:
+        news = record.levelno < logging.WARNING and not getattr(record, "seldom", False)
+        if news or getattr(record, "always", False):
             return True
         said = (record.levelno, record.getMessage())
         before = self._told.get(said)

@@ -3,7 +3,7 @@
 DNS is the cheap truth. A zone that was in order is taken for what the ledger says of it; where all that is wanted is in the ledger, and
 the authoritative servers show that, the pass is done with it. Everything else is read at the provider: what is pending, what
 differs, what a person said something about, and once in `schedule.deep` every zone, since strangers' records, and ours beside
-them, are only seen there. A name server that does not answer makes no zone less quiet.
+them, are only seen there. Name servers that do not answer make no zone less quiet; those that do are believed.
 """
 
 from __future__ import annotations
@@ -102,9 +102,10 @@ def _unlike(views: Mapping[str, ZoneView], zones: Iterable[str], resolver: Resol
             for (name, kind, owner), noted in ledger.items():
                 alike = partial(same, owner, domain=noted.domain)
                 asked[Question(absolute(name, zone), kind, zone)] = (noted.value, partial(owns, owner), alike)
-    answers = resolver.look(list(asked))
-    return {
-        question.zone
-        for question, answer in answers.items()
-        if sight(answer, *asked[question]) not in (Sight.VISIBLE, Sight.UNKNOWN)
-    }
+    found = set()
+    for question, answer in resolver.look(list(asked)).items():
+        # One server that is silent for months must not hide what all the others show.
+        told = replace(answer, replies=tuple(reply for reply in answer.replies if reply.answered))
+        if told.replies and sight(told, *asked[question]) is not Sight.VISIBLE:
+            found.add(question.zone)
+    return found

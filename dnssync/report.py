@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from dnssync.core import attention, rotation
-from dnssync.core.decide import Decision, ZonePlan
-from dnssync.core.model import Change, KeyPair, Notice, Phase, Refusal, absolute
+from dnssync.core.decide import Decision, Observed, ZonePlan
+from dnssync.core.model import Change, KeyPair, Notice, Phase, Refusal, absolute, zone_of
 from dnssync.core.ownership import owns, same
 from dnssync.core.sighting import Question, Sight, sight
 from dnssync.reconcile import Line
@@ -67,7 +67,7 @@ def said(report: Report) -> list[Trouble]:
     now, told = report.decision.now, []
 
     def say(zone: str, kind: str, reason: str, sentence: str) -> None:
-        told.append(Trouble(zone, kind, reason, sentence, now))
+        told.append(Trouble(zone, kind, reason, sentence, now, subject=attention.about(sentence)))
 
     for zone, problem in report.decision.failed.items():
         say(zone, attention.FAILED, "unread", problem)
@@ -85,6 +85,19 @@ def said(report: Report) -> list[Trouble]:
     for notice in report.notices:
         say("", attention.NOTICE, notice.reason, notice.sentence)
     return told
+
+
+def keep_said(line: Line, seen: Observed, report: Report) -> None:
+    """Keep what the pass had to say. What was said before is over where this pass looked and says it no more, and for zones that are not
+    configured any longer; of zones that were not read, or left out of this pass, it goes on."""
+    zones, looked, standing = set(line.config.zones), {view.zone for view in seen.zones}, line.state.troubles()
+    gone = {row.zone for row in standing} - zones - {""}
+    covered = {"", *looked, *gone} - seen.noted
+    fresh = [row for row in said(report) if row.zone in covered]
+    places = {row.place for row in fresh}
+    elsewhere = [r for r in standing if not r.zone and r.ended is None and zone_of(r.subject, zones) in zones - looked]
+    fresh += [row for row in elsewhere if row.place not in places]
+    line.state.save_troubles(covered, fresh, report.decision.now)
 
 
 def by_hand(line: Line, decision: Decision) -> dict[tuple[str, str], tuple[str, ...]]:

@@ -18,7 +18,7 @@ from dnssync.core.model import KeyPair, Owner
 from dnssync.errors import StateError
 from dnssync.state_engine import alone, engine_for, overwriting, rows_query, sentence
 from dnssync.state_events import Events
-from dnssync.state_rows import Event, LedgerEntry, Request, SeenAddress, ZoneRecord, made_of
+from dnssync.state_rows import Event, LedgerEntry, Request, SeenAddress, ZoneRecord, made_of, storable
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -141,7 +141,7 @@ class State(Events):
         with self.transaction():
             assert self._open is not None  # just opened
             for row in rows:
-                full = {"host": self._host, **row}
+                full = {"host": self._host, **{name: storable(value) for name, value in row.items()}}
                 same = {f"same_{column.name}": full[column.name] for column in table.primary_key}
                 if not self._open.execute(update, {**full, **same}).rowcount:
                     self._open.execute(table.insert(), full)

@@ -90,7 +90,7 @@ def sqlite(path: str, read_only: bool) -> sa.Engine:
     def connect() -> sqlite3.Connection:
         file = Path(path).resolve()
         # A writer that died in mid-commit leaves a journal, and only a connection that may write can undo what it did.
-        undo = read_only and Path(f"{file}-journal").exists()
+        undo = read_only and there(Path(f"{file}-journal"), StateError)
         mode = "rw" if undo else "ro" if read_only else "rwc"
         if not read_only:
             _make(file)

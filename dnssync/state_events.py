@@ -6,7 +6,7 @@ from abc import abstractmethod
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from dnssync.state_rows import Event, made_of
+from dnssync.state_rows import Event, made_of, storable
 from dnssync.state_troubles import Troubles
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Events(Troubles):
         from dnssync.state_schema import events as table
 
         self._execute(table.insert().values(host=self._host, at=at, kind=kind, zone=zone, domain=domain,
-                                            selector=selector, sentence=sentence, because=because))  # fmt: skip
+                                            selector=selector, sentence=storable(sentence), because=storable(because)))  # fmt: skip
 
     def events(self, limit: int | None = None) -> tuple[Event, ...]:
         """What was changed, the newest first."""

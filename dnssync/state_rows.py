@@ -14,6 +14,13 @@ T = TypeVar("T")
 BETWEEN = "\n\n"  # sentences that are kept as one text; a record that a sentence shows stands on a line of its own
 
 
+def storable(value: Any) -> Any:
+    """A text that every database takes: what a record holds that is no character, or NUL, is spelled out. Anything else as it is."""
+    if not isinstance(value, str) or (value.isascii() and "\0" not in value):
+        return value
+    return value.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def made_of(kind: type[T]) -> Callable[[Any], T]:
     """What makes a frozen value of a row whose columns have the names of its fields; one that an older schema lacks has its default."""
     names = {field.name for field in fields(kind)}  # type: ignore[arg-type]  # every row is a dataclass
@@ -114,7 +121,7 @@ class ZoneRecord:
 @dataclass(frozen=True, slots=True)
 class Trouble:
     """What the last pass had to say of a zone, "" for the host as a whole. `kind` is failed, refused, by_hand or notice, `reason` the
-    stable word of it, `sentence` what people are told (`sentences` where there are several). `since`: the first pass of those
+    stable word of it, `subject` the name that it is about ("" = no single one), `sentence` what people are told (`sentences` where there are several). `since`: the first pass of those
     in a row that said so; `told`: when an alert went out; `ended`: when it was over, kept until an alert has told that too."""
 
     zone: str
@@ -124,11 +131,12 @@ class Trouble:
     since: int
     told: int | None = None
     ended: int | None = None
+    subject: str = ""
 
     @property
-    def place(self) -> tuple[str, str, str]:
+    def place(self) -> tuple[str, str, str, str]:
         """What tells it from others."""
-        return (self.zone, self.kind, self.reason)
+        return (self.zone, self.kind, self.reason, self.subject)
 
     @property
     def sentences(self) -> tuple[str, ...]:

@@ -128,6 +128,7 @@ troubles = sa.Table(
     sa.Column("zone", sa.String(255), primary_key=True),
     sa.Column("kind", sa.String(16), primary_key=True),
     sa.Column("reason", sa.String(64), primary_key=True),
+    sa.Column("subject", sa.String(255), primary_key=True),
     sa.Column("sentence", sa.Text, nullable=False),
     sa.Column("since", sa.BigInteger, nullable=False),
     sa.Column("told", sa.BigInteger),

@@ -31,7 +31,7 @@ class Troubles(Intents):
         """Note what a pass said of the zones that it looked at ("" = the host as a whole). What goes on keeps its beginning; what
         was said of these zones before, and is said no more, is over."""
         before = {row.place: row for row in self.troubles()}
-        fresh: dict[tuple[str, str, str], Trouble] = {}
+        fresh: dict[tuple[str, str, str, str], Trouble] = {}
         for trouble in said:
             held = fresh.get(trouble.place)
             if held is None:
@@ -53,7 +53,7 @@ class Troubles(Intents):
     def over(self, place: tuple[str, str, str], now: int) -> None:
         """What was said there (zone, kind, reason) is over, whatever else goes on."""
         for row in self.troubles():
-            if row.place == place and row.ended is None:
+            if row.place[:3] == place and row.ended is None:
                 if row.told is None:
                     self.forget_troubles([row])
                 else:
@@ -69,7 +69,7 @@ class Troubles(Intents):
 
         for row in rows:
             self._execute(t.delete().where(t.c.host == self._host, t.c.zone == row.zone, t.c.kind == row.kind,
-                                           t.c.reason == row.reason))  # fmt: skip
+                                           t.c.reason == row.reason, t.c.subject == row.subject))  # fmt: skip
 
     def _keep(self, rows: Iterable[Trouble]) -> None:
         from dnssync.state_schema import troubles as table

@@ -17,7 +17,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -35,7 +35,8 @@ def until(true: Callable[[], object], what: Callable[[], str] = lambda: "", limi
 
 class DaemonProcess:
     """The daemon on a configuration, as a context. `environ` adds to its environment, `watchdog` in seconds sets one; `abstract`
-    gives it a socket without a place in the file system; `main` is what its Python runs."""
+    gives it a socket without a place in the file system; `main` is what its Python runs, `start` what starts
+    that Python."""
 
     def __init__(
         self,
@@ -45,8 +46,9 @@ class DaemonProcess:
         watchdog: float = 0.0,
         abstract: bool = False,
         main: str = "from dnssync.cli import main; main()",
+        start: Sequence[str] = (sys.executable,),
     ) -> None:
-        self.config, self._main = config, main
+        self.config, self._main, self._start = config, main, start
         self.messages: list[Message] = []
         self._folder = tempfile.TemporaryDirectory(prefix="dnssync-notify-")
         name = f"{self._folder.name}/notify"
@@ -70,7 +72,7 @@ class DaemonProcess:
         """Start it, once more where it has ended."""
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", self._main, "-c", str(self.config), "run"],
+                [*self._start, "-c", self._main, "-c", str(self.config), "run"],
                 cwd=ROOT, env=self._environ, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
             )  # fmt: skip
 

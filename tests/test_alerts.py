@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import smtplib
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -258,6 +260,27 @@ def test_nobody_to_tell(tmp_path: Path) -> None:
     assert host.post.mails == [] and host.state.troubles() == ()
 
 
+def test_the_same_of_another_name(host: Host) -> None:
+    """A second key that is lost is told as well, whatever was told of the first, and each is over for itself."""
+    one, two = (
+        Trouble("", "notice", "key_unusable", f"{name}: its key is lost", NOW, subject=name)
+        for name in ("one.example", "two.example")
+    )
+    host.say(one)
+    host.say(one, hours=6)
+    host.say(one, replace(two, since=host.now), hours=1)
+    host.say(one, two, hours=6)
+    host.say(two, hours=1)
+    host.say(hours=1)
+    texts = [mail.get_content() for _, _, mail in host.post.mails]
+    assert [("one.example" in text, "two.example" in text) for text in texts] == [
+        (True, False),
+        (False, True),
+        (True, False),
+        (False, True),
+    ]
+
+
 class TestStart:
     MISTAKE = "providers: {p: {class: manual}}\nzones: {one.example: {provider: q}}\n"
 
@@ -273,6 +296,22 @@ class TestStart:
         assert to == ["ops@example.net"] and host.post.subjects == [f"[dnssync {HOST}] dnssync does not run"]
         assert "zones.one.example.provider" in mail.get_content() and "systemctl start dnssync" in mail.get_content()
         assert "zones.one.example.provider" in seen.read_text()
+
+    def test_a_secret_that_is_missing(self, tmp_path: Path) -> None:
+        """What is wrong may not be the configuration itself: whom that names is told all the same."""
+        seen, config = tmp_path / "seen", tmp_path / "site.yaml"
+        given = {
+            "providers": {"p": {"class": "gandi", "token": f"file/{tmp_path}/none"}},
+            "zones": {"one.example": {"provider": "p"}},
+            "keys": f"{tmp_path}/keys",
+            "state": f"sqlite:///{tmp_path}/state.db",
+            "alerts": {"mail": [], "hook": ["/bin/sh", "-c", f"cat > {seen}"]},
+        }
+        config.write_text(json.dumps(given))
+        environ = {**os.environ, "NOTIFY_SOCKET": str(tmp_path / "socket")}
+        command = [sys.executable, "-c", "from dnssync.cli import main; main()", "-c", config, "run", "--log-json"]
+        assert subprocess.run(command, capture_output=True, env=environ).returncode == 78
+        assert f"{tmp_path}/none" in seen.read_text()
 
     def test_nobody_takes_it(self, host: Host, caplog: pytest.LogCaptureFixture) -> None:
         """A mail server that is down costs a line in the log and no more; the command is told all the same."""

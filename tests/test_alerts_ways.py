@@ -14,14 +14,14 @@ from typing import Any
 
 import pytest
 
-from dnssync.alerts import full_name
+from dnssync.alerts import full_name, run_whole
 from dnssync.state_rows import Trouble
 from tests.alerted import CNAME, DAY, HOST, HOUR, NOW, Host
 from tests.exim_host import EximHost, Received, needs_exim
 
 HOOK = """#!/bin/sh
 cat > "$0.$(ls "$0".* 2>/dev/null | wc -l)"
-echo "$1 $(env | grep -c '^\\(CREDENTIALS_DIRECTORY\\|NOTIFY_SOCKET\\|WATCHDOG_USEC\\)=')" >> "$0-how"
+echo "$1 $(env | grep -c '^\\(CREDENTIALS_DIRECTORY\\|NOTIFY_SOCKET\\|WATCHDOG_USEC\\|GANDI_TOKEN\\|PGPASSWORD\\)=')" >> "$0-how"
 echo "the pager: out of order" >&2
 exit $(cat "$0-code" 2>/dev/null || echo 0)
 """
@@ -49,7 +49,7 @@ class Pager:
 
 def test_a_command_is_told_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """JSON on standard input, its own arguments, no shell, and none of the daemon's own things in its environment."""
-    for name in ("CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET", "WATCHDOG_USEC"):
+    for name in ("CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET", "WATCHDOG_USEC", "GANDI_TOKEN", "PGPASSWORD"):
         monkeypatch.setenv(name, "x")
     pager = Pager(tmp_path)
     host = Host(tmp_path, {"mail": [], "hook": [str(pager.path), "$HOME;x"]})
@@ -242,3 +242,15 @@ def test_a_real_exim_that_is_away(on: Callable[..., Host], caplog: pytest.LogCap
             host.say(CNAME, hours=1)
             host.say(CNAME, hours=1)
         assert len(exim.sink.messages) == 1
+
+
+def test_a_command_that_hangs_leaves_nothing(tmp_path: Path) -> None:
+    """When its time is over, what it has started is ended with it."""
+    script = tmp_path / "hangs"
+    script.write_text('#!/bin/sh\nsleep 600 &\necho $! > "$0.pid"\nwait\n')
+    script.chmod(0o755)
+    with pytest.raises(subprocess.TimeoutExpired):
+        run_whole([str(script)], input=b"{}", timeout=2, stdout=subprocess.DEVNULL)
+    pid = int((tmp_path / "hangs.pid").read_text())
+    state = Path(f"/proc/{pid}/stat")
+    assert not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z"

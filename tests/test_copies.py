@@ -9,8 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from dnssync import identity
+from dnssync.config import load
 from dnssync.core.durations import DAY
-from tests.ripe import Ripe, grown, open_folder, scene
+from dnssync.state import State
+from dnssync.state_rows import Trouble
+from tests.ripe import DOMAIN, Ripe, grown, open_folder, scene
 from tests.test_cli_commands import data, told
 
 __all__ = ["grown", "open_folder", "scene"]
@@ -82,6 +86,21 @@ def test_two_rotations(pair: Pair, rotates: str) -> None:
     mine, theirs = pair.at("original").signing(), pair.at("copy").signing()
     assert len(mine) == len(theirs) == 2 and not {*mine} & {*theirs} and not ours & {*theirs}
     assert pair.at("original").run("status") == pair.at("copy").run("status") == 0
+
+
+def test_what_is_said_of_others_goes_on(scene: Ripe) -> None:
+    """A pass over one zone ends what the host had to say of itself and of that zone, not what it said of a zone that was left out."""
+    scene.stage.config.write_text(
+        scene.stage.config.read_text().replace("zones:\n", "zones:\n  other.example: {provider: file}\n", 1)
+    )
+    state = State.open(load(scene.stage.config).state, host=identity.rows(scene.stage.keys))
+    rows = [
+        Trouble("", "notice", "servers_silent", f"{about or 'x'}: said", 1, subject=about)
+        for about in (DOMAIN, "other.example", "")
+    ]
+    state.save_troubles((), [*rows, Trouble("other.example", "refused", "cname", "said", 1)], 1)
+    assert scene.run("apply", "--yes", DOMAIN) == 0
+    assert {(row.zone, row.subject) for row in state.troubles()} == {("", "other.example"), ("other.example", "")}
 
 
 def test_a_zone_that_is_no_more_configured(scene: Ripe) -> None:

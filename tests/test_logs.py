@@ -139,6 +139,19 @@ def test_another_error_is_told_at_once() -> None:
     assert len(told((logging.ERROR, "one"), (logging.ERROR, "one"), verbose=True)) == 2
 
 
+def test_what_is_told_always_and_what_seldom() -> None:
+    """The answer to what a person did is told each time; what goes on is told once in a while, though it is no warning."""
+    repeats = logs.Repeats()
+
+    def passes(level: int, **extra: bool) -> list[bool]:
+        return [
+            repeats.filter(log.makeRecord("dnssync", level, "", 0, "said", (), None, extra=extra)) for _ in range(3)
+        ]
+
+    assert passes(logging.ERROR) == [True, False, False] and passes(logging.ERROR, always=True) == [True] * 3
+    assert passes(logging.INFO) == [True] * 3 and passes(logging.INFO, seldom=True) == [True, False, False]
+
+
 def test_memory_of_what_was_told_has_an_end() -> None:
     """A thousand zones with a sentence each that is always another do not fill the memory of a year."""
     repeats = logs.Repeats()

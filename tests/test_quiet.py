@@ -217,6 +217,26 @@ def test_by_hand_everything_is_read(scene: Quiet) -> None:
     assert data(scene, "status")["zones"][DOMAIN]["last_read"] == int(scene.now)
 
 
+def test_one_server_that_never_answers(scene: Quiet) -> None:
+    """It hides nothing of what the others show, and costs no request where they show what is wanted."""
+    config = scene.stage.config
+    config.write_text(
+        re.sub(r'nameservers: \["(127.0.0.1:\d+)"\]', r'nameservers: ["\1", "127.0.0.1:9"]', config.read_text())
+    )
+    assert scene.once() == {}
+    file = scene.stage.zone_file
+    file.write_text(file.read_text() + f'{DOMAIN}. IN TXT "v=spf1 ip4:192.0.2.9 -all"\n')
+    scene.now += 900
+    assert scene.once(3)["read"] >= 1 and "two_records" in {row.reason for row in scene.state.troubles()}
+
+
+def test_a_record_that_holds_no_text(scene: Quiet) -> None:
+    """An octet that is no character in a stranger's record is that zone's trouble, and noted as such."""
+    scene.edit(r'TXT "v=DMARC1; p=none', r'TXT "v=DMARC1; p=\\255none')
+    assert scene.once(3)["read"] >= 1
+    assert "dmarc_found_invalid" in {row.reason for row in scene.state.troubles()}, scene.state.troubles()
+
+
 def test_silence(scene: Quiet, open_folder: Path) -> None:
     """Name servers that do not answer make no zone less quiet: the provider is not asked in their place."""
     config = scene.stage.config

@@ -343,3 +343,32 @@ class TestTroubles:
         ], "it is back"
         state.forget_troubles(row for row in state.troubles() if row.zone)
         assert [row.reason for row in state.troubles()] == ["d"]
+
+    def test_octets_that_are_no_text(self, url: str) -> None:
+        """What a record holds that is no character is spelled out: it must not keep a pass from being noted."""
+        state = State.open(url)
+        odd = 'one.example: holds "p=\udcffbad\0"'
+        state.save_troubles(["example.org"], [self.said("a", odd)], 10)
+        state.save_zone(ZoneRecord("example.org", 1, 2, odd, 3))
+        state.add_event(1, "confirm", sentence=odd, because=odd)
+        told = 'one.example: holds "p=\\udcffbad\\x00"'
+        assert state.troubles()[0].sentence == told and state.zones()["example.org"].result == told
+        assert (state.events()[0].sentence, state.events()[0].because) == (told, told)
+        state.save_troubles(["example.org"], [self.said("a", odd)], 20)
+        assert state.troubles()[0].since == 10
+
+    def test_each_name_for_itself(self, url: str) -> None:
+        """Two things of one word that are about two names begin and end apart."""
+        state = State.open(url)
+        one, two = (
+            replace(self.said("key_unusable", zone="", at=10), subject=name) for name in ("a.example", "b.example")
+        )
+        state.save_troubles([""], [one], 10)
+        state.told([one], 11)
+        state.save_troubles([""], [one, replace(two, since=20)], 20)
+        assert [(row.subject, row.since, row.told) for row in state.troubles()] == [
+            ("a.example", 10, 11),
+            ("b.example", 20, None),
+        ]
+        state.save_troubles([""], [replace(two, since=30)], 30)
+        assert [(row.subject, row.ended) for row in state.troubles()] == [("a.example", 30), ("b.example", None)]

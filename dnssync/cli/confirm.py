@@ -58,7 +58,7 @@ def command(context: Context, what: str, subject: str) -> int:
     if what == "unknown":
         return _strangers(context, line, now, subject)
     sentence = MEANS[what].format(subject=subject)
-    with context.lock("confirm"), line.state.transaction():
+    with line.state.transaction():  # a word of its own, which no pass that is under way needs to wait for
         line.state.add_request(what, subject, now, now + LASTS)
         line.state.add_event(now, "confirm", domain=subject, sentence=f"a person confirmed: {sentence}")
     if context.json:
@@ -71,7 +71,7 @@ def _whose(context: Context, line: Line, now: int, what: str) -> int:
     """Whose the keys here are from now on: this machine's; as `host`, under a name that no key has yet."""
     with context.lock("confirm"):
         hostname = line.observe_host([], []).hostname
-        name, rows = line.keystore.host(), line.state.host
+        name, rows = "", line.state.host
         if what == "host":
             name = f"{host_id(hostname)}-{random_token()}"
             if not context.config.state.startswith("sqlite"):

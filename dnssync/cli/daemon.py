@@ -60,7 +60,9 @@ def command(context: Context, once: bool, log_json: bool, verbose: bool, quiet: 
             from dnssync.config_service import AlertConfig
 
             # A service manager does not start it again for this, and nobody reads the journal of what has run for years.
-            wanted = error.alerts if isinstance(error.alerts, AlertConfig) else AlertConfig()
+            loaded = getattr(daemon, "config", None)  # good in itself, where it is a secret that is missing
+            known = error.alerts or (loaded.alerts if loaded is not None else None)
+            wanted = known if isinstance(known, AlertConfig) else AlertConfig()
             Alerts(hinted=context.hinted).cannot_begin(error, wanted, int(context.now()))
         return error.exit_code
     if context.json:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import click
@@ -16,7 +17,7 @@ from dnssync.core import dkim
 from dnssync.core.model import KeyPair, Phase, zone_of
 from dnssync.core.pass_notices import some
 from dnssync.core.rotation import COMING, PAST, Policy, phase
-from dnssync.errors import DnssyncError
+from dnssync.errors import DnssyncError, LockedError
 from dnssync.new_keys import make_map, recover
 from dnssync.reconcile import Line
 from dnssync.report import Report
@@ -82,7 +83,7 @@ def command(
     if emergency and not _agreed(context, keys, marked, yes):
         return 3
     only = tuple(dict.fromkeys((*only, *(key.domain for key in marked)))) if only else ()
-    with context.lock("rotate"):
+    with _lock(context):
         recover(line)
         make_map(line)
         _note(line, marked, now, emergency, abort)
@@ -102,6 +103,16 @@ def command(
     for sentence in left:
         context.say(sentence, "red" if emergency else "yellow")
     return code
+
+
+@contextlib.contextmanager
+def _lock(context: Context) -> Iterator[None]:
+    """The lock; whoever does not get it has to know that his word was not heard."""
+    try:
+        with context.lock("rotate"):
+            yield
+    except LockedError as error:
+        raise LockedError(f"{error} Nothing was noted and nothing was changed: run it again then.") from None
 
 
 def _called(keys: Sequence[KeyPair], now: int) -> list[KeyPair]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from dnssync.core.durations import moment
 
+_ABOUT = re.compile(r"([A-Za-z0-9_][A-Za-z0-9._-]*)(?: [A-Z0-9]+)?: ")
 FAILED, REFUSED, BY_HAND, NOTICE = "failed", "refused", "by_hand", "notice"  # kinds of what is said
 # Notices behind which mail is at risk, or a record stays wrong, until somebody does what the sentence says. The others are for whoever
 # looks: they describe how a set-up is, or settle by themselves.
@@ -37,3 +40,9 @@ def needs_person(kind: str, reason: str) -> bool:
 def worded(sentence: str, since: int) -> str:
     """What is said, with since when; the same in `status` and in alerts."""
     return f"{sentence} (since {moment(since)})"
+
+
+def about(sentence: str) -> str:
+    """The name that a sentence is about, as it begins with it (`example.org: …`, `_dmarc.example.org TXT: …`); "" where with none."""
+    found = _ABOUT.match(sentence)
+    return found[1] if found else ""

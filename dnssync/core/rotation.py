@@ -141,6 +141,9 @@ def rebased(
             stamps.pop("seen", None)
         elif at is Phase.READY and phase(replace(key, **stamps), policy, now) is not Phase.READY:
             stamps["seen"] = stamps["published"] = now - key.season
+        signs = at in (Phase.ACTIVE, Phase.RETIRED) and key.published is not None
+        if signs and before >= (key.published or 0) + key.season:  # its record had stood long enough, and that stays so
+            stamps["published"] = min(stamps["published"], now - key.season)
         fresh.append(replace(key, **stamps))
     return tuple(fresh)
 
@@ -166,7 +169,7 @@ def advance(keys: tuple[KeyPair, ...], policy: Policy, now: int, seen: Observati
     if current and not _sound(current, now, seen):
         current = next((key for key in able if key.selector in usable and _sound(key, now, seen)), current)
     # Keys that were taken on together, since exim signed with all of them, go on together until their successor signs.
-    beside = [k for k in active if current and k.activated == current.activated and _signs_too(k, current, seen)]
+    beside = [k for k in active if current and k.activated == current.activated and _signs_too(k, current, now, seen)]
     lost = bool(active) and not (active[-1] is current and _sound(current, now, seen))
     until = due(current, policy) if current else None
     # A key that lost its private half before it ever signed is replaced, and so is one of another kind than is wanted now; once:
@@ -222,11 +225,10 @@ def _sound(key: KeyPair, now: int, seen: Observation) -> bool:
     return stood and not denied(seen.sights.get(key.selector))
 
 
-def _signs_too(key: KeyPair, current: KeyPair, seen: Observation) -> bool:
+def _signs_too(key: KeyPair, current: KeyPair, now: int, seen: Observation) -> bool:
     """Whether exim signs with this key beside the current one, and can go on doing so."""
     signing = seen.signing is None or key.selector in seen.signing
-    able = key.selector in seen.readable and not denied(seen.sights.get(key.selector))
-    return key is not current and signing and able
+    return key is not current and signing and key.selector in seen.readable and _sound(key, now, seen)
 
 
 def _stamp(key: KeyPair, policy: Policy, now: int, seen: Observation, latest: int) -> KeyPair:

@@ -159,3 +159,23 @@ def test_the_first_look_does_not_count_over_a_jump(restarted: bool) -> None:
     """The second look has to come a minute after the first, and how long ago that was is not known."""
     [key] = rebased((replace(KEY, seen=WALL - 5, published=None),), Policy(), WALL, WALL + DAY, restarted=restarted)
     assert key.seen is None and key.published is None
+
+
+@pytest.mark.parametrize("retired", [None, WALL - DAY])
+def test_a_key_that_signs_is_no_newer_after_a_jump_back(retired: int | None) -> None:
+    """Its record stood for its season, and goes on having done so; one whose record is back since a moment ago is not made older."""
+    season = 4200
+    signs = replace(
+        KEY,
+        seen=WALL - 2 * DAY,
+        published=WALL - 2 * DAY,
+        activated=WALL - DAY,
+        retired=retired,
+        season=season,
+        overlap=9 * DAY,
+    )
+    now = WALL - 10 * DAY
+    [key] = rebased((signs,), Policy(), WALL, now)
+    assert (key.published or 0) + season <= now and (key.activated or 0) <= now
+    [fresh] = rebased((replace(signs, published=WALL - 60),), Policy(), WALL, now)
+    assert (fresh.published or 0) + season > now
