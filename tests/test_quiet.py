@@ -237,6 +237,37 @@ def test_a_record_that_holds_no_text(scene: Quiet) -> None:
     assert "dmarc_found_invalid" in {row.reason for row in scene.state.troubles()}, scene.state.troubles()
 
 
+def test_the_same_text_behind_a_cname(scene: Quiet) -> None:
+    """It is not where it was written, and nothing could be changed there."""
+    text = next(line for line in scene.stage.zone_file.read_text().splitlines() if line.startswith("_dmarc"))
+    scene.edit(
+        r"^_dmarc[^\n]*\n",
+        text.replace("_dmarc.", "elsewhere.", 1) + f"\n_dmarc.{DOMAIN}. 3600 IN CNAME elsewhere.{DOMAIN}.\n",
+    )
+    assert scene.once(3)["read"] >= 1 and "cname" in {row.reason for row in scene.state.troubles()}
+
+
+def test_a_reading_from_the_future(scene: Quiet) -> None:
+    """A clock that was put back makes no reading last for years."""
+    scene.now -= 400 * DAY
+    assert scene.once()["read"] >= 1
+
+
+def test_another_provider(scene: Quiet) -> None:
+    """A zone that has a provider more is read at both, whatever the name servers show."""
+    text = scene.stage.config.read_text()
+    other = scene.stage.folder / "other"
+    other.mkdir()
+    (other / scene.stage.zone_file.name).write_text(scene.stage.zone_file.read_text())
+    text = re.sub(
+        r"(  file:\n    class: zonefile\n    directory: )(\S+)(\n    file_extension: .zone\n)",
+        rf"\1\2\3  other:\n    class: zonefile\n    directory: {other}\3",
+        text,
+    )
+    scene.stage.config.write_text(text.replace("provider: file", "provider: [file, other]"))
+    assert scene.once()["read"] >= 2
+
+
 def test_silence(scene: Quiet, open_folder: Path) -> None:
     """Name servers that do not answer make no zone less quiet: the provider is not asked in their place."""
     config = scene.stage.config
