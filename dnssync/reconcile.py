@@ -24,7 +24,7 @@ from dnssync.core.host import Address, Host
 from dnssync.core.model import KeyPair, Notice, relative, zone_of
 from dnssync.core.pass_notices import silent, some
 from dnssync.core.rotation import PAST, SERVING, Policy, phase, rebased
-from dnssync.core.taken_on import made_here, mapped, strays, unknown
+from dnssync.core.taken_on import made_here, mapped, overtaken, strays, unknown
 from dnssync.errors import DnssyncError
 from dnssync.keystore import Keystore
 from dnssync.quiet import calm, loud
@@ -112,11 +112,10 @@ class Line:
             if zone_of(key.domain, self.config.zones) not in unread  # its record must be seen when it is taken on
         )
         ours = {domain: current.get(domain, ()) for view in views if not view.problem for domain in view.domains}
-        keys = (*keys, *mapped(ours, (*keys, *hand_made), now, self.keystore.public, standing))
-        keys = (
-            *keys,
-            *strays(made_here(views, host_id), (*keys, *hand_made), now, self.keystore.public, standing),
-        )
+        public = self.keystore.public
+        taken = mapped(ours, (*keys, *hand_made), now, public, standing)
+        taken += strays(made_here(views, host_id), (*keys, *hand_made, *taken), now, public, standing)
+        keys = (*overtaken(keys, taken, current, now, self.keystore.holds, standing), *taken)
         problems = {
             (key.domain, key.selector): self.keystore.problem(key)
             for key in keys

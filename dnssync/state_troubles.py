@@ -50,10 +50,10 @@ class Troubles(Intents):
             self._keep(replace(row, ended=now) for row in over if row.told is not None)
             self.forget_troubles(row for row in over if row.told is None)
 
-    def over(self, place: tuple[str, str, str], now: int) -> None:
-        """What was said there (zone, kind, reason) is over, whatever else goes on."""
+    def over(self, place: tuple[str, ...], now: int) -> None:
+        """What was said there (zone, kind, reason, and perhaps of whom) is over, whatever else goes on."""
         for row in self.troubles():
-            if row.place[:3] == place and row.ended is None:
+            if row.place[: len(place)] == place and row.ended is None:
                 if row.told is None:
                     self.forget_troubles([row])
                 else:

@@ -88,6 +88,42 @@ def test_two_rotations(pair: Pair, rotates: str) -> None:
     assert pair.at("original").run("status") == pair.at("copy").run("status") == 0
 
 
+@pytest.mark.parametrize("words", [("rotate",), ("rotate", "--emergency", "--yes")])
+def test_an_older_state(scene: Ripe, words: tuple[str, ...]) -> None:
+    """A state from before a rotation, restored when the keys of then are gone from DNS and disk, brings none of them back."""
+    old = scene.of("active")
+    before = {path: path.read_bytes() for path in scene.stage.state.iterdir() if path.is_file()}
+    assert scene.run(*words) == 0
+    for pause in (9 * DAY, 120, 8 * DAY, 120, 120, 5000, 5000):
+        scene.now += pause
+        scene.passes(1, 0)
+    assert scene.of("removed") == old and not {*old} & scene.pems()
+    signing = scene.signing()
+    for path, content in before.items():
+        path.write_bytes(content)
+    for _ in range(3):
+        scene.passes(1, 5000)
+        assert not {*old} & {*scene.published()} and scene.signing() == signing
+    assert {*old} <= {*scene.of("removed")} and {*signing} == {*scene.of("active")}
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+def test_a_copied_standby_is_better_than_none(scene: Ripe, lost: int) -> None:
+    """Until a copy has keys of its own, its last resort are the copied standbys; what it is told of them is true."""
+    active, ready = scene.of("active"), scene.of("ready")
+    assert scene.run("confirm", "host") == 0
+    for name in active[:lost]:
+        (scene.stage.keys / DOMAIN / f"{name}.pem").unlink()
+    scene.passes(2, 120)
+    assert scene.signing() == sorted([*ready[:lost], *active[lost:]])
+    for _ in range(8):
+        scene.passes(1, 5000)
+    own = {*scene.signing()}
+    assert len(own) == 2 and not own & {*active, *ready}
+    scene.run("status")
+    assert "made under another name of this host" in told(scene)
+
+
 def test_what_is_said_of_others_goes_on(scene: Ripe) -> None:
     """A pass over one zone ends what the host had to say of itself and of that zone, not what it said of a zone that was left out."""
     scene.stage.config.write_text(

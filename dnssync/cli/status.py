@@ -13,7 +13,7 @@ from dnssync.cli.context import Context, chosen, json_option
 from dnssync.core.attention import NOTICE, needs_person, worded
 from dnssync.core.durations import DAY, moment
 from dnssync.core.model import KeyPair, Phase, zone_of
-from dnssync.core.rotation import PAST, SERVING, Policy, due, phase
+from dnssync.core.rotation import SERVING, Policy, due, phase
 from dnssync.core.selectors import foreign
 from dnssync.identity import rows
 from dnssync.keystore import Keystore
@@ -122,7 +122,8 @@ class _View:
 
     def next(self, key: KeyPair, lines: Mapping[str, tuple[str, ...]]) -> tuple[str, int | None]:
         """What happens to it next."""
-        if self.phase(key) in PAST and key.compromised is None and foreign(key.selector, self.host):
+        gone = self.phase(key) not in (Phase.ACTIVE, Phase.REMOVED)
+        if gone and key.compromised is None and foreign(key.selector, self.host):
             return "made under another name of this host; its record is left to whoever may still sign with it", None
         return timeline.next_step(key, self.policy(key.domain), self.now, key.selector in lines.get(key.domain, ()))
 

@@ -90,7 +90,7 @@ def _advance(
     blind = view is not None and view.negative_ttl is None
     looked = [
         k
-        for k in mine
+        for k in keys
         if (domain, k.selector) in seen.sights
         and not (blind and rotation.phase(k, policy, seen.now) is Phase.GENERATED)
     ]
@@ -106,8 +106,14 @@ def _advance(
         left=_ended(seen, view, domain, kind) and not {key.selector for key in mine} & {*seen.map.get(domain, ())},
         named=frozenset(seen.map.get(domain, ())),
     )
+    last_resort = tuple(signing_on(k) for k in keys if rotation.phase(k, policy, seen.now) not in rotation.PAST)
     makes = algorithm and signs(mail) and domain not in {*seen.closed, *seen.frozen}
-    return rotation.advance(mine, policy, seen.now, observation, algorithm=algorithm if makes else "")
+    making = algorithm if makes else ""
+    step = rotation.advance(mine, policy, seen.now, observation, algorithm=making)
+    if not step.sign and len(last_resort) > len(mine):  # better one that another host may end than none
+        other = rotation.advance(last_resort, policy, seen.now, observation, algorithm=making)
+        step = replace(other, generate=step.generate) if other.sign else step
+    return step
 
 
 def _ended(seen: Observed, view: ZoneView | None, domain: str, kind: str) -> bool:

@@ -28,7 +28,6 @@ from dnssync.config import load
 from dnssync.core.model import ProviderError
 from dnssync.demo import sample, stage
 from dnssync.demo.nameserver import NameServer
-from dnssync.errors import RefusedError
 from dnssync.keystore import read_public
 from dnssync.state import State
 
@@ -307,14 +306,15 @@ def test_a_reload_that_failed(open_folder: Path) -> None:
 def test_a_selector_that_is_taken(open_folder: Path) -> None:
     """Where the new key's name turns out to be somebody else's, nothing is written that was not shown."""
     scene = Scene(open_folder / "scene")
-    scene.stage.zone_file.write_text(stage.ZONE + '20261124r-mx-aaaa-aaaa._domainkey IN TXT "v=DKIM1; p=ZZZZ"\n')
-    before = scene.stage.zone_file.read_text()
+    (scene.stage.keys / "host-id").write_text("mx\n")
     with scene.served():
         assert scene.run("plan") == 2
         line = scene.line(load(scene.stage.config), read_only=False, environ={}, now=lambda: scene.now)
         seen, shown = line.plan()
-        with pytest.raises(RefusedError, match="another plan"):
-            carry_out(line, seen, shown, token=lambda: "aaaa-aaaa")
-        assert scene.stage.zone_file.read_text() == before
+        taken = stage.ZONE + '20261124r-mx-aaaa._domainkey IN TXT "v=DKIM1; p=ZZZZ"\n'
+        scene.stage.zone_file.write_text(taken)
+        report = carry_out(line, seen, shown, token=lambda: "aaaa")
+        assert {refusal.reason for outcome in report.outcomes for refusal in outcome.refusals} == {"selector_taken"}
+        assert scene.stage.zone_file.read_text() == taken
         assert scene.run("apply", "--yes") == 3 and "did not write" in scene.told.getvalue()
-        assert scene.stage.zone_file.read_text() == before
+        assert scene.stage.zone_file.read_text() == taken
