@@ -21,7 +21,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from logging import ERROR, WARNING
 from types import FrameType
@@ -32,13 +32,13 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from dnssync.config import Config
 from dnssync.core.attention import NOTICE
-from dnssync.errors import ConfigError, DnssyncError, LockedError, StateError, understood
+from dnssync.errors import ConfigError, DnssyncError, LockedError, understood
 from dnssync.lock import hold
 from dnssync.notify import Notifier
-from dnssync.one_pass import After, PassResult, Stopped, one_pass, tell
+from dnssync.one_pass import After, PassResult, Stopped, one_pass, shut_out, tell, tries
 from dnssync.reconcile import Line
 from dnssync.standing import next_event, standing, troubles
-from dnssync.state import State, ZoneRecord
+from dnssync.state import State
 
 log = logging.getLogger("dnssync")
 WATCH = 5.0  # seconds between two looks for a word in the state, and at the clock
@@ -79,7 +79,7 @@ class Daemon:
         self._busy = threading.Lock()  # held by the job that is running
         self._looking = False  # nothing is being written; changed with the gate held
         self._asked = True  # a pass is wanted whatever the last one was
-        self._ended = 0.0
+        self._ended, self._heard = 0.0, monotonic()  # a pass; a pass, or that none could be
         self._failures = 0  # passes in a row that failed as a whole
         self._state: State | None = None  # for reading only
         self._mark: int | None = None
@@ -195,6 +195,7 @@ class Daemon:
         except LockedError as error:
             log.info("%s The daemon tries again every %d s.", error, AGAIN, extra={"seldom": True})
             self._dated(AGAIN)
+            self._shut_out(error)
         except Exception as error:  # whatever it is, the daemon goes on
             log.error("%s", understood(error), exc_info=log.isEnabledFor(logging.DEBUG))
             self._dated(FIRST)
@@ -207,13 +208,24 @@ class Daemon:
             return self._open(config, read_only=False, progress=self._step)
 
         result = one_pass(self.config, line, now=self._now, looking=self._only_looking)
-        self._ended = self._monotonic()
+        self._ended = self._heard = self._monotonic()
         self._mark = result.mark
         self._state = self._watch(result.config) if result.state is not None else None
         self._log(result)
         self._failures = self._failures + 1 if result.error is not None else 0
         tell(self._after, result, self._notifier.alive)
         return result
+
+    def _shut_out(self, error: LockedError) -> None:
+        """Who waits for the lock for longer than the rhythm is, once in it, has a pass that came to nothing."""
+        if self._monotonic() - self._heard < self._interval:
+            return
+        self._heard = self._monotonic()
+        result = shut_out(self.config, error, int(self._now()))
+        self._log(result)
+        self._failures, self._status = self._failures + 1, standing(result, int(self._now()) + AGAIN)
+        self._tell()
+        tell(self._after, result, self._notifier.alive)
 
     def _plan(self, result: PassResult) -> None:
         """The dated job: at the earliest moment at which something is due, where that lies before the next interval or not."""
@@ -222,7 +234,7 @@ class Daemon:
         if result.error is not None:
             moments = [now + min(FIRST * 2 ** min(self._failures - 1, 16), self._interval)]
         # What failed at a provider is no reason for more passes than the rhythm has; where that is slow, for one in a while.
-        moments += [max(at, now + min(self._interval, FIRST * 15)) for at in _tries(result)]
+        moments += [max(at, now + min(self._interval, FIRST * 15)) for at in tries(result)]
         soonest = max(min(moments), now + SOONEST) if moments else None
         if soonest is not None:
             self._dated(soonest - now)
@@ -302,9 +314,8 @@ class Daemon:
 
     def _dated(self, seconds: float) -> None:
         # Two of them, since one may be planned by the other; the worker takes one at a time.
-        self._scheduler.add_job(
-            self._pass, "date", id="dated", run_date=self._at(seconds), replace_existing=True, max_instances=2
-        )
+        at, add = self._at(seconds), self._scheduler.add_job
+        add(self._pass, "date", id="dated", run_date=at, replace_existing=True, max_instances=2)
 
     def _now_then(self) -> None:
         """A pass as soon as the worker is free."""
@@ -331,14 +342,6 @@ class Daemon:
 
 def _of(zone: str) -> str:
     return f"zone={zone} " if zone else ""
-
-
-def _tries(result: PassResult) -> list[int]:
-    """When zones that failed are tried again."""
-    records: Mapping[str, ZoneRecord] = {}
-    with contextlib.suppress(StateError):  # the next pass tells
-        records = result.state.zones() if result.state is not None and result.failed else {}
-    return [record.next_try for record in records.values() if record.next_try and record.zone in result.config.zones]
 
 
 def _leave(code: int) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
+from dnssync import identity
 from dnssync.carry_out import carry_out
 from dnssync.config import Config
 from dnssync.core.attention import FAILED
@@ -18,7 +19,7 @@ from dnssync.new_keys import make_map, recover
 from dnssync.reconcile import Line
 from dnssync.report import Report
 from dnssync.state import State
-from dnssync.state_rows import Trouble
+from dnssync.state_rows import Trouble, ZoneRecord
 
 log = logging.getLogger("dnssync")
 PASS = ("", FAILED, "pass")  # the place of a trouble: the host's own, a pass that came to nothing
@@ -124,6 +125,24 @@ def _note(state: State, error: DnssyncError | None, now: int) -> None:
             state.over(PASS, now)
         else:
             state.save_troubles((), [Trouble(*PASS, sentence=str(error), since=now)], now)
+
+
+def tries(result: PassResult) -> list[int]:
+    """When zones that failed are tried again."""
+    records: Mapping[str, ZoneRecord] = {}
+    with contextlib.suppress(StateError):  # the next pass tells
+        records = result.state.zones() if result.state is not None and result.failed else {}
+    return [record.next_try for record in records.values() if record.next_try and record.zone in result.config.zones]
+
+
+def shut_out(config: Config, error: LockedError, now: int) -> PassResult:
+    """A pass that could not even begin, since another process has held the lock for long: noted like any that comes to nothing."""
+    try:
+        state = State.open(config.state, host=identity.rows(config.keys))
+    except DnssyncError:
+        return PassResult(config, None, now, now, error=error)
+    _note(state, error, now)
+    return PassResult(config, state, now, now, error=error)
 
 
 def tell(after: list[After], result: PassResult, progress: Callable[[], None] = lambda: None) -> None:

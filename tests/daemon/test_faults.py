@@ -123,6 +123,19 @@ class TestPersons:
                 locked.close()
                 daemon.status("2 domains in order")
 
+    def test_another_holds_the_lock_for_long(self, site: GandiSite) -> None:
+        """Once that lasts longer than the rhythm, it is a pass that came to nothing, for the supervisor, `status` and alerts."""
+        site.configure(interval="6s")
+        with ExitStack() as locked:
+            locked.enter_context(hold(site.folder / "state" / "lock", who="dnssync somebody"))
+            with DaemonProcess(site.config) as daemon:
+                assert "`dnssync somebody`" in daemon.status("the last pass failed: ")
+                until(lambda: any(row.reason == "pass" and row.ended is None for row in site.state.troubles()))
+                at = len(daemon.messages)
+                locked.close()
+                daemon.status("2 domains in order", at)
+                assert not [row for row in site.state.troubles() if row.reason == "pass"]
+
 
 class TestProviders:
     def test_one_zone_fails_and_the_other_goes_on(self, site: GandiSite) -> None:
