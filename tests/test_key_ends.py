@@ -96,6 +96,21 @@ class TestClock:
         scene.passes(1, 0)
         assert {*old} <= {*scene.of("due")}
 
+    @pytest.mark.parametrize("days", [-10, -400, 40])
+    def test_who_signs_is_who_signed(self, scene: Ripe, days: int) -> None:
+        """Whichever way the clock jumps, the same keys sign, with the same standbys, and no key is made for it."""
+        up = [1000.0]
+        scene.uptime = lambda: (up[0], "one boot")
+        scene.passes(1, 60)
+        up[0] += 60
+        signing, ready, pems = scene.signing(), scene.of("ready"), scene.pems()
+        scene.now += days * DAY
+        for _ in range(4):
+            scene.passes(1, 900)
+            up[0] += 900
+            assert scene.signing() == signing and scene.pems() == pems, days
+            assert REVOKED not in scene.published().values() and {*ready} <= {*scene.published()}
+
     def test_no_private_half_goes(self, scene: Ripe) -> None:
         """A private half that could not be deleted when its record was gone stays as long as the clock is doubted."""
         up = [1000.0]
