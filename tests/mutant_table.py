@@ -139,7 +139,6 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("line.extend(step.sign or kept)", "line.extend(step.sign)"),
         ("trusted=seen.clock.trusted,", "trusted=True,"),
         ("return key.compromised is None and foreign(key.selector, seen.host_id)", "return False"),
-        ("if others(key) and key.called is None else key", "if False else key"),
         ("if not others(key) or rotation.phase(key, policy, seen.now) is Phase.ACTIVE", ""),
         ("mail.retry_cutoff, view", "0, view"),
         ("if any(transport.problem for transport in mail.transports):", "if False:"),
@@ -952,7 +951,6 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
             "return stood and not denied(seen.sights.get(key.selector))",
             "return not denied(seen.sights.get(key.selector))",
         ),
-        ("return stood and not denied(seen.sights.get(key.selector))", "return stood"),
         ("if _can_sign(key, phases, usable) and _sound(key, now, seen)]", "if _can_sign(key, phases, usable)]"),
         ("spare = current if current and _sound(current, now, seen) else again or current", "spare = again or current"),
         (
@@ -1050,7 +1048,10 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("self._requests.update(", "self._requests = Counter("),
         ("if needs_person(row.kind, row.reason)]", "]"),
     ],
-    ("dnssync/core/waits.py", "tests/core/test_rotation.py tests/core/test_rotation_ways_back.py"): [
+    (
+        "dnssync/core/waits.py",
+        "tests/core/test_rotation.py tests/core/test_rotation_ways_back.py tests/core/test_rotation_succession.py tests/core/test_rotation_ends.py",
+    ): [
         ("return second if second > now else later,", "return second,"),
         ("(now - key.generated) // 10", "policy.gap"),
         ("policy.retry if key.selector in seen.named else policy.gap", "policy.gap"),
@@ -1077,6 +1078,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
     ],
     ("dnssync/core/key_sets.py", "tests/test_copies.py"): [
         ("if not step.sign and len(last_resort) > len(mine):", "if False:"),
+        ("if others(key) and key.called is None else key", "if False else key"),
         ("replace(other, generate=step.generate) if other.sign", "other if other.sign"),
     ],
 }
