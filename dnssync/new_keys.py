@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from dnssync import identity, signing_map
@@ -19,6 +19,7 @@ from dnssync.reconcile import Line
 from dnssync.report import Outcome
 
 log = logging.getLogger("dnssync")
+TRIES = 20  # of a name that another key of the pass has already
 BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 
 
@@ -66,13 +67,15 @@ def make_keys(work: Work) -> dict[KeyPair, Intent]:
             state.add_event(work.now, "key_adopted", domain=key.domain, selector=key.selector,
                             sentence=f"took on {key.selector}, the key that exim signs {key.domain} with")  # fmt: skip
     made: dict[KeyPair, Intent] = {}
+    used: set[str] = set()
     kept_back = held(work.shown) | work.broken
     intents = {
         intent: None for plan in work.shown.zones if plan.plan.zone not in kept_back for intent in plan.plan.intents
     }
     for number, intent in enumerate(intents, 1):
         line.progress(f"making key {number} of {len(intents)}: {intent.algorithm} for {intent.domain}")
-        name = selectors.selector(work.now, kind_of(intent.algorithm), named(work), work.token())
+        name = _fresh(work, intent, used)
+        used.add(name)
         noted = state.intend_key(intent.domain, name, intent.algorithm, work.now)
         algorithm, public = line.keystore.generate(intent.domain, name, intent.algorithm)
         key = KeyPair(intent.domain, name, algorithm, public, work.now)
@@ -82,6 +85,17 @@ def make_keys(work: Work) -> dict[KeyPair, Intent]:
                         sentence=f"made {name} ({algorithm}) for {intent.domain}")  # fmt: skip
         made[key] = intent
     return made
+
+
+def _fresh(work: Work, intent: Intent, used: Collection[str]) -> str:
+    """A selector that no other key of this pass has: among thousands that are made on one day, two domains would meet by chance, and
+    what was shown and agreed to knows new keys by their names."""
+    name = ""
+    for _ in range(TRIES):
+        name = selectors.selector(work.now, kind_of(intent.algorithm), named(work), work.token())
+        if name not in used:
+            break
+    return name
 
 
 def note_machine(line: Line, hostname: str) -> None:

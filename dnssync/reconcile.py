@@ -115,7 +115,7 @@ class Line:
         public = self.keystore.public
         taken = mapped(ours, (*keys, *hand_made), now, public, standing)
         taken += strays(made_here(views, host_id), (*keys, *hand_made, *taken), now, public, standing)
-        keys = (*overtaken(keys, taken, current, now, self.keystore.holds, standing), *taken)
+        keys = (*overtaken(keys, taken, now, self.keystore.holds, standing), *taken)
         problems = {
             (key.domain, key.selector): self.keystore.problem(key)
             for key in keys

@@ -139,7 +139,7 @@ class Year:
             now=lambda: self.now, environ={}, stdout=io.StringIO(), stderr=io.StringIO(), make_line=self.line
         )  # type: ignore[arg-type]
         code = run(["-c", str(self.config.file), "apply", "--yes"], context)
-        assert code == 0, context.stdout.getvalue()[-2000:]  # type: ignore[attr-defined]
+        assert code == 0, (context.stdout.getvalue() + context.stderr.getvalue())[-1000:]  # type: ignore[attr-defined]
 
     def once(self, pause: float) -> None:
         """A pass, and so many seconds until the next: keys wait for it, where the daemon would come when they can go on."""

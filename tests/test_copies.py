@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+import dns.zone
 import pytest
 
 from dnssync import identity
@@ -88,11 +89,14 @@ def test_two_rotations(pair: Pair, rotates: str) -> None:
     assert pair.at("original").run("status") == pair.at("copy").run("status") == 0
 
 
+@pytest.mark.parametrize("with_map", [False, True])
 @pytest.mark.parametrize("words", [("rotate",), ("rotate", "--emergency", "--yes")])
-def test_an_older_state(scene: Ripe, words: tuple[str, ...]) -> None:
+def test_an_older_state(scene: Ripe, words: tuple[str, ...], with_map: bool) -> None:
     """A state from before a rotation, restored when the keys of then are gone from DNS and disk, brings none of them back."""
     old = scene.of("active")
     before = {path: path.read_bytes() for path in scene.stage.state.iterdir() if path.is_file()}
+    if with_map:
+        before[scene.stage.map] = scene.stage.map.read_bytes()
     assert scene.run(*words) == 0
     for pause in (9 * DAY, 120, 8 * DAY, 120, 120, 5000, 5000):
         scene.now += pause
@@ -122,6 +126,23 @@ def test_a_copied_standby_is_better_than_none(scene: Ripe, lost: int) -> None:
     assert len(own) == 2 and not own & {*active, *ready}
     scene.run("status")
     assert "made under another name of this host" in told(scene)
+
+
+def test_a_copied_key_without_its_record(scene: Ripe) -> None:
+    """Where what the copy signs with is gone from DNS, the copied standbys sign, as long as there is nothing of its own; and its own keys go
+    on to be made, once."""
+    active, ready = scene.of("active"), scene.of("ready")
+    assert scene.run("confirm", "host") == 0
+    scene.passes(1, 120)
+    zone = dns.zone.from_file(str(scene.stage.zone_file), origin=DOMAIN, check_origin=False)
+    for name in active:
+        zone.delete_node(f"{name}._domainkey")
+    scene.stage.zone_file.write_text(f"$ORIGIN {DOMAIN}.\n{zone.to_text()}\n")
+    scene.passes(2, 120)
+    assert scene.signing() == ready
+    scene.passes(8, 5000)
+    assert len(scene.signing()) == 2 and not {*scene.signing()} & {*active, *ready}
+    assert len(scene.pems()) == 4 + 4, "a pair that signs, and a pair that stands by"
 
 
 def test_what_is_said_of_others_goes_on(scene: Ripe) -> None:

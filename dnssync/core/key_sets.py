@@ -106,13 +106,15 @@ def _advance(
         left=_ended(seen, view, domain, kind) and not {key.selector for key in mine} & {*seen.map.get(domain, ())},
         named=frozenset(seen.map.get(domain, ())),
     )
-    last_resort = tuple(signing_on(k) for k in keys if rotation.phase(k, policy, seen.now) not in rotation.PAST)
     makes = algorithm and signs(mail) and domain not in {*seen.closed, *seen.frozen}
     making = algorithm if makes else ""
     step = rotation.advance(mine, policy, seen.now, observation, algorithm=making)
-    if not step.sign and len(last_resort) > len(mine):  # better one that another host may end than none
-        other = rotation.advance(last_resort, policy, seen.now, observation, algorithm=making)
-        step = replace(other, generate=step.generate) if other.sign else step
+    rest = tuple(k for k in keys if k not in mine and others(k) and rotation.phase(k, policy, seen.now) in SIGNING)
+    if rest and all(rotation.denied(observation.sights.get(name)) for name in step.sign):
+        # Nothing that receivers could verify: better with a key that another host may end. Of this look, no more is taken.
+        resort = rotation.advance((*mine, *map(signing_on, rest)), policy, seen.now, observation, algorithm="")
+        theirs = tuple(key for key in resort.keys if key.selector in {k.selector for k in rest})
+        step = replace(step, keys=(*step.keys, *theirs), sign=resort.sign or step.sign)
     return step
 
 

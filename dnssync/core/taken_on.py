@@ -41,19 +41,17 @@ def mapped(
 def overtaken(
     keys: Iterable[KeyPair],
     taken: Iterable[KeyPair],
-    lines: Mapping[str, tuple[str, ...]],
     now: int,
     holds: Callable[[str, str], bool],
     record: Callable[[str, str], str],
 ) -> tuple[KeyPair, ...]:
     """The rows of a state that was restored and is older than what came after it: where keys were taken on that it did not know
-    (`taken`), one of the same set that the map names no more, whose file is gone (`holds`) and whose record stands nowhere (`record`
-    gives "") has come to its end since; to publish it again would bring back what was ended, perhaps for a reason."""
+    (`taken`), one of the same set whose file is gone (`holds`) and whose record stands nowhere (`record` gives "") has come to its end since; to publish it again would bring back what was ended, perhaps for a reason."""
     sets = {(key.domain, key.kind) for key in taken}
 
     def over(key: KeyPair) -> bool:
         at = (key.domain, key.selector)
-        known = (key.domain, key.kind) in sets and key.removed is None and key.selector not in lines.get(key.domain, ())
+        known = (key.domain, key.kind) in sets and key.removed is None
         return known and not holds(*at) and not record(*at)
 
     def ended(key: KeyPair) -> KeyPair:
