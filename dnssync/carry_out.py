@@ -34,7 +34,7 @@ from dnssync.errors import KeyFileError, RefusedError
 from dnssync.files import WriteError
 from dnssync.new_keys import Work, held, make_keys, note_machine, random_token
 from dnssync.reconcile import Line, again
-from dnssync.report import Outcome, Report, keep_said, look_again
+from dnssync.report import Outcome, Report, keep_said, look_again, named
 from dnssync.state import LedgerEntry, ZoneRecord
 from dnssync.views import read
 
@@ -183,7 +183,7 @@ def _hand_over(work: Work, plan: ZonePlan, intent: int) -> None:
     state, zone, provider = work.line.state, plan.plan.zone, plan.plan.provider
     with state.transaction():
         if state.hand_over(intent, zone, provider):
-            names = ", ".join(f"{absolute(c.name, zone)} {c.type}" for c in plan.plan.changes)
+            names = named(zone, plan.plan.changes)
             state.add_event(work.now, "by_hand", zone=zone, sentence=f"told a person what to change at {provider}: {names}",
                             because=f"{provider} is edited by hand")  # fmt: skip
 
@@ -260,7 +260,7 @@ def _results(work: Work, decision: Decision, before: Mapping[str, ZoneRecord]) -
         elif outcome.refusals and outcome.zone not in told:
             told[outcome.zone] = f"refused: {outcome.refusals[0].sentence}"
         elif outcome.instructions and outcome.zone not in told:
-            names = ", ".join(f"{absolute(c.name, outcome.zone)} {c.type}" for c in outcome.changes)
+            names = named(outcome.zone, outcome.changes)
             told[outcome.zone] = (
                 f"waiting for a person to change {names} at {outcome.provider}; `dnssync plan` tells what is still to be done"
             )

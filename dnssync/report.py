@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -62,6 +62,11 @@ class Report:
         return any(outcome.refusals for outcome in self.outcomes)
 
 
+def named(zone: str, changes: Iterable[Change]) -> str:
+    """The record sets that these are changes of, for a sentence."""
+    return ", ".join(f"{absolute(change.name, zone)} {change.type}" for change in changes)
+
+
 def said(report: Report) -> list[Trouble]:
     """All that a pass has to say beside what it did, for the state."""
     now, told = report.decision.now, []
@@ -77,7 +82,7 @@ def said(report: Report) -> list[Trouble]:
         for refusal in outcome.refusals:
             say(outcome.zone, attention.REFUSED, refusal.reason, refusal.sentence)
         if outcome.instructions:
-            names = ", ".join(f"{absolute(c.name, outcome.zone)} {c.type}" for c in outcome.changes)
+            names = named(outcome.zone, outcome.changes)
             say(outcome.zone, attention.BY_HAND, outcome.provider, f"{outcome.zone}: {names} is to be changed by hand at {outcome.provider}; `dnssync plan` tells what.")  # fmt: skip
     for plan in report.decision.zones:
         for notice in plan.notices:

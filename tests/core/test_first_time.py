@@ -29,7 +29,7 @@ def looked(
     names = names or ("example.org",)
     policy = replace(MailPolicy(), spf=replace(MailPolicy().spf, mechanisms=("addresses",)))
     policy = replace(policy, dmarc=replace(policy.dmarc, rua=()))
-    view = ZoneView("example.org", policy, names, Limits(), {"bind": zone(records)}, **fields)  # type: ignore[arg-type]
+    view = ZoneView("example.org", policy, names, Limits(), {"bind": zone(records)}, **fields)  # type: ignore[arg-type]  # whatever a test gives
     return Observed(
         now=NOW,
         host=host(*names),

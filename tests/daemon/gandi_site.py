@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from dnssync import identity
 from dnssync.demo.nameserver import NameServer
 from dnssync.state import State
@@ -20,6 +22,7 @@ from tests.gandi_faults import Fault
 from tests.site_under_test import IP, Site, own_state
 
 ONE, TWO = "esferas.example", "otra.example"
+EXTRA = "ip4:198.51.100.7"  # a term that a test puts into both zones
 ROWS = [("@", "MX", 3600, ["10 mx"]), ("@", "A", 3600, [IP]), ("@", "TXT", 3600, ['"site-verification=abc"']), ("mx", "A", 3600, [IP])]  # fmt: skip
 
 
@@ -95,3 +98,17 @@ def gandi_site(folder: Path) -> Iterator[GandiSite]:
         exim.switched()
         server = open_.enter_context(NameServer({zone: served / f"{zone}.zone" for zone in (ONE, TWO)}))
         yield GandiSite(folder, exim, gandi, server.where)
+
+
+@pytest.fixture
+def unapplied(tmp_path: Path) -> Iterator[GandiSite]:
+    """Two zones in which dnssync never wrote."""
+    with gandi_site(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def site(unapplied: GandiSite) -> GandiSite:
+    """Two zones that a person has applied; their keys sign."""
+    unapplied.apply()
+    return unapplied

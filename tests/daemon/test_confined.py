@@ -15,8 +15,7 @@ import pytest
 
 from dnssync.core.model import Phase
 from dnssync.core.rotation import Policy, phase
-from tests.daemon.gandi_site import ONE, GandiSite
-from tests.daemon.test_faults import site, unapplied
+from tests.daemon.gandi_site import ONE, GandiSite, site, unapplied
 from tests.daemon_process import DaemonProcess, until
 
 __all__ = ["site", "unapplied"]

@@ -7,7 +7,6 @@ import resource
 import signal
 import sqlite3
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -17,27 +16,13 @@ import pytest
 from dnssync.core.durations import DAY
 from dnssync.lock import hold
 from tests.daemon import shifted
-from tests.daemon.gandi_site import ONE, TWO, GandiSite, gandi_site
+from tests.daemon.gandi_site import EXTRA, ONE, TWO, GandiSite, site, unapplied
 from tests.daemon_process import DaemonProcess, until
 from tests.gandi_faults import ERRED, Answer, Fault
 from tests.test_state import V1_KEYS, V2_ZONES
 
 pytestmark = [pytest.mark.exim]
-EXTRA = "ip4:198.51.100.7"
-
-
-@pytest.fixture
-def unapplied(tmp_path: Path) -> Iterator[GandiSite]:
-    """Two zones in which dnssync never wrote."""
-    with gandi_site(tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def site(unapplied: GandiSite) -> GandiSite:
-    """Two zones that a person has applied; their keys sign."""
-    unapplied.apply()
-    return unapplied
+__all__ = ["site", "unapplied"]
 
 
 def _told_of(site: GandiSite, jump: float) -> bool:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
@@ -16,25 +14,11 @@ from dnssync.config import load
 from dnssync.core.backoff import LONGEST
 from dnssync.core.durations import DAY, HOUR
 from dnssync.one_pass import PASS, PassResult, one_pass
-from tests.daemon.gandi_site import ONE, TWO, GandiSite, gandi_site
+from tests.daemon.gandi_site import EXTRA, ONE, TWO, GandiSite, site, unapplied
 from tests.gandi_faults import ERRED, Answer, Fault
 
 pytestmark = [pytest.mark.exim]
-EXTRA = "ip4:198.51.100.7"
-
-
-@pytest.fixture
-def unapplied(tmp_path: Path) -> Iterator[GandiSite]:
-    """Two zones in which dnssync never wrote."""
-    with gandi_site(tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def site(unapplied: GandiSite) -> GandiSite:
-    """Two zones that a person has applied; their keys sign."""
-    unapplied.apply()
-    return unapplied
+__all__ = ["site", "unapplied"]
 
 
 def down(zone: str) -> Fault:

@@ -4,25 +4,16 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.daemon import hooked
-from tests.daemon.gandi_site import ONE, TWO, GandiSite, gandi_site
+from tests.daemon.gandi_site import EXTRA, ONE, TWO, GandiSite, site, unapplied
 from tests.daemon_process import DaemonProcess, until
 
 pytestmark = [pytest.mark.exim]
-EXTRA = "ip4:198.51.100.7"
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[GandiSite]:
-    """Two zones that a person has applied; their keys sign."""
-    with gandi_site(tmp_path) as made:
-        made.apply()
-        yield made
+__all__ = ["site", "unapplied"]
 
 
 def written(site: GandiSite) -> set[str]:
