@@ -27,6 +27,7 @@ COPIED = ".copied"  # beside the copy of a hand-made key: that file is ours to d
 HOST = "host-id"  # the file with this host's name
 ALGORITHMS = ("rsa1024", "rsa2048", "rsa3072", "rsa4096", "ed25519")
 MIN_RSA = 1024  # RFC 8301: shorter ones must not be used
+_PUT_BACK = "Put back the name that stands between the date and the last four letters of the key files in the folders beside it."
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?")
 
@@ -108,12 +109,11 @@ class Keystore:
             return ""
         except (OSError, UnicodeDecodeError) as error:
             why = error.strerror if isinstance(error, OSError) else "it is not ASCII"
-            raise KeyFileError(f"{path}, which holds this host's name for its keys, cannot be read: {why}.") from None
-        if not _HOST.fullmatch(name):
             raise KeyFileError(
-                f"{path} holds {name[:40]!a}, which is no name for a host's keys. Put back the one that stands between the date and the last four "
-                "letters in the names of its keys (see `dnssync status`, or the folders beside it)."
-            )
+                f"{path}, which holds this host's name for its keys, cannot be read: {why}. {_PUT_BACK}"
+            ) from None
+        if not _HOST.fullmatch(name):
+            raise KeyFileError(f"{path} holds {name[:40]!a}, which is no name for a host's keys. {_PUT_BACK}")
         return name
 
     def name_host(self, name: str) -> None:
