@@ -284,8 +284,9 @@ def _stamp(work: Work, decision: Decision) -> None:
     state = work.line.state
     before = {(key.domain, key.selector): key for key in state.living()}
     changed = [key for key in decision.keys if before.get((key.domain, key.selector)) not in (key, None)]
+    found = {(key.domain, key.selector): key for key in work.seen.keys}
     with state.transaction():
-        state.save_keys(changed)
+        state.save_stamps((found.get((key.domain, key.selector), key), key) for key in changed)
         for key in changed:
             old = before[(key.domain, key.selector)]
             step = decision.steps[(key.domain, key.kind)]
@@ -319,7 +320,7 @@ def _purge(work: Work, decision: Decision) -> None:
             log.warning("domain=%s selector=%s %s", key.domain, key.selector, error)
             continue
         with state.transaction():
-            state.save_keys([replace(key, purged=work.now)])
+            state.save_stamps([(key, replace(key, purged=work.now))])
             told = "left where it was" if not deleted else "disclosed and deleted" if disclose else "deleted"
             state.add_event(work.now, "purged", domain=key.domain, selector=key.selector,
                             sentence=f"{told} the private half of {key.selector}",

@@ -33,7 +33,7 @@ class Stopped(Exception):
 class PassResult:
     """How a pass went. Without a `report` it came to none, and `error` says why, or no zone was due. `state` is None where it could
     not be opened. `left_out`: zones that failed before and are not due, each with the moment of its next try. `started` and `ended` in
-    seconds since 1970. `mark`: the newest event when the pass had ended; another one later is somebody else's. `requests`: what the
+    seconds since 1970. `mark`: the newest event that the pass knew of, or that came of it; a later one is somebody else's. `requests`: what the
     APIs of providers answered, as `Zones.requests` counts it."""
 
     config: Config
@@ -76,16 +76,18 @@ def one_pass(
     started, state, report, error = int(now()), None, None, None
     left: dict[str, int] = {}
     mark = line = None
+    before = 0
     try:
         line = open_line(config)
         state = line.state
         with hold(config.state_directory / "lock", who="dnssync run", wait=wait, now=now):
             try:
+                before = state.last_event()
                 left = _left_out(line)
                 report = _under_lock(line, left, looking)
             finally:
                 with contextlib.suppress(StateError):
-                    mark = state.last_event()
+                    mark = state.heard(before)
     except (LockedError, Stopped):
         raise
     except Exception as trouble:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
 T = TypeVar("T")
+SPOKEN = ("called", "compromised", "recalled")  # what a person says of a key, at any moment
 SOME = 500  # names in one statement: SQLite takes no more than 999 parameters in older versions
 
 
@@ -35,6 +36,7 @@ class State(Events):
         self._host = host
         self._where = where
         self._open: sa.Connection | None = None
+        self._own = set()
         self._older: dict[str, set[str]] | None = None  # what an older state has that is only read: table → columns
         if engine is not None:
             weakref.finalize(self, engine.dispose)
@@ -176,6 +178,32 @@ class State(Events):
         from dnssync.state_schema import keys as table
 
         self._replace(table, (asdict(key) for key in keys))
+
+    def mark_keys(self, keys: Iterable[KeyPair]) -> None:
+        """Note a person's words (`called`, `compromised`, `recalled`) with keys; whatever else a pass notes of them meanwhile stays."""
+        from dnssync.state_schema import keys as table
+
+        for key in keys:
+            told = {word: getattr(key, word) for word in SPOKEN}
+            self._execute(table.update().where(*self._of(key)).values(**told))
+
+    def save_stamps(self, keys: Iterable[tuple[KeyPair, KeyPair]]) -> None:
+        """Overwrite the stamps of keys, each with the key as the pass found it: a person's word that came since stays as it is."""
+        from dnssync.state_schema import keys as table
+
+        for before, key in keys:
+            stamps = {name: value for name, value in asdict(key).items() if name not in SPOKEN}
+            self._execute(table.update().where(*self._of(key)).values(**stamps))
+            for word in SPOKEN:
+                old, new = getattr(before, word), getattr(key, word)
+                if old != new:
+                    unmoved = table.c[word].is_not_distinct_from(old)
+                    self._execute(table.update().where(*self._of(key), unmoved).values({word: new}))
+
+    def _of(self, key: KeyPair) -> tuple[sa.ColumnElement[bool], ...]:
+        from dnssync.state_schema import keys as table
+
+        return (table.c.host == self._host, table.c.domain == key.domain, table.c.selector == key.selector)
 
     def forget_keys(self, domains: Iterable[str]) -> None:
         """Forget the keys of domains whose zone is released; their files, their records and exim's map stay."""

@@ -17,6 +17,7 @@ class Events(Troubles):
     """The part of the state that holds events."""
 
     _engine: sa.Engine | None
+    _own: set[int]  # the numbers of the events that came from here
 
     @abstractmethod
     def _told(self) -> AbstractContextManager[None]: ...
@@ -35,8 +36,9 @@ class Events(Troubles):
         """Note something that was changed, for `history`."""
         from dnssync.state_schema import events as table
 
-        self._execute(table.insert().values(host=self._host, at=at, kind=kind, zone=zone, domain=domain,
-                                            selector=selector, sentence=storable(sentence), because=storable(because)))  # fmt: skip
+        done = self._execute(table.insert().values(host=self._host, at=at, kind=kind, zone=zone, domain=domain,
+                                                   selector=selector, sentence=storable(sentence), because=storable(because)))  # fmt: skip
+        self._own.add(done.inserted_primary_key[0])
 
     def events(self, limit: int | None = None) -> tuple[Event, ...]:
         """What was changed, the newest first."""
@@ -70,3 +72,20 @@ class Events(Troubles):
         query = sa.select(sa.func.max(table.c.id)).where(table.c.host == self._host)
         with self._told(), self._engine.connect() as connection:
             return int(connection.execute(query).scalar() or 0)
+
+    def heard(self, after: int) -> int:
+        """The newest event up to which, from the one numbered `after` on, all came from here: what others left later, a pass that began
+        with `after` may not have known of."""
+        import sqlalchemy as sa
+
+        from dnssync.state_schema import events as table
+
+        if self._engine is None:
+            return after
+        query = sa.select(table.c.id).where(table.c.host == self._host, table.c.id > after).order_by(table.c.id)
+        with self._told(), self._engine.connect() as connection:
+            for number in connection.execute(query).scalars():
+                if number not in self._own:
+                    break
+                after = number
+        return after

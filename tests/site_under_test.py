@@ -37,6 +37,8 @@ def own_state(folder: Path) -> None:
 class Site:
     """A mail host and its name server, driven through the command line with a clock of the test."""
 
+    patience = 60.0  # of a command with another one that is at work
+
     def __init__(self, folder: Path, exim: EximHost, bind: Bind) -> None:
         self.folder, self.exim, self.bind = folder, exim, bind
         self.now = 1_795_507_200.0
@@ -69,6 +71,7 @@ class Site:
             stdin=io.StringIO(),
             stdout=out,
             stderr=out,
+            patience=self.patience,
         )
         code = run(["-c", str(self.config), *args], context)
         return code, out.getvalue()

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from dnssync.cli.rotate import _note
+from dnssync.carry_out import carry_out
 from dnssync.config import load
 from dnssync.core.durations import DAY, HOUR
+from dnssync.lock import hold
 from tests.ripe import DOMAIN, REVOKED, Ripe, grown, open_folder, scene
 from tests.test_cli_commands import data, told
 
@@ -71,14 +72,35 @@ class TestRotate:
             assert made.run("rotate") == 1 and "no key that exim signs with" in told(made)
 
 
-def test_rows_that_move_while_it_waits(scene: Ripe) -> None:
-    """A word is added to the row as it stands when it is this command's turn: what another pass has stamped meanwhile stays."""
-    line = scene.line(load(scene.stage.config), read_only=False, environ={}, now=lambda: scene.now)
-    before = [key for key in line.state.keys() if key.selector in scene.of("active")]
-    line.state.save_keys([replace(key, overlap=key.overlap + 1) for key in before])
-    _note(line, [replace(key, called=int(scene.now)) for key in before], int(scene.now), False, False)
-    for key in before:
-        assert scene.keys()[key.selector] == replace(key, overlap=key.overlap + 1, called=int(scene.now))
+class TestBesideAnother:
+    @pytest.mark.parametrize("args", [(), ("--emergency", "--yes")])
+    def test_at_work(self, scene: Ripe, args: tuple[str, ...]) -> None:
+        """Whoever holds the lock hinders no word: it is kept, that is said, and the next pass honours it."""
+        old, heirs = scene.of("active"), scene.of("ready")
+        scene.patience = 0
+        with hold(scene.stage.folder / "state" / "lock", who="dnssync somebody", now=lambda: scene.now):
+            assert scene.run("rotate", *args) == 1
+            assert "is noted, and the next pass honours it" in told(scene) and "`dnssync somebody`" in told(scene)
+            assert data(scene, "rotate", *args)["exit"] == 1
+        assert scene.signing() == old and all(scene.keys()[name].called == int(scene.now) for name in old)
+        scene.passes(3, 120)
+        assert scene.signing() == heirs == scene.of("active")
+        assert (scene.of("revoked") == old) is bool(args)
+
+    def test_in_the_middle_of_a_pass(self, scene: Ripe) -> None:
+        """A pass that read the keys before the word came, and notes what it saw of them after it, leaves the word as it is."""
+        [name] = [key for key in scene.of("active") if key[8] == "r"]
+        line = scene.line(load(scene.stage.config), read_only=False, environ={}, now=lambda: scene.now)
+        seen, got = line.plan()
+        scene.now += 60
+        scene.patience = 0
+        with hold(scene.stage.folder / "state" / "lock", who="dnssync run", now=lambda: scene.now):
+            assert scene.run("rotate", "--emergency", "--key", name, "--yes") == 1
+            moved = tuple(replace(key, overlap=key.overlap + 1) for key in got.keys)
+            carry_out(line, seen, replace(got, keys=moved))
+        assert scene.keys()[name].compromised == int(scene.now)
+        scene.passes(3, 120)
+        assert name in scene.of("revoked")
 
 
 class TestEmergency:

@@ -75,6 +75,51 @@ def test_everything_comes_back(url: str) -> None:
     assert [request.subject for request in again.requests(49)] == ["example.org"] and again.requests(50) == ()
 
 
+class TestWords:
+    """What a person says of a key comes at any moment, without the lock."""
+
+    def test_said_while_a_pass_is_under_way(self, url: str) -> None:
+        """The stamps of a pass leave a word alone that came after the pass had read the key; the word leaves the stamps alone."""
+        state, other = State.open(url), State.open(url)
+        state.save_keys([KEY, replace(KEY, domain="example.com")])
+        found = state.keys()
+        other.mark_keys(replace(key, called=7, compromised=7) for key in found)
+        state.save_stamps((key, replace(key, activated=8, overlap=9)) for key in found)
+        assert state.keys() == tuple(replace(key, called=7, compromised=7, activated=8, overlap=9) for key in found)
+        other.mark_keys(replace(key, recalled=10) for key in found)
+        assert {(k.called, k.compromised, k.recalled, k.activated) for k in state.keys()} == {(None, None, 10, 8)}
+
+    def test_honoured(self, url: str) -> None:
+        """What a pass found and has done is taken back; the same word said anew meanwhile is another one."""
+        state, other = State.open(url), State.open(url)
+        state.save_keys([replace(KEY, recalled=5, called=4)])
+        [found] = state.keys()
+        state.save_stamps([(found, replace(found, recalled=None))])
+        assert [(k.called, k.recalled) for k in state.keys()] == [(4, None)]
+        other.mark_keys([replace(found, called=6)])
+        state.save_stamps([(found, replace(found, recalled=None, called=None))])
+        assert [(k.called, k.recalled) for k in state.keys()] == [(6, None)]
+
+    def test_no_such_key(self, url: str) -> None:
+        """A key that was forgotten meanwhile does not come back."""
+        state = State.open(url)
+        state.mark_keys([KEY])
+        state.save_stamps([(KEY, replace(KEY, seen=5))])
+        assert state.keys() == ()
+
+    def test_heard(self, url: str) -> None:
+        """How far all that is noted came from here: another's event counts as news, whatever came after it."""
+        state, other = State.open(url), State.open(url)
+        other.add_event(1, "freeze", sentence="before")
+        first = state.last_event()
+        assert state.heard(first) == first == State.open(url, read_only=True).heard(first)
+        state.add_event(2, "create", sentence="mine")
+        assert state.heard(first) == (mine := state.last_event()) > first
+        other.add_event(3, "rotate", sentence="a word")
+        state.add_event(4, "create", sentence="mine too")
+        assert state.heard(first) == mine and other.heard(first) == first
+
+
 def test_addresses_are_stamped_now_and_then(url: str) -> None:
     """A sighting soon after the last is not written; a later one moves the stamp and keeps the first."""
     state = State.open(url)

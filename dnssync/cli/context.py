@@ -49,6 +49,7 @@ class Context:
     stderr: IO[str] = field(default_factory=lambda: sys.stderr)
     disciplined: Callable[[], bool | None] = clock.disciplined
     make_line: Callable[..., Line] | None = None  # another assembly of the parts (`demo`)
+    patience: float = 60.0  # seconds for another dnssync that is at work
     _config: Config | None = None
 
     @property
@@ -73,10 +74,10 @@ class Context:
 
     @contextmanager
     def lock(self, who: str) -> Iterator[None]:
-        """Hold the state's lock while a command writes; waits up to a minute for another one."""
+        """Hold the state's lock while a command writes; waits up to `patience` for another one."""
         from dnssync.lock import hold
 
-        with hold(self.config.state_directory / "lock", who=f"dnssync {who}", now=self.now):
+        with hold(self.config.state_directory / "lock", who=f"dnssync {who}", wait=self.patience, now=self.now):
             yield
 
     # --- output -------------------------------------------------------------------------------------------------------

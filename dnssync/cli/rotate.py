@@ -83,10 +83,10 @@ def command(
     if emergency and not _agreed(context, keys, marked, yes):
         return 3
     only = tuple(dict.fromkeys((*only, *(key.domain for key in marked)))) if only else ()
+    _note(line, marked, now, emergency, abort)
     with _lock(context):
         recover(line)
         make_map(line)
-        _note(line, marked, now, emergency, abort)
         reports = [_pass(context, line, only)]
         if reports[0].map_lines:  # whoever signs now is known by a second look; only then the old key is at its end
             reports.append(_pass(context, line, only))
@@ -107,12 +107,14 @@ def command(
 
 @contextlib.contextmanager
 def _lock(context: Context) -> Iterator[None]:
-    """The lock; whoever does not get it has to know that his word was not heard."""
+    """The lock; whoever does not get it has to know that his word is kept, and that nothing came of it yet."""
     try:
         with context.lock("rotate"):
             yield
     except LockedError as error:
-        raise LockedError(f"{error} Nothing was noted and nothing was changed: run it again then.") from None
+        raise LockedError(
+            f"What was said of the keys is noted, and the next pass honours it; until then exim signs on as before. {error}"
+        ) from None
 
 
 def _called(keys: Sequence[KeyPair], now: int) -> list[KeyPair]:
@@ -185,13 +187,11 @@ def _agreed(context: Context, keys: Sequence[KeyPair], marked: Sequence[KeyPair]
 
 
 def _note(line: Line, marked: Sequence[KeyPair], now: int, emergency: bool, abort: bool) -> None:
-    """The word is kept with the keys, as they stand now that the lock is held, before anything follows from it; every later pass
-    honours it too."""
-    rows = {(key.domain, key.selector): key for key in line.state.keys()}
+    """The word is kept with the keys before anything follows from it. No lock is needed, since a pass that is under way leaves
+    it as it is; every later one honours it."""
     with line.state.transaction():
+        line.state.mark_keys(marked)
         for key in marked:
-            row = rows[(key.domain, key.selector)]
-            line.state.save_keys([replace(row, called=key.called, compromised=key.compromised, recalled=key.recalled)])
             told = (
                 ("is to stay" if key.retired is None else "is to come back")
                 if abort

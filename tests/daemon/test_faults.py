@@ -79,6 +79,23 @@ class TestPersons:
             assert site.run("freeze", "--off", ONE)[0] == 0
             until(lambda: ("_dmarc", "TXT") in site.gandi.values(ONE), daemon.log)
 
+    def test_a_word_in_the_middle_of_a_pass(self, site: GandiSite) -> None:
+        """What is said while a pass is stuck is kept at once and waits for nobody; that pass knew nothing of it, and another follows."""
+        held, site.patience = site.hold("GET", ONE), 0
+        with DaemonProcess(site.config) as daemon:
+            until(lambda: held.struck)
+            site.now = time.time()
+            code, out = site.run("rotate", "--emergency", "--yes", ONE)
+            assert code == 1 and "is noted" in out and "`dnssync run`" in " ".join(out.split()), out
+            assert site.run("freeze", TWO)[0] == 0
+            assert not held.release.is_set()
+            site.gandi.faults = []
+            held.release.set()
+            daemon.logged("a pass follows")
+            daemon.logged(f"notice=key_compromised {ONE}: ")
+            until(lambda: any(row.reason == "frozen" for row in site.state.troubles()))
+            assert {key.domain for key in site.state.keys() if key.compromised is not None} == {ONE}
+
     def test_status_and_plan_wait_for_nobody(self, site: GandiSite) -> None:
         """While a pass is under way, `status` and `plan` answer all the same."""
         held = site.hold("GET", ONE)

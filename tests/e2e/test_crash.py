@@ -91,6 +91,7 @@ class Scene:
     """A made-up zone and its host; `run` is the command line with a clock of its own."""
 
     gone = False  # whether the domain has left exim
+    patience = 60.0  # of a command with another one that is at work
 
     def __init__(self, folder: Path) -> None:
         self.now = START
@@ -118,6 +119,7 @@ class Scene:
             stderr=out,
             make_line=self.line,
             disciplined=lambda: None,
+            patience=self.patience,
         )
         self.told = out
         return run(["-c", str(self.stage.config), *args], context)
