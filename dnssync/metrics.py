@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -18,6 +19,7 @@ from prometheus_client.registry import Collector
 
 from dnssync import __version__
 from dnssync.config import Config
+from dnssync.core.ages import AGES, age, entered, overdue
 from dnssync.core.attention import NOTICE, REFUSED, needs_person
 from dnssync.core.model import KeyPair, Phase, zone_of
 from dnssync.core.rotation import Policy, phase
@@ -92,23 +94,7 @@ class Metrics(Collector):
 
 def _kept(config: Config, state: State, now: int) -> Iterator[Metric]:
     """What the state knows: keys, zones, and what is said of them."""
-    keys = state.keys()
-    phases = {(key.domain, key.selector): phase(key, _policy(config, key), now) for key in keys}
-    counts = Counter((phases[key.domain, key.selector].value, key.algorithm) for key in keys)
-    family = GaugeMetricFamily("dnssync_keys", "Keys by phase and algorithm; those of all time", labels=["phase", "algorithm"])  # fmt: skip
-    for algorithm in sorted({key.algorithm for key in keys}):
-        for each in Phase:
-            family.add_metric([each.value, algorithm], counts[each.value, algorithm])
-    yield family
-    active = [
-        key.activated for key in keys if phases[key.domain, key.selector] is Phase.ACTIVE and key.activated is not None
-    ]
-    if active:
-        told = "When the key began to sign that has signed longest of all that sign now"
-        yield _gauge("dnssync_oldest_active_key_timestamp_seconds", told, min(active))
-    gone = Counter(key.algorithm for key in keys if key.retired is not None)
-    every = {key.algorithm: gone[key.algorithm] for key in keys}
-    yield _counter("dnssync_rotations", "Keys that gave way to another one, of all time", "algorithm", every)
+    yield from _keys(config, state.keys(), now)
     records = state.zones()
     ended = Counter(_word(records[zone].result) if zone in records else "never" for zone in config.zones)
     yield _gauges("dnssync_zones", "Configured zones by how their last pass ended", "result", {w: ended[w] for w in RESULTS})  # fmt: skip
@@ -123,6 +109,35 @@ def _kept(config: Config, state: State, now: int) -> Iterator[Metric]:
     yield _gauge("dnssync_needs_person", "Things that need a person now", len(waits))
     if waits:
         yield _gauge("dnssync_needs_person_since_timestamp_seconds", "Since when the oldest of them does", min(waits))
+
+
+def _keys(config: Config, keys: Sequence[KeyPair], now: int) -> Iterator[Metric]:
+    """How many there are in each phase, and how old they are."""
+    rows = [(key, _policy(config, key)) for key in keys]
+    counts = Counter((phase(key, policy, now).value, key.algorithm) for key, policy in rows)
+    family = GaugeMetricFamily("dnssync_keys", "Keys by phase and algorithm; those of all time", labels=["phase", "algorithm"])  # fmt: skip
+    for algorithm in sorted({key.algorithm for key in keys}):
+        for each in Phase:
+            family.add_metric([each.value, algorithm], counts[each.value, algorithm])
+    yield family
+    oldest: dict[str, float] = {}
+    for key, policy in rows:
+        at, since = phase(key, policy, now), entered(key, policy, now)
+        if at is not Phase.REMOVED:
+            oldest[at.value] = min(since, oldest.get(at.value, since))
+    told = "When that key came into its phase which has been in it for longest; a phase without a key is not there"
+    yield _gauges("dnssync_oldest_key_timestamp_seconds", told, "phase", oldest)
+    ages = Counter(age(key, policy, now) for key, policy in rows)
+    told = "Keys that sign, by how much of their time is over: up to half, more, or all of it (another one is to take its place)"
+    yield _gauges("dnssync_active_keys", told, "age", {word: ages[word] for word in AGES})
+    configured = [key for key in keys if zone_of(key.domain, config.zones)]  # in others no rotation is to come
+    late = overdue(configured, partial(_policy, config), now)
+    if late is not None:
+        told = "In configured zones: when that key's time was over which signs on though its time has been over for longest"
+        yield _gauge("dnssync_overdue_key_since_timestamp_seconds", told, late)
+    gone = Counter(key.algorithm for key in keys if key.retired is not None)
+    every = {key.algorithm: gone[key.algorithm] for key in keys}
+    yield _counter("dnssync_rotations", "Keys that gave way to another one, of all time", "algorithm", every)
 
 
 def _ended(result: PassResult) -> str:

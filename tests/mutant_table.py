@@ -1066,7 +1066,9 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("if row.ended is None]", "]"),
         ("MODE = 0o644", "MODE = 0o600"),
         ("except (WriteError, StateError) as error:", "except StateError as error:"),
-        ("phases[key.domain, key.selector] is Phase.ACTIVE and", "True and"),
+        ("if at is not Phase.REMOVED:", "if True:"),
+        ("min(since, oldest.get(at.value, since))", "since"),
+        ("if zone_of(key.domain, config.zones)]", "]"),
         ("self._requests.update(", "self._requests = Counter("),
         ("if needs_person(row.kind, row.reason)]", "]"),
     ],
@@ -1102,6 +1104,17 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("if rest and all(", "if False and all("),
         ("if others(key) and key.called is None else key", "if False else key"),
         ("sign=resort.sign or step.sign)", "sign=step.sign)"),
+    ],
+    ("dnssync/core/ages.py", "tests/core/test_ages.py"): [
+        ("return over if key.compromised is None else", "return over if True else"),
+        ("OVER if now >= until else", "OVER if now > until else"),
+        ("newest[key.domain, key.kind] = key", "newest[key.domain, key.selector] = key"),
+        ("if phase(key, policy_of(key), now) is Phase.ACTIVE:", "if key.activated is not None:"),
+        ("end is not None and end <= now", "end is not None"),
+        ("sorted(keys, key=lambda key: (key.activated or 0, key.selector))", "keys"),
+    ],
+    ("dnssync/core/model.py", "tests/core/test_zone_view.py"): [
+        ('name.partition(".")[::-2]', 'name.rpartition(".")[::-2]'),
     ],
     ("dnssync/new_keys.py", "tests/test_new_keys.py"): [("        if name not in used:\n", "        if True:\n")],
 }

@@ -99,7 +99,10 @@ def test_what_is_told(result: PassResult, config: Config) -> None:
     assert sum(value for (name, _), value in found.items() if name == "dnssync_keys") == 6
     assert at(found, "rotations_total", algorithm="rsa2048") == 2
     assert at(found, "rotations_total", algorithm="ed25519") == 0
-    assert at(found, "oldest_active_key_timestamp_seconds") == NOW - 30 * DAY
+    moments = {phase: at(found, "oldest_key_timestamp_seconds", phase=phase) for phase in Phase}
+    assert moments == dict.fromkeys(Phase) | {
+        Phase.ACTIVE: NOW - 30 * DAY, Phase.RETIRED: NOW - DAY, Phase.GENERATED: NOW - 10 * DAY,
+    }  # fmt: skip
     zones = {word: at(found, "zones", result=word) for word in ("ok", "failed", "refused", "waiting", "never")}
     assert zones == {"ok": 1, "failed": 0, "refused": 1, "waiting": 0, "never": 1}
     assert at(found, "refusals", reason="spf_syntax") is None
@@ -107,6 +110,38 @@ def test_what_is_told(result: PassResult, config: Config) -> None:
     assert at(found, "needs_person") == 2 and at(found, "needs_person_since_timestamp_seconds") == NOW - DAY
     assert at(found, "last_pass_timestamp_seconds") == at(found, "last_good_pass_timestamp_seconds") == NOW
     assert at(found, "pass_duration_seconds") == 40
+
+
+def test_how_old_keys_are(result: PassResult, config: Config) -> None:
+    """Of each phase the oldest, but of the last; of those that sign how much of their time is over, and since when a rotation is late.
+    What the configuration says of a zone counts, and a key whose zone it does not name is never late."""
+    state, path = result.state, config.metrics
+    assert state is not None and path is not None
+    Metrics().after(result)
+    assert [at(read(path), "active_keys", age=age) for age in ("first_half", "second_half", "over")] == [3, 0, 0]
+    assert at(read(path), "overdue_key_since_timestamp_seconds") is None
+
+    late = replace(signing("sub.three.example"), called=NOW - 3 * DAY)
+    later = replace(signing("one.example", "ed25519", 9), called=NOW - 2 * DAY)
+    gone = [signing("elsewhere.test", days=500), replace(signing("elsewhere.test", days=800), removed=NOW - 700 * DAY)]
+    waiting = [
+        replace(signing("two.example", days=n), activated=None, published=NOW - n * DAY, season=3600) for n in (3, 4)
+    ]
+    state.save_keys([late, later, *gone, *waiting, signing("one.example", "rsa4096", 60)])
+    Metrics().after(result)
+    found = read(path)
+    assert [at(found, "active_keys", age=age) for age in ("first_half", "second_half", "over")] == [3, 1, 3]
+    assert at(found, "overdue_key_since_timestamp_seconds") == NOW - 3 * DAY
+    assert at(found, "oldest_key_timestamp_seconds", phase="ready") == NOW - 4 * DAY + 3600
+    assert at(found, "oldest_key_timestamp_seconds", phase="removed") is None
+    assert at(found, "oldest_key_timestamp_seconds", phase="active") == NOW - 500 * DAY
+
+    text = f"providers: {{p: {{class: manual}}}}\nzones: {{two.example: {{provider: p, dkim: {{lifetime: 20d}}}}}}\nmetrics: {path}\n"
+    Metrics().after(replace(result, config=parse(text, config.file)))
+    [found_late] = [
+        value for (name, _), value in read(path).items() if name == "dnssync_overdue_key_since_timestamp_seconds"
+    ]
+    assert NOW - 14 * DAY <= found_late <= NOW - 10 * DAY  # of thirty days, twenty less up to a fifth were its time
 
 
 def test_a_pass_that_came_to_nothing(result: PassResult, config: Config) -> None:
@@ -205,8 +240,8 @@ def test_the_page_knows_every_number(result: PassResult, config: Config) -> None
     Metrics().after(replace(result, requests={"p": {"2xx": 1}}))
     assert config.metrics is not None
     names = set(re.findall(r"^# TYPE (\w+)", config.metrics.read_text(), re.MULTILINE)) | {
-        "dnssync_next_action_timestamp_seconds"
-    }
+        "dnssync_next_action_timestamp_seconds", "dnssync_overdue_key_since_timestamp_seconds",
+    }  # fmt: skip
     rows = set(re.findall(r"^\| `(dnssync_\w+)", (ROOT / "docs/operations.md").read_text(), re.MULTILINE))
 
     assert rows == names

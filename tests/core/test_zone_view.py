@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from dnssync.core.model import zone_of
 from dnssync.core.zone_view import dns_of
 from tests.zonetext import silent, told, zone
 
@@ -60,3 +63,20 @@ def test_partial() -> None:
     ask = dns_of({"example.org": zone(TEXT)}, beyond, frozenset({"example.org"}))
     assert ask("mx.example.org", "A") == ("192.0.2.1",)
     assert ask("else.example.org", "A") == ("192.0.2.8",)
+
+
+@pytest.mark.parametrize(
+    ("name", "holder"),
+    [
+        ("example.org", "example.org"),
+        ("a.b.example.org", "example.org"),
+        ("x.sub.example.org", "sub.example.org"),
+        ("notexample.org", None),
+        ("org", None),
+        ("", None),
+    ],
+)
+def test_which_zone_holds_a_name(name: str, holder: str | None) -> None:
+    """The longest, by whole labels; the same however the zones are given."""
+    zones = ["example.org", "sub.example.org", "b.example.net"]
+    assert zone_of(name, zones) == zone_of(name, set(zones)) == zone_of(name, dict.fromkeys(zones)) == holder
