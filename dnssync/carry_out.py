@@ -56,7 +56,7 @@ def carry_out(
     if not seen.moved:
         note_machine(line, seen.host.hostname)
     made = make_keys(work)
-    final = decide(again(seen, tuple(made)))
+    final = decide(again(seen, tuple(made))) if made else shown
     _unmoved(shown, final, made, work.broken)
     for plan in final.zones:
         if plan.plan.zone not in work.broken | seen.noted:

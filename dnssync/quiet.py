@@ -22,6 +22,7 @@ from dnssync.core.model import Phase, RRset, Value, absolute, zone_of
 from dnssync.core.ownership import owns, same
 from dnssync.core.rotation import phase
 from dnssync.core.sighting import Question, Sight, sight
+from dnssync.noted import Noted
 from dnssync.resolver import Resolver
 from dnssync.state import LedgerEntry, ZoneRecord
 
@@ -40,20 +41,22 @@ def deep_due(record: ZoneRecord, deep: int) -> int:
     return record.last_read + int(deep * (1 + share) / 2)
 
 
-def calm(line: Line, chosen: Iterable[ZoneConfig], now: int, confirmed: frozenset[tuple[str, str]]) -> frozenset[str]:
+def calm(
+    line: Line, chosen: Iterable[ZoneConfig], now: int, confirmed: frozenset[tuple[str, str]], kept: Noted
+) -> frozenset[str]:
     """The zones that may be taken for what the ledger says of them, until DNS or the decision says otherwise."""
-    state, records = line.state, line.state.zones()
-    troubled = {row.zone for row in state.troubles() if row.ended is None and needs_person(row.kind, row.reason)}
+    troubles = line.state.troubles()
+    troubled = {row.zone for row in troubles if row.ended is None and needs_person(row.kind, row.reason)}
     deep = line.config.schedule.deep
 
     def good(zone: ZoneConfig) -> bool:
-        record = records.get(zone.name)
+        record = kept.records.get(zone.name)
         if record is None or record.result != "ok" or zone.name in troubled or ("servers", zone.name) in confirmed:
             return False
         if not record.last_read <= now < deep_due(record, deep) or not line.zones.limits(zone.name).reads:
             return False
-        held = {entry.provider for entry in state.ledger(zone.name)}
-        return held == {*zone.providers} and not state.unfinished(zone.name)
+        held = {entry.provider for entry in kept.ledger.get(zone.name, ())}
+        return held == {*zone.providers} and not kept.unfinished.get(zone.name)
 
     return frozenset(zone.name for zone in chosen if good(zone))
 

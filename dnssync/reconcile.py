@@ -27,6 +27,7 @@ from dnssync.core.rotation import PAST, SERVING, Policy, phase, rebased
 from dnssync.core.taken_on import made_here, mapped, overtaken, strays, unknown
 from dnssync.errors import DnssyncError
 from dnssync.keystore import Keystore
+from dnssync.noted import Noted
 from dnssync.quiet import calm, loud
 from dnssync.resolver import Resolver
 from dnssync.sights import sights
@@ -94,11 +95,12 @@ class Line:
         host = look.host or self._host(keys, current)
         served = self._served(host)
         chosen = _chosen(self.config, served, only)
-        noted = calm(self, chosen, now, confirmed) - look.loud if look.dns_first else frozenset()
+        kept = Noted.of(self.state, [zone.name for zone in chosen])
+        noted = calm(self, chosen, now, confirmed, kept) - look.loud if look.dns_first else frozenset()
         for zone in chosen:
             if zone.name not in look.seen:
                 as_noted = zone.name in noted
-                look.seen[zone.name] = viewed(self, zone, served[zone.name], adopt, confirmed, noted=as_noted)
+                look.seen[zone.name] = viewed(self, zone, served[zone.name], adopt, confirmed, kept, noted=as_noted)
         views = [look.seen[zone.name][0] for zone in chosen]
         readings = {zone.name: look.seen[zone.name][1] for zone in chosen}
         unread = set(self.config.zones) - {view.zone for view in views if not view.problem}
@@ -157,7 +159,7 @@ class Line:
                 ),
             ),
         )
-        return furthest_behind(self, seen, readings)
+        return furthest_behind(self, seen, readings, kept)
 
     def plan(
         self, only: Sequence[str] = (), *, adopt: bool = False, attended: bool = True, dns_first: bool = False
@@ -204,10 +206,13 @@ class Line:
 
     def _served(self, host: Host) -> dict[str, tuple[str, ...]]:
         """The mail domains of each configured zone: those named for it, else those that exim has in it."""
-        local = [mail.name for mail in host.domains if mail.local]
+        local: dict[str | None, list[str]] = {}
+        for mail in host.domains:
+            if mail.local:
+                local.setdefault(zone_of(mail.name, self.config.zones), []).append(mail.name)
         served = {}
         for zone in self.config.zones.values():
-            named = zone.domains if zone.domains is not None else local
+            named: Sequence[str] = zone.domains if zone.domains is not None else local.get(zone.name, ())
             if zone.policy.parked and zone.domains is None:
                 named = (zone.name,)
             served[zone.name] = domains_of(zone.name, named, self.config.zones)

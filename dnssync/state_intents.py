@@ -88,18 +88,19 @@ class Intents:
             self._execute(table.update().where(table.c.id == intent).values(kind=HAND))
         return not same
 
-    def handed_over(self, zone: str) -> tuple[LedgerEntry, ...]:
-        """What persons were given to enter in a zone, each by their own word, and DNS did not show yet."""
+    def handed_over(self, zone: str | None) -> tuple[LedgerEntry, ...]:
+        """What persons were given to enter in a zone (None = in all), each by their own word, and DNS did not show yet."""
         return self._entries_of(zone, (HAND,))
 
-    def unfinished(self, zone: str) -> tuple[LedgerEntry, ...]:
-        """What interrupted passes, and persons, meant to write to a zone; true only where DNS shows it."""
+    def unfinished(self, zone: str | None) -> tuple[LedgerEntry, ...]:
+        """What interrupted passes, and persons, meant to write to a zone (None = to all); true only where DNS shows it."""
         return self._entries_of(zone, (WRITE, HAND))
 
-    def _entries_of(self, zone: str, kinds: tuple[str, ...]) -> tuple[LedgerEntry, ...]:
+    def _entries_of(self, zone: str | None, kinds: tuple[str, ...]) -> tuple[LedgerEntry, ...]:
         from dnssync.state_schema import intents as table
 
-        found = self._select(table, lambda row: (row.kind, row.data), order=table.c.id, zone=zone)
+        equal = {} if zone is None else {"zone": zone}
+        found = self._select(table, lambda row: (row.kind, row.data), order=table.c.id, **equal)
         return tuple(entry for kind, data in found if kind in kinds for entry in _entries(data))
 
     def settle(self, zone: str, provider: str) -> None:

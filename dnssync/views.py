@@ -13,6 +13,7 @@ from dnssync.core.decide import Observed, ZoneView, decide
 from dnssync.core.model import Provider, ProviderError, absolute
 from dnssync.core.ownership import Agreed, Ledger, owned, shows
 from dnssync.core.zone_view import Zone
+from dnssync.noted import Noted
 from dnssync.quiet import as_noted
 from dnssync.state import LedgerEntry
 
@@ -29,13 +30,13 @@ def viewed(
     domains: tuple[str, ...],
     adopt: bool,
     confirmed: frozenset[tuple[str, str]],
+    kept: Noted,
     *,
     noted: bool = False,
 ) -> Viewed:
     """One zone as its providers show it, or why that cannot be known; and all the readings of each provider. `noted`: as the ledger has
     it, and no provider is asked."""
-    entries = line.state.ledger(zone.name)
-    record = line.state.zone(zone.name)
+    entries, record = kept.ledger.get(zone.name, ()), kept.records.get(zone.name)
     readings: dict[str, tuple[Reading, ...]] = {}
     problem = ""
     for name in () if noted else zone.providers:
@@ -54,44 +55,47 @@ def viewed(
         negative_ttl=None if problem or noted else line.resolver.negative_ttl(zone.name),
         known_before=0 if trusted or noted or record is None else record.rrsets,
         adopt=adopt or (zone.policy.adopt and not entries),
-        agreed={name: _agreed(line, zone.name, name) for name in zone.providers},
+        agreed={name: _agreed(kept, zone.name, name) for name in zone.providers},
     )
     for name, several in readings.items():
-        view = showing(line, view, name, several[0].found)
+        view = showing(line, view, name, several[0].found, kept)
     return as_noted(view, entries) if noted else view, readings
 
 
-def showing(line: Line, view: ZoneView, provider: str, found: Zone) -> ZoneView:
+def showing(line: Line, view: ZoneView, provider: str, found: Zone, kept: Noted) -> ZoneView:
     """The zone, with this shown at a provider of it."""
-    ledger = _ledger(line, view.zone, provider, found, line.state.ledger(view.zone))
+    ledger = _ledger(line, view.zone, provider, found, kept)
     return replace(view, found={**view.found, provider: found}, ledger={**view.ledger, provider: ledger})
 
 
-def furthest_behind(line: Line, seen: Observed, readings: Mapping[str, Mapping[str, tuple[Reading, ...]]]) -> Observed:
+def furthest_behind(
+    line: Line, seen: Observed, readings: Mapping[str, Mapping[str, tuple[Reading, ...]]], kept: Noted
+) -> Observed:
     """The same; where the servers of a zone that is read from them differ, as those show it where most is left to be done."""
     for number, view in enumerate(seen.zones):
         for provider, several in readings[view.zone].items():
             if view.problem or len(several) == 1:
                 continue
-            alone = [replace(seen, zones=(showing(line, view, provider, one.found),)) for one in several]
+            alone = [replace(seen, zones=(showing(line, view, provider, one.found, kept),)) for one in several]
             plans = [plan for one in alone for plan in decide(one).zones if plan.plan.provider == provider]
             found, told = by_dns.behind(several, plans)
-            view = showing(line, view, provider, found)
+            view = showing(line, view, provider, found, kept)
             zones = (*seen.zones[:number], view, *seen.zones[number + 1 :])
             seen = replace(seen, zones=zones, notices=(*seen.notices, *told))
     return seen
 
 
-def _agreed(line: Line, zone: str, provider: str) -> frozenset[Agreed]:
+def _agreed(kept: Noted, zone: str, provider: str) -> frozenset[Agreed]:
     """The values that were given to a person to enter there: whoever ran `apply` has seen what they replace."""
-    handed = line.state.handed_over(zone)
+    handed = kept.handed.get(zone, ())
     return frozenset((e.name, e.type, e.owner, e.value) for e in handed if e.provider == provider)
 
 
-def _ledger(line: Line, zone: str, provider: str, found: Zone, entries: Sequence[LedgerEntry]) -> Ledger:
+def _ledger(line: Line, zone: str, provider: str, found: Zone, kept: Noted) -> Ledger:
     """What we wrote there: the ledger, and what a pass that died meant to write where the zone shows it. A provider that
     has another name now, or took a zone over with its records, has no entries of its own: there, those of providers
     that the zone has no more count, where it shows their values."""
+    entries = kept.ledger.get(zone, ())
     held = {(entry.name, entry.type, entry.owner): entry.applied for entry in entries if entry.provider == provider}
 
     def stands(entry: LedgerEntry) -> bool:
@@ -100,7 +104,7 @@ def _ledger(line: Line, zone: str, provider: str, found: Zone, entries: Sequence
 
     former = [entry for entry in entries if entry.provider not in line.config.zones[zone].providers]
     inherited = [] if held else sorted(former, key=lambda entry: entry.applied_at)
-    unfinished = [entry for entry in line.state.unfinished(zone) if entry.provider == provider]
+    unfinished = [entry for entry in kept.unfinished.get(zone, ()) if entry.provider == provider]
     for entry in filter(stands, (*inherited, *unfinished)):
         held[(entry.name, entry.type, entry.owner)] = entry.applied
     return held

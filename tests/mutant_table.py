@@ -857,6 +857,10 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
     ],
     ("dnssync/carry_out.py", "tests/test_rotate.py"): [
         ("(found.get((key.domain, key.selector), key), key) for", "(before[key.domain, key.selector], key) for"),
+        (
+            "state.save_stamps((found.get((key.domain, key.selector), key), key) for key in changed)",
+            "state.save_keys(changed)",
+        ),
     ],
     ("dnssync/cli/rotate.py", "tests/test_rotate.py"): [
         ("    _note(line, marked, now, emergency, abort)\n", ""),
@@ -905,10 +909,6 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("if work.seen.clock.trusted and not work.seen.moved else ()", "if not work.seen.moved else ()"),
         ("continue  # exim may open it", "pass  # exim may open it"),
         ("if not lines and not decision.map_before and any(", "if False and any("),
-        (
-            "state.save_stamps((found.get((key.domain, key.selector), key), key) for key in changed)",
-            "state.save_keys(changed)",
-        ),
         ("        state.save_stamps((found.get((key.domain, key.selector), key), key) for key in changed)\n", ""),
         ("    _purge(work, final)\n", ""),
     ],

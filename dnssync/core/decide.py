@@ -7,13 +7,14 @@ decides again after new keys have been made.
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from dnssync.core import rotation
 from dnssync.core.carried import not_carried
 from dnssync.core.clock import SURE, Verdict
-from dnssync.core.desire import desire
+from dnssync.core.desire import desire, reports_of
 from dnssync.core.first_time import kept
 from dnssync.core.guard import Case, judge, notices, refusals
 from dnssync.core.host import Address, Host
@@ -34,7 +35,7 @@ from dnssync.core.pass_notices import (
 from dnssync.core.plan import Intent, Plan, diff, overlay
 from dnssync.core.policy import MailPolicy
 from dnssync.core.sighting import Sight
-from dnssync.core.wish import Wish
+from dnssync.core.wish import Report, Wish
 from dnssync.core.zone_view import Dns, Zone, dns_of
 
 
@@ -205,14 +206,15 @@ def decide(seen: Observed) -> Decision:
 @dataclass(frozen=True, slots=True)
 class _Whole:
     """What the plans of all zones rest on: each zone's keys, new keys by domain, lines in exim's map, domains none of whose keys will
-    sign again, one reading of each zone, and the zones that no reading shows whole."""
+    sign again, one reading of each zone, the zones that no reading shows whole, and the DMARC reports that leave their domains."""
 
     keys: Mapping[str, tuple[KeyPair, ...]]
     intents: Mapping[str, tuple[Intent, ...]]
     lines: Mapping[str, tuple[str, ...]]
     leaving: frozenset[str]
-    found: Mapping[str, Zone]
+    found: dict[str, Zone]
     partial: frozenset[str]
+    reports: tuple[Report, ...]
 
 
 def _whole(
@@ -238,6 +240,7 @@ def _whole(
         leaving=frozenset(k.domain for k in keys) - {k.domain for k in keys if k.retired is None},
         found={view.zone: found for view in seen.zones for found in list(view.found.values())[:1]},
         partial=frozenset(view.zone for view in seen.zones if not (view.limits.reads and view.limits.complete)),
+        reports=reports_of(seen.policies, seen.frozen),
     )
 
 
@@ -268,8 +271,9 @@ def _zone(seen: Observed, view: ZoneView, whole: _Whole) -> list[ZonePlan]:
                 phases=phases,
                 ledger=ledger,
                 limits=view.limits,
-                dns=dns_of({**whole.found, view.zone: found}, seen.beyond, whole.partial),
+                dns=dns_of(ChainMap({view.zone: found}, whole.found), seen.beyond, whole.partial),
                 policies=seen.policies,
+                reports=whole.reports,
                 remembered=seen.remembered,
                 confirmed=seen.confirmed,
                 frozen=seen.frozen,
@@ -295,7 +299,7 @@ def _zone(seen: Observed, view: ZoneView, whole: _Whole) -> list[ZonePlan]:
                 map_before={domain: seen.map[domain] for domain in view.domains if domain in seen.map},
                 map_after={domain: lines.get(domain) or seen.map.get(domain, ()) for domain in view.domains},
                 senders=wanted_now.senders,
-                dns=dns_of({**whole.found, view.zone: after}, seen.beyond, whole.partial),
+                dns=dns_of(ChainMap({view.zone: after}, whole.found), seen.beyond, whole.partial),
                 adopt=view.adopt and seen.attended,
                 agreed=view.agreed.get(provider, frozenset()),
                 known_before=view.known_before,

@@ -6,16 +6,17 @@ What was found at a name is an input, since foreign terms and stricter policies 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 
 from dnssync.core import dmarc, spf, spf_merge
 from dnssync.core.desire_dkim import key_claims, unsigned
 from dnssync.core.desire_dmarc import first_policy, refused_address, strict_by_us, was_parked
 from dnssync.core.desire_spf import SpfWish, helo_ips, helo_names, helo_terms, own_terms, sender_ips
 from dnssync.core.host import MailDomain
-from dnssync.core.model import Claim, Notice, Owner, Refusal, absolute, relative
+from dnssync.core.model import Claim, Notice, Owner, Refusal, absolute, relative, zone_of
 from dnssync.core.ownership import owned
-from dnssync.core.wish import Desired, Wish
+from dnssync.core.policy import MailPolicy
+from dnssync.core.wish import Desired, Report, Wish
 
 
 def desire(wish: Wish) -> Desired:
@@ -243,24 +244,30 @@ def _dmarc_claim(
     draft.added[(name, "TXT")] = merged.added
 
 
+def reports_of(policies: Mapping[str, MailPolicy], frozen: Collection[str]) -> tuple[Report, ...]:
+    """The reports that leave their own domain, of all mail domains with a policy."""
+    found = []
+    for domain, policy in policies.items():
+        silent = policy.parked or domain in frozen
+        for uri in () if silent else (*policy.dmarc.rua, *policy.dmarc.ruf):
+            host = uri.removeprefix("mailto:").partition("?")[0].rpartition("@")[2].lower().rstrip(".")
+            if uri.startswith("mailto:") and host and "{" not in host and dmarc.needs_report_record(domain, host):
+                found.append(Report(domain, host, dmarc.report_name(domain, host)))
+    return tuple(found)
+
+
 def _reports(draft: Draft) -> None:
     """Where another domain's reports go to a host of this zone, that host has to agree (RFC 9990 §4)."""
     wish = draft.wish
-    for domain, policy in wish.policies.items():
-        silent = policy.parked or domain in wish.frozen
-        for uri in () if silent else (*policy.dmarc.rua, *policy.dmarc.ruf):
-            host = uri.removeprefix("mailto:").partition("?")[0].rpartition("@")[2].lower().rstrip(".")
-            if not uri.startswith("mailto:") or not host or "{" in host or not dmarc.needs_report_record(domain, host):
-                continue
-            full = dmarc.report_name(domain, host)
-            name = relative(full, wish.zone)
-            if name is not None and len(full) <= 253:
-                draft.claim(name, "TXT", Owner.REPORT, "v=DMARC1;", domain, f"DMARC reports of {domain} go to {host}")
-            elif domain in wish.domains and not any(map(dmarc.is_dmarc, wish.dns(full, "TXT") or ())):
-                draft.notices.append(
-                    Notice("report_record", f"{domain}: its DMARC reports go to {host}, which has to agree: ask for\n"
-                           f'{full}. IN TXT "v=DMARC1;"')
-                )  # fmt: skip
+    for domain, host, full in ((report.domain, report.host, report.name) for report in wish.reports):
+        name = relative(full, wish.zone)
+        if name is not None and len(full) <= 253:
+            draft.claim(name, "TXT", Owner.REPORT, "v=DMARC1;", domain, f"DMARC reports of {domain} go to {host}")
+        elif domain in wish.domains and not any(map(dmarc.is_dmarc, wish.dns(full, "TXT") or ())):
+            draft.notices.append(
+                Notice("report_record", f"{domain}: its DMARC reports go to {host}, which has to agree: ask for\n"
+                       f'{full}. IN TXT "v=DMARC1;"')
+            )  # fmt: skip
 
 
 # --- what is no longer wanted ------------------------------------------------------------------------------------
@@ -270,10 +277,11 @@ def _gone(draft: Draft) -> None:
     """What the ledger holds for a domain that exim has no more: kept, with a notice, until a person confirms."""
     wish = draft.wish
     claimed = {(claim.name, claim.type, claim.owner) for claim in draft.claims}
-    served = {*wish.domains, *wish.host.helo, *wish.policies, *wish.frozen}
+    served = {*wish.domains, *wish.host.helo}
     gone: dict[str, None] = {}
     for (name, kind, owner), applied in wish.ledger.items():
-        if (name, kind, owner) in claimed or applied.domain in served:
+        lives = any(applied.domain in names for names in (served, wish.policies, wish.frozen))
+        if lives or (name, kind, owner) in claimed:
             continue
         gone[applied.domain] = None
         if ("gone", applied.domain) in wish.confirmed and owner is not Owner.DKIM:
@@ -308,8 +316,7 @@ def _withdraw(draft: Draft, name: str, kind: str, owner: Owner, domain: str) -> 
     draft.claim(name, kind, owner, rest, domain, "exim has the domain no more")
 
 
-def domains_of(zone: str, names: Iterable[str], zones: Iterable[str]) -> tuple[str, ...]:
+def domains_of(zone: str, names: Iterable[str], zones: Container[str]) -> tuple[str, ...]:
     """Those of the names that this zone holds, and no deeper configured zone does; sorted, the shortest first."""
-    deeper = [other for other in zones if other != zone and relative(other, zone) is not None]
-    mine = {n for n in names if relative(n, zone) is not None and all(relative(n, d) is None for d in deeper)}
+    mine = {name for name in names if zone_of(name, zones) == zone}
     return tuple(sorted(mine, key=lambda name: (name.count("."), name)))

@@ -84,7 +84,11 @@ class Host:
     helo: tuple[str, ...]
     domains: tuple[MailDomain, ...]
     notices: tuple[Notice, ...] = ()
+    _named: Mapping[str, MailDomain] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_named", {mail.name: mail for mail in reversed(self.domains)})
 
     def domain(self, name: str) -> MailDomain | None:
         """The mail domain of that name, None where exim does not have it."""
-        return next((domain for domain in self.domains if domain.name == name), None)
+        return self._named.get(name)

@@ -6,7 +6,7 @@ since 1970 (UTC), durations are whole seconds. Nothing here does I/O.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
@@ -261,16 +261,12 @@ def relative(name: str, zone: str) -> str | None:
     return name[: -len(zone) - 1] if name.endswith("." + zone) else None
 
 
-def zone_of(name: str, zones: Iterable[str]) -> str | None:
-    """The longest configured zone that holds the name, None where none does."""
-    if isinstance(zones, Mapping | Set):  # of ten thousand, only those are looked at whose names it ends with
-        while name not in zones:
-            name, dot = name.partition(".")[::-2]
-            if not dot:
-                return None
-        return name
-    holding = [zone for zone in zones if relative(name, zone) is not None]
-    return max(holding, key=len, default=None)
+def zone_of(name: str, zones: Container[str]) -> str | None:
+    """The longest configured zone that holds the name, None where none does; as many questions as the name has labels."""
+    dot = "."
+    while dot and name not in zones:
+        _, dot, name = name.partition(".")
+    return name if dot else None
 
 
 def to_json(thing: Any) -> Any:

@@ -13,12 +13,21 @@ from dnssync.core.zone_view import Dns
 
 
 @dataclass(frozen=True, slots=True)
+class Report:
+    """DMARC reports of a domain go to a host elsewhere, which has to agree by a record under `name` (RFC 9990 §4)."""
+
+    domain: str
+    host: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Wish:
     """Everything `desire` looks at, for one zone.
 
     `domains` are the zone's mail domains, `keys` those whose records are ours to keep (with placeholders for those
-    that are not made yet), `phases` where they stand by (domain, selector), `policies` the policy of every mail domain of the host (another zone's domain may need a
-    report record in this one), `remembered` the addresses that a domain's SPF held within the last seven days,
+    that are not made yet), `phases` where they stand by (domain, selector), `policies` the policy of every mail
+    domain of the host, `reports` what `reports_of` gives for them (another zone's domain may need a report record in this one), `remembered` the addresses that a domain's SPF held within the last seven days,
     `confirmed` the doubts a person has settled, as (what, subject), `frozen` the names that a person froze,
     `leaving` domains none of whose keys will sign again, `host_id` this host's name in selectors.
     """
@@ -34,6 +43,7 @@ class Wish:
     dns: Dns
     phases: Mapping[tuple[str, str], Phase] = field(default_factory=dict)
     policies: Mapping[str, MailPolicy] = field(default_factory=dict)
+    reports: tuple[Report, ...] = ()
     remembered: Mapping[str, tuple[Address, ...]] = field(default_factory=dict)
     confirmed: frozenset[tuple[str, str]] = frozenset()
     frozen: frozenset[str] = frozenset()

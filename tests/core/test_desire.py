@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import pytest
 
-from dnssync.core.desire import desire, domains_of
+from dnssync.core.desire import desire, domains_of, reports_of
 from dnssync.core.host import Address, Host, MailDomain, Transport
 from dnssync.core.model import KeyPair, Limits, Owner, Phase
 from dnssync.core.ownership import Applied
@@ -36,6 +36,7 @@ def wish(text: str = OURS, *names: str, **fields: object) -> Desired:
         "dns": dns_of({"example.org": found}, beyond),
         **fields,
     }
+    given["reports"] = reports_of(given.get("policies", {}), given.get("frozen", ()))
     return desire(Wish(**given))
 
 
