@@ -36,8 +36,7 @@ def kept(seen: Observed, view: ZoneView, claims: tuple[Claim, ...], found: Zone,
         return Kept(claims)
     had = {(applied.domain, owner) for ledger in view.ledger.values() for (_, _, owner), applied in ledger.items()}
     agreed = {value for values in view.agreed.values() for value in values}
-    ours = any(not key.adopted and key.domain in view.domains for key in seen.keys)
-    if not (had or agreed or ours):
+    if not (had or agreed or any(not key.adopted and key.domain in view.domains for key in seen.keys)):
         told = (
             f"{view.zone}: dnssync has published nothing there yet, and a zone's first records are for a person to look at. Run: "
             f"dnssync apply {view.zone}"
