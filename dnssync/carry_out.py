@@ -11,11 +11,8 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from dnssync import signing_map
 from dnssync.core.backoff import next_try
-from dnssync.core.clock import newer
 from dnssync.core.decide import Decision, Observed, ZonePlan, decide
-from dnssync.core.key_sets import left
 from dnssync.core.model import (
     Change,
     Claim,
@@ -28,13 +25,13 @@ from dnssync.core.model import (
     absolute,
 )
 from dnssync.core.ownership import taken_over
+from dnssync.core.pass_notices import some
 from dnssync.core.plan import Intent, digest, our_part
-from dnssync.core.selectors import foreign
-from dnssync.errors import KeyFileError, RefusedError
-from dnssync.files import WriteError
+from dnssync.errors import RefusedError
 from dnssync.new_keys import Work, held, make_keys, note_machine, random_token
 from dnssync.reconcile import Line, again
 from dnssync.report import Outcome, Report, keep_said, look_again, named
+from dnssync.stamps import purge, stamp, switch
 from dnssync.state import LedgerEntry, ZoneRecord
 from dnssync.views import read
 
@@ -63,11 +60,11 @@ def carry_out(
             work.outcomes.append(_write(work, plan, final, tuple(made)))
     failed = {outcome.zone for outcome in work.outcomes if outcome.error or outcome.refusals} | set(final.failed)
     line.progress("noting what was seen")
-    _stamp(work, final)
+    stamp(work, final)
     _results(work, final, before)
-    _purge(work, final)
+    purge(work, final)
     line.progress("writing exim's map")
-    lines = _switch(work, final, failed)
+    lines = switch(work, final, failed)
     line.progress("asking the authoritative servers once more")
     looks = look_again(line, [plan for plan in final.zones if plan.plan.zone not in failed | seen.noted])
     report = Report(final, tuple(work.outcomes), tuple(made), lines, looks, final.notices)
@@ -112,6 +109,8 @@ def _write(work: Work, plan: ZonePlan, decision: Decision, made: Sequence[KeyPai
             plan = _part(plan, lambda claim: claim.owner is Owner.DKIM)
         if not plan.plan.changes:
             return _made_good(work, plan, decision)
+        if braked := _braked(work, zone, provider):
+            return Outcome(zone, provider, refusals=(braked,))
         work.line.progress(f"writing {zone} at {provider}")
         intent = work.line.state.begin(zone, provider, _entries(work, plan), work.now)
         try:
@@ -153,6 +152,17 @@ def _write(work: Work, plan: ZonePlan, decision: Decision, made: Sequence[KeyPai
             work.line.state.finish(intent)
             return Outcome(zone, provider, plan.plan.changes, instructions)
     raise AssertionError("the loop above returns")
+
+
+def _braked(work: Work, zone: str, provider: str) -> Refusal | None:
+    """A person's brake works at once: what was frozen since the pass looked is not written any more."""
+    words = {request.subject for request in work.line.state.requests(int(work.line.now())) if request.kind == "freeze"}
+    domains = next(view.domains for view in work.seen.zones if view.zone == zone)
+    fresh = [domain for domain in domains if domain in words - work.seen.frozen]
+    if not fresh:
+        return None
+    told = f"{zone}: {some(fresh)} was frozen while this pass was under way, and nothing of the zone was written at {provider} after that. "
+    return Refusal("frozen_meanwhile", told + "The next pass leaves out what is frozen, and goes on with the rest.")
 
 
 def _part(plan: ZonePlan, keep: Callable[[Claim], bool]) -> ZonePlan:
@@ -274,74 +284,3 @@ def _results(work: Work, decision: Decision, before: Mapping[str, ZoneRecord]) -
             failures = (before[zone].failures if zone in before else 0) + 1
             again_at = next_try(zone, failures, work.now, work.line.config.schedule.interval)
         work.line.state.save_zone(ZoneRecord(zone, read, work.now, result, count, failures, again_at))
-
-
-# --- stamps and the map -----------------------------------------------------------------------------------------
-
-
-def _stamp(work: Work, decision: Decision) -> None:
-    """The keys' new stamps, each of something that was seen, and the addresses that mail leaves from."""
-    state = work.line.state
-    before = {(key.domain, key.selector): key for key in state.living()}
-    changed = [key for key in decision.keys if before.get((key.domain, key.selector)) not in (key, None)]
-    found = {(key.domain, key.selector): key for key in work.seen.keys}
-    with state.transaction():
-        state.save_stamps((found.get((key.domain, key.selector), key), key) for key in changed)
-        for key in changed:
-            old = before[(key.domain, key.selector)]
-            step = decision.steps[(key.domain, key.kind)]
-            for stamp in ("seen", "published", "activated", "retired", "revoked", "removed"):
-                if getattr(old, stamp) != getattr(key, stamp):
-                    word = stamp if getattr(key, stamp) is not None else f"no longer {stamp}"
-                    state.add_event(work.now, word, domain=key.domain, selector=key.selector,
-                                    sentence=f"{key.selector} {word}", because=step.because)  # fmt: skip
-        if newer(state.clock(), work.seen.clock.kept):
-            state.save_clock(work.seen.clock.kept)
-        if work.seen.clock.trusted and ("clock", "") in work.seen.confirmed:
-            state.drop_request("clock", "")  # a person's word counts for the jump that it was about
-        addresses = [(mail.name, address) for mail in work.seen.host.domains for address in mail.addresses]
-        state.save_addresses(addresses, work.now)
-
-
-def _purge(work: Work, decision: Decision) -> None:
-    """The private halves of keys whose records are gone: deleted, or disclosed first. What cannot be deleted is tried again."""
-    state = work.line.state
-    for key in decision.keys if work.seen.clock.trusted and not work.seen.moved else ():
-        if key.removed is None or key.purged is not None or foreign(key.selector, work.seen.host_id):
-            continue
-        if key.selector in (*work.seen.map.get(key.domain, ()), *decision.map_after.get(key.domain, ())):
-            continue  # exim may open it at any moment
-        # One private half may be that of several domains, as an administrator made it: what signs for one of them is no secret to give.
-        shared = any(k.public_key == key.public_key and k.removed is None for k in decision.keys)
-        disclose = None if shared else work.line.config.disclose
-        try:
-            deleted = work.line.keystore.purge(key, disclose)
-        except (KeyFileError, WriteError) as error:
-            log.warning("domain=%s selector=%s %s", key.domain, key.selector, error)
-            continue
-        with state.transaction():
-            state.save_stamps([(key, replace(key, purged=work.now))])
-            told = "left where it was" if not deleted else "disclosed and deleted" if disclose else "deleted"
-            state.add_event(work.now, "purged", domain=key.domain, selector=key.selector,
-                            sentence=f"{told} the private half of {key.selector}",
-                            because="its record is gone from all name servers")  # fmt: skip
-
-
-def _switch(work: Work, decision: Decision, failed: set[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """One rename of exim's map for all domains; zones that failed keep their lines."""
-    kept = {domain for view in work.seen.zones if view.zone in failed for domain in view.domains}
-    lines = {d: s for d, s in decision.map_after.items() if d not in kept}
-    lines.update({d: s for d, s in decision.map_held.items() if d in kept})
-    dropped = left(work.seen)
-    if not lines and not decision.map_before and any(key.activated is not None for key in decision.keys):
-        return ()  # it is lost, and nothing is known that could sign: with an empty one mail would leave unsigned
-    if signing_map.write(work.line.config.exim.map, lines, previous=decision.map_before, dropped=dropped):
-        for domain in sorted(dropped & set(decision.map_before)):
-            work.line.state.add_event(work.now, "map", domain=domain, sentence=f"exim signs {domain} no more",
-                                      because="a person confirmed that exim has it no more")  # fmt: skip
-        for domain, selectors in sorted(lines.items()):
-            if decision.map_before.get(domain) != selectors:
-                work.line.state.add_event(work.now, "map", domain=domain,
-                                          sentence=f"exim signs {domain} with {' and '.join(selectors)}",
-                                          because="the records stand on all name servers and the season is over")  # fmt: skip
-    return tuple(sorted((d, s) for d, s in lines.items() if decision.map_before.get(d) != s))

@@ -96,6 +96,28 @@ class TestPersons:
             until(lambda: any(row.reason == "frozen" for row in site.state.troubles()))
             assert {key.domain for key in site.state.keys() if key.compromised is not None} == {ONE}
 
+    def test_the_brake_works_at_once(self, site: GandiSite) -> None:
+        """What is frozen while a pass writes elsewhere is not written by that pass any more, nor by the next, which follows at once."""
+        site.configure(extra=(EXTRA,))
+        held = site.hold("POST|PUT|PATCH|DELETE", "[^/]*")
+        with DaemonProcess(site.config) as daemon:
+            until(lambda: held.struck)
+            site.now = time.time()
+            first, second = (ONE, TWO) if f"/{ONE}/" in site.gandi.requests[-1].path else (TWO, ONE)
+            assert site.run("freeze", second)[0] == 0
+            site.gandi.faults = []
+            held.release.set()
+            daemon.logged("refused=frozen_meanwhile")
+            daemon.logged("a pass follows")
+            daemon.logged("refused=frozen_meanwhile is over")
+            assert any(EXTRA in text for text in site.spf(first)) and not any(
+                EXTRA in text for text in site.spf(second)
+            )
+            at = len(daemon.messages)
+            assert site.run("freeze", "--off", second)[0] == 0
+            daemon.status("2 domains in order", at)
+            until(lambda: all(any(EXTRA in text for text in site.spf(zone)) for zone in (ONE, TWO)), daemon.log)
+
     def test_status_and_plan_wait_for_nobody(self, site: GandiSite) -> None:
         """While a pass is under way, `status` and `plan` answer all the same."""
         held = site.hold("GET", ONE)

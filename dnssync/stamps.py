@@ -1,0 +1,85 @@
+"""What a pass notes once DNS holds what it should: the keys' stamps, the ends of private halves, and one rename of exim's map."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+from dnssync import signing_map
+from dnssync.core.clock import newer
+from dnssync.core.decide import Decision
+from dnssync.core.key_sets import left
+from dnssync.core.selectors import foreign
+from dnssync.errors import KeyFileError
+from dnssync.files import WriteError
+from dnssync.new_keys import Work
+
+log = logging.getLogger("dnssync")
+
+
+def stamp(work: Work, decision: Decision) -> None:
+    """The keys' new stamps, each of something that was seen, and the addresses that mail leaves from."""
+    state = work.line.state
+    before = {(key.domain, key.selector): key for key in state.living()}
+    changed = [key for key in decision.keys if before.get((key.domain, key.selector)) not in (key, None)]
+    found = {(key.domain, key.selector): key for key in work.seen.keys}
+    with state.transaction():
+        state.save_stamps((found.get((key.domain, key.selector), key), key) for key in changed)
+        for key in changed:
+            old = before[(key.domain, key.selector)]
+            step = decision.steps[(key.domain, key.kind)]
+            for stamp in ("seen", "published", "activated", "retired", "revoked", "removed"):
+                if getattr(old, stamp) != getattr(key, stamp):
+                    word = stamp if getattr(key, stamp) is not None else f"no longer {stamp}"
+                    state.add_event(work.now, word, domain=key.domain, selector=key.selector,
+                                    sentence=f"{key.selector} {word}", because=step.because)  # fmt: skip
+        if newer(state.clock(), work.seen.clock.kept):
+            state.save_clock(work.seen.clock.kept)
+        if work.seen.clock.trusted and ("clock", "") in work.seen.confirmed:
+            state.drop_request("clock", "")  # a person's word counts for the jump that it was about
+        addresses = [(mail.name, address) for mail in work.seen.host.domains for address in mail.addresses]
+        state.save_addresses(addresses, work.now)
+
+
+def purge(work: Work, decision: Decision) -> None:
+    """The private halves of keys whose records are gone: deleted, or disclosed first. What cannot be deleted is tried again."""
+    state = work.line.state
+    for key in decision.keys if work.seen.clock.trusted and not work.seen.moved else ():
+        if key.removed is None or key.purged is not None or foreign(key.selector, work.seen.host_id):
+            continue
+        if key.selector in (*work.seen.map.get(key.domain, ()), *decision.map_after.get(key.domain, ())):
+            continue  # exim may open it at any moment
+        # One private half may be that of several domains, as an administrator made it: what signs for one of them is no secret to give.
+        shared = any(k.public_key == key.public_key and k.removed is None for k in decision.keys)
+        disclose = None if shared else work.line.config.disclose
+        try:
+            deleted = work.line.keystore.purge(key, disclose)
+        except (KeyFileError, WriteError) as error:
+            log.warning("domain=%s selector=%s %s", key.domain, key.selector, error)
+            continue
+        with state.transaction():
+            state.save_stamps([(key, replace(key, purged=work.now))])
+            told = "left where it was" if not deleted else "disclosed and deleted" if disclose else "deleted"
+            state.add_event(work.now, "purged", domain=key.domain, selector=key.selector,
+                            sentence=f"{told} the private half of {key.selector}",
+                            because="its record is gone from all name servers")  # fmt: skip
+
+
+def switch(work: Work, decision: Decision, failed: set[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """One rename of exim's map for all domains; zones that failed keep their lines."""
+    kept = {domain for view in work.seen.zones if view.zone in failed for domain in view.domains}
+    lines = {d: s for d, s in decision.map_after.items() if d not in kept}
+    lines.update({d: s for d, s in decision.map_held.items() if d in kept})
+    dropped = left(work.seen)
+    if not lines and not decision.map_before and any(key.activated is not None for key in decision.keys):
+        return ()  # it is lost, and nothing is known that could sign: with an empty one mail would leave unsigned
+    if signing_map.write(work.line.config.exim.map, lines, previous=decision.map_before, dropped=dropped):
+        for domain in sorted(dropped & set(decision.map_before)):
+            work.line.state.add_event(work.now, "map", domain=domain, sentence=f"exim signs {domain} no more",
+                                      because="a person confirmed that exim has it no more")  # fmt: skip
+        for domain, selectors in sorted(lines.items()):
+            if decision.map_before.get(domain) != selectors:
+                work.line.state.add_event(work.now, "map", domain=domain,
+                                          sentence=f"exim signs {domain} with {' and '.join(selectors)}",
+                                          because="the records stand on all name servers and the season is over")  # fmt: skip
+    return tuple(sorted((d, s) for d, s in lines.items() if decision.map_before.get(d) != s))
