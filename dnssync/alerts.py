@@ -272,8 +272,8 @@ def _half(row: Trouble) -> tuple[str, str, str, str, int, bool]:
 
 
 def _data(row: Trouble) -> dict[str, Any]:
-    return {"zone": row.zone, "kind": row.kind, "reason": row.reason, "sentences": list(row.sentences), "since": row.since,
-            "ended": row.ended}  # fmt: skip
+    return {"zone": row.zone, "kind": row.kind, "reason": row.reason, "subject": row.subject, "sentences": list(row.sentences),
+            "since": row.since, "ended": row.ended}  # fmt: skip
 
 
 def _answers(refused: dict[str, tuple[int, bytes]]) -> str:

@@ -25,8 +25,8 @@ from dnssync.core.model import (
     absolute,
 )
 from dnssync.core.ownership import taken_over
-from dnssync.core.pass_notices import some
 from dnssync.core.plan import Intent, digest, our_part
+from dnssync.core.together import some
 from dnssync.errors import RefusedError
 from dnssync.new_keys import Work, held, make_keys, note_machine, random_token
 from dnssync.reconcile import Line, again

@@ -21,7 +21,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from logging import ERROR, WARNING
 from types import FrameType
@@ -37,7 +37,7 @@ from dnssync.lock import hold
 from dnssync.notify import Notifier
 from dnssync.one_pass import After, PassResult, Stopped, one_pass, shut_out, tell, tries
 from dnssync.reconcile import Line
-from dnssync.standing import next_event, standing, troubles
+from dnssync.standing import news, next_event, standing
 from dnssync.state import State
 
 log = logging.getLogger("dnssync")
@@ -83,7 +83,7 @@ class Daemon:
         self._failures = 0  # passes in a row that failed as a whole
         self._state: State | None = None  # for reading only
         self._mark: int | None = None
-        self._said: dict[tuple[str, str, str, str], str] = {}
+        self._said: Mapping[tuple[str, str, str, str], str] = {}
         self._refused = ""  # what was wrong with a configuration that was not taken
         self._status = "the first pass is under way"
         self._offset = now() - monotonic()
@@ -287,16 +287,13 @@ class Daemon:
             return
         if self._failures:
             log.info("passes work again")
-        fresh = {trouble.place: trouble.sentence for trouble in troubles(result)}
-        unseen = {*result.left_out, *([""] if result.left_out or result.report is None else [])}  # nobody looked there
-        for place, sentence in fresh.items():
-            (zone, kind, reason, _), before = place, self._said.get(place)
-            if before is None or (kind != NOTICE and before != sentence):  # notices tell moments that move
-                level = WARNING if kind == NOTICE else ERROR
-                log.log(level, "%s%s=%s %s", _of(zone), kind, reason, sentence, extra=ALWAYS)
-        for zone, kind, reason, subject in (p for p in self._said if p not in fresh and p[0] not in unseen):
-            log.info("%s%s=%s is over%s", _of(zone), kind, reason, f" for {subject}" * (subject not in ("", zone)))
-        self._said = {**{p: s for p, s in self._said.items() if p[0] in unseen}, **fresh}
+        told = news(result, self._said)
+        for line in told.begun:
+            level = WARNING if line.kind == NOTICE else ERROR
+            log.log(level, "%s%s=%s %s", _of(line.zone), line.kind, line.reason, line.sentence, extra=ALWAYS)
+        for zone, kind, reason, names in told.over:
+            log.info("%s%s=%s is over%s", _of(zone), kind, reason, f" for {names}" * bool(names))
+        self._said = told.said
 
     # --- time ---------------------------------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ from dnssync.core.durations import HOUR, MARGIN
 from dnssync.core.hand_made import adopted
 from dnssync.core.host import Address, Host
 from dnssync.core.model import KeyPair, Notice, relative, zone_of
-from dnssync.core.pass_notices import silent, some
+from dnssync.core.pass_notices import silent
 from dnssync.core.rotation import PAST, SERVING, Policy, phase, rebased
 from dnssync.core.taken_on import made_here, mapped, overtaken, strays, unknown
 from dnssync.errors import DnssyncError
@@ -227,11 +227,13 @@ class Line:
 
     def _homeless(self, host: Host) -> list[Notice]:
         """Names that exim has and no configured zone holds: nothing can be done for them, and somebody should know."""
-        homeless = [m.name for m in host.domains if m.local and zone_of(m.name, self.config.zones) is None]
-        if not homeless:
-            return []
-        told = f"exim has {some(homeless, 5)}, but no zone in {self.config.file} holds {'them' if len(homeless) > 1 else 'it'}; add the zone, "
-        return [Notice("no_zone", told + "with its provider, if dnssync is to publish for it.")]
+        file = self.config.file
+        return [
+            Notice("no_zone", f"{mail.name}: known to exim, but no zone in {file} holds such a name; add the zone, with its provider, if dnssync "
+                   "is to publish there.")
+            for mail in host.domains
+            if mail.local and zone_of(mail.name, self.config.zones) is None
+        ]  # fmt: skip
 
     def _remembered(self, now: int) -> dict[str, tuple[Address, ...]]:
         recent: dict[str, list[Address]] = {}

@@ -100,7 +100,8 @@ def keep_said(line: Line, seen: Observed, report: Report) -> None:
     covered = {"", *looked, *gone} - seen.noted
     fresh = [row for row in said(report) if row.zone in covered]
     places = {row.place for row in fresh}
-    elsewhere = [r for r in standing if not r.zone and r.ended is None and zone_of(r.subject, zones) in zones - looked]
+    unseen = zones - looked
+    elsewhere = [r for r in standing if not r.zone and r.ended is None and zone_of(r.subject, zones) in unseen]
     fresh += [row for row in elsewhere if row.place not in places]
     line.state.save_troubles(covered, fresh, report.decision.now)
 

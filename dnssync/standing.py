@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from dnssync.core.ahead import ahead
 from dnssync.core.attention import NOTICE, needs_person
 from dnssync.core.model import Owner, zone_of
-from dnssync.core.pass_notices import some
+from dnssync.core.together import Line, lines, some
 from dnssync.one_pass import PassResult
 from dnssync.report import Report, said
-from dnssync.state_rows import Trouble
+from dnssync.state_rows import by_place
 
 
 def well(result: PassResult) -> frozenset[str]:
@@ -47,7 +48,7 @@ def standing(result: PassResult, again: int) -> str:
     told += _named("left alone after a failure", result.left_out)
     notices = [] if report is None else [t for t in said(report) if t.kind == NOTICE and needs_person(t.kind, t.reason)]
     if notices:
-        count = len({trouble.place for trouble in notices})
+        count = len(lines(notices))
         told.append(f"{count} notice{'s' * (count != 1)} for a person")
     if len(told) > 1 or report is None:
         told.append("see dnssync status")
@@ -56,9 +57,34 @@ def standing(result: PassResult, again: int) -> str:
     return "; ".join(told)
 
 
-def troubles(result: PassResult) -> tuple[Trouble, ...]:
-    """All that somebody has to do something about, of what the pass had to say."""
-    return () if result.report is None else tuple(t for t in said(result.report) if needs_person(t.kind, t.reason))
+@dataclass(frozen=True, slots=True)
+class News:
+    """What is new since the last pass, what is over, each with the names that it is over for or "", and what to compare the next pass with."""
+
+    begun: tuple[Line, ...] = ()
+    over: tuple[tuple[str, str, str, str], ...] = ()
+    said: Mapping[tuple[str, str, str, str], str] = field(default_factory=dict)
+
+
+def news(result: PassResult, before: Mapping[tuple[str, str, str, str], str]) -> News:
+    """What to log of a pass that came to its end, of all that somebody has to do something about; what is said of many names alike, once.
+    `before`: the sentences of the last pass, by place. Of what nobody looked at nothing is over."""
+    fresh = {} if result.report is None else by_place(t for t in said(result.report) if needs_person(t.kind, t.reason))
+    unseen = {*result.left_out, *([""] if result.left_out or result.report is None else [])}
+    new = [
+        trouble for place, trouble in fresh.items()
+        if place not in before or (trouble.kind != NOTICE and before[place] != trouble.sentence)  # notices tell moments that move
+    ]  # fmt: skip
+    gone: dict[tuple[str, str, str], list[str]] = {}
+    for zone, kind, reason, subject in before:
+        if (zone, kind, reason, subject) not in fresh and zone not in unseen:
+            gone.setdefault((zone, kind, reason), []).extend([subject] if subject not in ("", zone) else [])
+    goes_on = {place: sentence for place, sentence in before.items() if place[0] in unseen}
+    return News(
+        tuple(lines(new)),
+        tuple((*what, some(names)) for what, names in gone.items()),
+        {**goes_on, **{place: trouble.sentence for place, trouble in fresh.items()}},
+    )
 
 
 def _domains(report: Report, zones: Collection[str], configured: Collection[str]) -> set[str]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields, replace
 from operator import itemgetter
 from typing import Any, TypeVar
 
@@ -142,3 +142,15 @@ class Trouble:
     def sentences(self) -> tuple[str, ...]:
         """Each thing that is said of the zone under this word."""
         return tuple(self.sentence.split(BETWEEN))
+
+
+def by_place(said: Iterable[Trouble]) -> dict[tuple[str, str, str, str], Trouble]:
+    """What is said, by place; of several things that are said at one place, one trouble with a sentence each."""
+    found: dict[tuple[str, str, str, str], Trouble] = {}
+    for trouble in said:
+        held = found.get(trouble.place)
+        if held is None:
+            found[trouble.place] = trouble
+        elif trouble.sentence not in held.sentences:
+            found[trouble.place] = replace(held, sentence=BETWEEN.join((*held.sentences, trouble.sentence)))
+    return found

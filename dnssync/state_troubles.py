@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from dnssync.state_intents import Intents
-from dnssync.state_rows import BETWEEN, Trouble, made_of
+from dnssync.state_rows import Trouble, by_place, made_of
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -31,13 +31,7 @@ class Troubles(Intents):
         """Note what a pass said of the zones that it looked at ("" = the host as a whole). What goes on keeps its beginning; what
         was said of these zones before, and is said no more, is over."""
         before = {row.place: row for row in self.troubles()}
-        fresh: dict[tuple[str, str, str, str], Trouble] = {}
-        for trouble in said:
-            held = fresh.get(trouble.place)
-            if held is None:
-                fresh[trouble.place] = trouble
-            elif trouble.sentence not in held.sentences:
-                fresh[trouble.place] = replace(held, sentence=BETWEEN.join((*held.sentences, trouble.sentence)))
+        fresh = by_place(said)
         for place, trouble in fresh.items():
             if (old := before.get(place)) is not None:
                 fresh[place] = replace(trouble, since=old.since, told=old.told)
@@ -52,12 +46,9 @@ class Troubles(Intents):
 
     def over(self, place: tuple[str, ...], now: int) -> None:
         """What was said there (zone, kind, reason, and perhaps of whom) is over, whatever else goes on."""
-        for row in self.troubles():
-            if row.place[: len(place)] == place and row.ended is None:
-                if row.told is None:
-                    self.forget_troubles([row])
-                else:
-                    self._keep([replace(row, ended=now)])
+        rows = [row for row in self.troubles() if row.place[: len(place)] == place and row.ended is None]
+        self._keep(replace(row, ended=now) for row in rows if row.told is not None)
+        self.forget_troubles(row for row in rows if row.told is None)
 
     def told(self, rows: Iterable[Trouble], now: int) -> None:
         """An alert about these went out."""
@@ -67,9 +58,13 @@ class Troubles(Intents):
         """These are over, and whoever knew of them knows that too."""
         from dnssync.state_schema import troubles as t
 
-        for row in rows:
-            self._execute(t.delete().where(t.c.host == self._host, t.c.zone == row.zone, t.c.kind == row.kind,
-                                           t.c.reason == row.reason, t.c.subject == row.subject))  # fmt: skip
+        gone = list(rows)
+        if not gone:
+            return
+        with self.transaction():  # one for all of them: there may be thousands
+            for row in gone:
+                self._execute(t.delete().where(t.c.host == self._host, t.c.zone == row.zone, t.c.kind == row.kind,
+                                               t.c.reason == row.reason, t.c.subject == row.subject))  # fmt: skip
 
     def _keep(self, rows: Iterable[Trouble]) -> None:
         from dnssync.state_schema import troubles as table

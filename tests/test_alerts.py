@@ -281,6 +281,31 @@ def test_the_same_of_another_name(host: Host) -> None:
     ]
 
 
+def test_one_more_under_a_standing_word(host: Host) -> None:
+    """Ten thousand domains of which the same is said are one thing in one mail; another one is told for itself, and one that is well again."""
+
+    def rows(first: int, last: int) -> list[Trouble]:
+        names = (f"d{number:05}.example" for number in range(first, last))
+        return [Trouble("", "notice", "exim_not_switched", f"{n}: exim has other keys. Switch it.", host.now, subject=n) for n in names]  # fmt: skip
+
+    host.say(*rows(0, 10_000))
+    host.say(*rows(0, 10_000), hours=6)
+    host.say(*rows(0, 10_001), hours=1)
+    host.say(*rows(0, 10_001), hours=6)
+    host.say(*rows(1, 10_001), hours=6)
+    host.say(*rows(1, 10_001), hours=6)
+    texts = [mail.get_content() for _, _, mail in host.post.mails]
+    begun, over = (f"[dnssync {HOST}] {words}: this host" for words in ("1 thing needs a person", "well again"))
+    assert host.post.subjects == [begun, begun, over]
+    assert (
+        "\nnote: d00000.example, d00001.example, d00002.example and 9997 more: exim has other keys. Switch it. (since 2026-11-24 00:00 UTC) "
+        "[exim_not_switched]\n" in texts[0]
+    )
+    assert "\nnote: d10000.example: exim has other keys. Switch it. (since 2026-11-24 06:00 UTC) [" in texts[1]
+    assert "\nnote: d00000.example: exim has other keys. Switch it. (since 2026-11-24 00:00 UTC) until " in texts[2]
+    assert [text.count(".example") for text in texts] == [4, 2, 2], "the host's own name among them"
+
+
 class TestStart:
     MISTAKE = "providers: {p: {class: manual}}\nzones: {one.example: {provider: q}}\n"
 

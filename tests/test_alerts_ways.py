@@ -61,7 +61,7 @@ def test_a_command_is_told_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     first, second = pager.calls
 
     assert first["host"] == HOST and first["at"] == NOW + 6 * HOUR and first["over"] == []
-    assert first["begun"] == [{"zone": "one.example", "kind": "refused", "reason": "cname", "sentences": list(CNAME.sentences),
+    assert first["begun"] == [{"zone": "one.example", "kind": "refused", "reason": "cname", "subject": "", "sentences": list(CNAME.sentences),
                                "since": NOW, "ended": None}]  # fmt: skip
     assert CNAME.sentence in first["text"] and first["subject"].endswith("1 thing needs a person: one.example")
     assert second["begun"] == [] and second["over"][0]["ended"] == NOW + 8 * HOUR

@@ -417,3 +417,24 @@ class TestTroubles:
         ]
         state.save_troubles([""], [replace(two, since=30)], 30)
         assert [(row.subject, row.ended) for row in state.troubles()] == [("a.example", 30), ("b.example", None)]
+
+    def test_a_thousand_names(self, url: str) -> None:
+        """Where nothing has changed of what is said of them, a pass reads the table and writes nothing; one that ends is one row."""
+        state, asked = State.open(url), list[str]()
+        rows = [replace(self.said("no_zone", zone=""), subject=f"d{n}.example") for n in range(1000)]
+        state.save_troubles([""], rows, 10)
+        state.told(rows, 11)
+
+        def noted(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+            if not statement.upper().startswith("BEGIN"):
+                asked.append(statement.split()[0].upper())
+
+        sa.event.listen(sa.Engine, "before_cursor_execute", noted)
+        try:
+            state.save_troubles([""], rows, 20)
+            assert asked == ["SELECT"]
+            state.save_troubles([""], rows[1:], 30)
+            assert asked == ["SELECT", "SELECT", "UPDATE"]
+        finally:
+            sa.event.remove(sa.Engine, "before_cursor_execute", noted)
+        assert [row.subject for row in state.troubles() if row.ended] == ["d0.example"]

@@ -13,6 +13,7 @@ from dnssync.cli.context import Context
 from dnssync.core.decide import Decision, ZonePlan
 from dnssync.core.model import Change, Kind, Owner, RRset, Value, absolute
 from dnssync.core.ownership import owns
+from dnssync.core.together import together
 
 Line = tuple[str, str]
 SIGNS = {Kind.CREATE: "+", Kind.UPDATE: "~", Kind.DELETE: "−"}
@@ -48,8 +49,8 @@ def decision(
         lines.append((f"{zone}", "bold"))
         lines.extend(wrapped("failed: ", hinted(problem), "red", width))
         lines.append(("", ""))
-    for notice in got.notices:
-        lines.extend(wrapped("note: ", hinted(notice.sentence), "cyan", width))
+    for sentence in together(notice.sentence for notice in got.notices):
+        lines.extend(wrapped("note: ", hinted(sentence), "cyan", width))
     if got.notices:
         lines.append(("", ""))
     if quiet:
@@ -91,8 +92,8 @@ def zone_block(plan: ZonePlan, width: int = 100, hinted: Callable[[str], str] = 
     )
     if plan.plan.empty and not plan.plan.map_lines and not plan.refusals:
         lines.append(("  nothing to do", ""))
-    for notice in plan.notices:
-        lines.extend(wrapped("  note: ", hinted(notice.sentence), "cyan", width))
+    for sentence in together(notice.sentence for notice in plan.notices):
+        lines.extend(wrapped("  note: ", hinted(sentence), "cyan", width))
     for refusal in plan.refusals:
         lines.extend(wrapped("  refused: ", hinted(refusal.sentence), "red", width))
     return lines

@@ -15,8 +15,8 @@ from dnssync.cli.apply import tell
 from dnssync.cli.context import Context, chosen, json_option
 from dnssync.core import dkim
 from dnssync.core.model import KeyPair, Phase, zone_of
-from dnssync.core.pass_notices import some
 from dnssync.core.rotation import COMING, PAST, Policy, phase
+from dnssync.core.together import some, together
 from dnssync.errors import DnssyncError, LockedError
 from dnssync.new_keys import make_map, recover
 from dnssync.reconcile import Line
@@ -219,8 +219,8 @@ def _in_the_way(context: Context, report: Report) -> None:
         render.show(context, render.wrapped(f"{zone} failed: ", context.hinted(problem), "red", width))
     for refusal in dict.fromkeys(refusal for plan in report.decision.zones for refusal in plan.refusals):
         render.show(context, render.wrapped("refused: ", context.hinted(refusal.sentence), "red", width))
-    for notice in report.notices:
-        render.show(context, render.wrapped("note: ", context.hinted(notice.sentence), "cyan", width))
+    for sentence in together(notice.sentence for notice in report.notices):
+        render.show(context, render.wrapped("note: ", context.hinted(sentence), "cyan", width))
 
 
 def _left(line: Line, report: Report, marked: Sequence[KeyPair], emergency: bool) -> list[str]:

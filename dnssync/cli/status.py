@@ -15,6 +15,7 @@ from dnssync.core.durations import DAY, moment
 from dnssync.core.model import KeyPair, Phase, zone_of
 from dnssync.core.rotation import SERVING, Policy, due, phase
 from dnssync.core.selectors import foreign
+from dnssync.core.together import lines
 from dnssync.identity import rows
 from dnssync.keystore import Keystore
 from dnssync.state import State, ZoneRecord
@@ -199,11 +200,10 @@ def _said(said: Sequence[Trouble], width: int, hinted: Callable[[str], str]) -> 
     for row in said:
         if not row.zone and row.kind != NOTICE:
             told += render.wrapped("", worded(hinted(row.sentence), row.since), "red", width)
-    notices = [row for row in said if row.kind == NOTICE]
-    for row in sorted(notices, key=lambda row: (not needs_person(row.kind, row.reason), row.place)):
-        style = "yellow" if needs_person(row.kind, row.reason) else "dim"
-        for sentence in row.sentences:
-            told += render.wrapped("note: ", worded(hinted(sentence), row.since), style, width)
+    notices = lines(row for row in said if row.kind == NOTICE)
+    for line in sorted(notices, key=lambda line: not needs_person(line.kind, line.reason)):
+        style = "yellow" if needs_person(line.kind, line.reason) else "dim"
+        told += render.wrapped("note: ", worded(hinted(line.sentence), line.since, line.at_once), style, width)
     return told
 
 

@@ -4,45 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from dnssync.core.attention import BY_HAND, FAILED, NOTICE, REFUSED, needs_person, worded
 from dnssync.core.durations import moment
+from dnssync.core.together import Line, Said, lines, some
 
-LISTED = 50  # troubles that a message spells out; of the others it has the number
+LISTED = 50  # things that a message spells out; of the others it has the number
 KINDS = {FAILED: "failed: ", REFUSED: "refused: ", BY_HAND: "by hand: ", NOTICE: "note: "}
-
-
-class Said(Protocol):
-    """What the state keeps of a trouble (`state_rows.Trouble`); times in seconds since 1970."""
-
-    @property
-    def zone(self) -> str:
-        """The zone, "" for the host."""
-
-    @property
-    def kind(self) -> str:
-        """failed, refused, by_hand or notice."""
-
-    @property
-    def reason(self) -> str:
-        """The stable word."""
-
-    @property
-    def sentences(self) -> tuple[str, ...]:
-        """What is said, remedies included."""
-
-    @property
-    def since(self) -> int:
-        """The first pass of those in a row that said so."""
-
-    @property
-    def told(self) -> int | None:
-        """When a message about it went out."""
-
-    @property
-    def ended(self) -> int | None:
-        """When it was over."""
 
 
 Row = TypeVar("Row", bound=Said)
@@ -69,15 +38,16 @@ def due(rows: Iterable[Row], after: int, now: int) -> tuple[tuple[Row, ...], tup
 def message(host: str, begun: Sequence[Said], over: Sequence[Said]) -> Message:
     """The message about what needs a person now, and what is well again."""
     parts, subjects = [], []
-    if begun:
-        subjects.append(f"{_count(begun)} a person: {_where(begun)}")
+    needed, well = lines(begun), lines(over)
+    if needed:
+        subjects.append(f"{_count(needed)} a person: {_where(needed)}")
         parts += [
             f"On {host} dnssync has met what needs a person:",
-            *_listed(begun),
+            *_listed(needed),
         ]
-    if over:
-        subjects.append(f"well again: {_where(over)}")
-        parts += ["This is well again:" if begun else f"On {host} this is well again:", *_listed(over)]
+    if well:
+        subjects.append(f"well again: {_where(well)}")
+        parts += ["This is well again:" if needed else f"On {host} this is well again:", *_listed(well)]
     parts.append("Each of these is told once, and once more when it is over. `dnssync status` tells how things stand now, and "
                  "docs/operations.md explains the words in brackets.")  # fmt: skip
     return Message(f"[dnssync {host}] {'; '.join(subjects)}", "\n\n".join(parts) + "\n")
@@ -100,36 +70,37 @@ def digest(
     changes: Sequence[tuple[int, str, str]],
 ) -> Message:
     """The week in one message: `next_step` (when, what), `changes` of the week (when, where, what), the newest first."""
-    wait = [row for row in rows if row.ended is None and needs_person(row.kind, row.reason)]
+    wait = lines(row for row in rows if row.ended is None and needs_person(row.kind, row.reason))
     parts = [f"{zones} {'zone is' if zones == 1 else 'zones are'} looked after."]
     parts += ["This needs a person:", *_listed(wait)] if wait else ["Nothing needs a person."]
     if next_step is not None:
         parts.append(f"Next: {moment(next_step[0])}, {next_step[1]}.")
-    lines = [f"{moment(at)}  {where}  {what}" for at, where, what in changes[:LISTED]]
-    parts.append("\n".join(["What was changed in these seven days:", *lines, *_more(len(changes))]) if changes else "Nothing was changed in these seven days.")  # fmt: skip
+    done = [f"{moment(at)}  {where}  {what}" for at, where, what in changes[:LISTED]]
+    parts.append("\n".join(["What was changed in these seven days:", *done, *_more(len(changes))]) if changes else "Nothing was changed in these seven days.")  # fmt: skip
     return Message(f"[dnssync {host}] the week: {f'{_count(wait)} a person' if wait else 'all is well'}", "\n\n".join(parts) + "\n")  # fmt: skip
 
 
-def _listed(rows: Sequence[Said]) -> list[str]:
+def _listed(found: Sequence[Line]) -> list[str]:
     """A paragraph each; what is over has both its times."""
     told = []
-    for row in rows[:LISTED]:
-        for sentence in row.sentences:
-            until = "" if row.ended is None else f" until {moment(row.ended)}"
-            about = "" if row.zone and row.zone in sentence else f"{row.zone or 'this host'}: "
-            told.append(f"{KINDS.get(row.kind, '')}{about}{worded(sentence, row.since)}{until} [{row.reason}]")
-    return told + _more(len(rows))
+    for line in found[:LISTED]:
+        until = "" if line.ended is None else f" until {moment(line.ended)}"
+        named = line.zone in line.sentence if line.zone else line.about
+        where = "" if named else f"{line.zone or 'this host'}: "
+        told.append(
+            f"{KINDS.get(line.kind, '')}{where}{worded(line.sentence, line.since, line.at_once)}{until} [{line.reason}]"
+        )
+    return told + _more(len(found))
 
 
 def _more(count: int) -> list[str]:
     return [f"… and {count - LISTED} more: see `dnssync status`."] if count > LISTED else []
 
 
-def _count(rows: Sequence[Said]) -> str:
-    return "1 thing needs" if len(rows) == 1 else f"{len(rows)} things need"
+def _count(found: Sequence[Line]) -> str:
+    return "1 thing needs" if len(found) == 1 else f"{len(found)} things need"
 
 
-def _where(rows: Sequence[Said]) -> str:
+def _where(found: Sequence[Line]) -> str:
     """The zones, a few of them by name."""
-    names = list(dict.fromkeys(row.zone or "this host" for row in rows))
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return some(list(dict.fromkeys(line.zone or "this host" for line in found)))

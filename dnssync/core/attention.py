@@ -37,9 +37,9 @@ def needs_person(kind: str, reason: str) -> bool:
     return kind != NOTICE or reason in PERSON
 
 
-def worded(sentence: str, since: int) -> str:
-    """What is said, with since when; the same in `status` and in alerts."""
-    return f"{sentence} (since {moment(since)})"
+def worded(sentence: str, since: int, at_once: bool = True) -> str:
+    """What is said, with since when; the same in `status` and in alerts. Not `at_once`: the first of those that it names."""
+    return f"{sentence} ({'' if at_once else 'the first '}since {moment(since)})"
 
 
 def about(sentence: str) -> str:

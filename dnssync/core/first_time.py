@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dnssync.core.model import Claim, Notice, Owner, Refusal, absolute
+from dnssync.core.model import Claim, Notice, Owner, Refusal
 from dnssync.core.ownership import claim_key, owned, same
-from dnssync.core.pass_notices import some
 from dnssync.core.plan import Intent
 from dnssync.core.zone_view import Zone
 
@@ -54,9 +53,9 @@ def kept(seen: Observed, view: ZoneView, claims: tuple[Claim, ...], found: Zone,
     left = tuple(filter(first, claims))
     if not left:
         return Kept(claims)
-    names = some(tuple(dict.fromkeys(absolute(claim.name, view.zone) for claim in left)))
-    told = (
-        f"{view.zone}: the first SPF or DMARC record of a domain is for a person to look at, so nothing is written at {names}. Run: "
-        f"dnssync apply {view.zone}"
+    told = f"the first SPF or DMARC record of a domain is for a person to look at, so it is not written. Run: dnssync apply {view.zone}"
+    names = dict.fromkeys(claim.domain for claim in left)
+    return Kept(
+        tuple(claim for claim in claims if claim not in left),
+        tuple(Notice("first_record", f"{name}: {told}") for name in names),
     )
-    return Kept(tuple(claim for claim in claims if claim not in left), (Notice("first_record", told),))

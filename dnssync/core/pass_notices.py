@@ -1,21 +1,21 @@
-"""What a person should know of a pass as a whole, beside what each zone has to say."""
+"""What a person should know of a pass as a whole, beside what each zone has to say.
+
+A notice is about one name and begins with it, so that each is told when it begins and when it is over; what is said of many alike
+has the same words after the name, and is shown as one (`together`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from dnssync.core.desire_dkim import signs
 from dnssync.core.model import Notice, Refusal, Step, relative, zone_of
 from dnssync.core.plan import Intent
+from dnssync.core.together import some
 
 if TYPE_CHECKING:
     from dnssync.core.decide import Observed, ZoneView
-
-
-def some(names: Sequence[str], most: int = 3) -> str:
-    """The first of many names, and how many more there are."""
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def short_keys(view: ZoneView, new: tuple[Intent, ...]) -> list[Notice]:
@@ -33,51 +33,36 @@ def short_keys(view: ZoneView, new: tuple[Intent, ...]) -> list[Notice]:
 
 def unusable(seen: Observed) -> list[Notice]:
     """Keys that exim is told to sign with and cannot: that mail leaves unsigned, or waits, today."""
-    told: dict[str, list[str]] = {}
+    told: dict[Notice, None] = {}
+
+    def say(domain: str, what: str, effect: str) -> None:
+        told[Notice("signing_key_unusable", f"{domain}: exim is told to sign {what.rstrip('.')}. {effect}")] = None
+
+    unsigned = "Such mail leaves unsigned, or waits where DKIM_STRICT is set."
     for mail in seen.host.domains:
         for transport in mail.transports:
             for signer in transport.signers:
                 if signer.problem:
-                    told.setdefault(f"with selector {signer.selector}, and cannot: {signer.problem}", []).append(
-                        mail.name
-                    )
+                    say(mail.name, f"with selector {signer.selector}, and cannot: {signer.problem}", unsigned)
                 elif not signer.path.startswith("/") and not transport.uses_map:
-                    what = f"with selector {signer.selector}, whose key stands in its configuration and not in a file of its own, so "
-                    told.setdefault(what + "dnssync cannot take it on; write it to a file.", []).append(mail.name)
+                    what = f"with selector {signer.selector}, whose key stands in its configuration and not in a file of its own"
+                    say(mail.name, what, "So dnssync cannot take it on; write it to a file.")
             if transport.problem:
-                told.setdefault(f"by transport {transport.name}, and cannot: {transport.problem}", []).append(mail.name)
-    return [
-        Notice(
-            "signing_key_unusable",
-            f"exim is told to sign mail of {some(names)} "
-            + (
-                what
-                if "take it on" in what
-                else what.rstrip(".") + ". Such mail leaves unsigned, or waits where DKIM_STRICT is set."
-            ),
-        )
-        for what, names in told.items()
-    ]
+                say(mail.name, f"by transport {transport.name}, and cannot: {transport.problem}", unsigned)
+    return list(told)
 
 
 def switched(seen: Observed, lines: Mapping[str, tuple[str, ...]]) -> list[Notice]:
     """Domains whose keys are ready, or soon will be, while exim does not read our map: mail stays as it was."""
-    deaf = []
+    told, known = [], {mail.name: mail for mail in seen.host.domains}
     for domain in lines:
-        mail = seen.host.domain(domain)
+        mail = known.get(domain)
         if mail is None or not signs(mail):
             continue
         if not any(transport.uses_map for transport in mail.transports):
-            deaf.append(domain)
-    if not deaf:
-        return []
-    return [
-        Notice(
-            "exim_not_switched",
-            f"exim does not use dnssync's keys yet ({some(deaf)}): mail goes on as it does today. Tell exim with: "
-            "dnssync exim --install",
-        )
-    ]
+            sentence = f"{domain}: exim does not use dnssync's keys yet, mail goes on as it does today. Tell exim with: dnssync exim --install"
+            told.append(Notice("exim_not_switched", sentence))
+    return told
 
 
 def compromised(seen: Observed, steps: Mapping[tuple[str, str], Step]) -> list[Notice]:
@@ -151,16 +136,9 @@ def frozen(seen: Observed) -> list[Notice]:
 
 
 def shut(seen: Observed) -> list[Notice]:
-    """Domains for which no key is made, since exim could not open it: a remedy for each folder that is in the way."""
-    ways: dict[str, list[str]] = {}
-    for domain, why in sorted(seen.closed.items()):
-        ways.setdefault(why, []).append(domain)
+    """Domains for which no key is made, since exim could not open it, and the remedy for the folder that is in the way."""
     return [
-        Notice(
-            "keys_closed",
-            f"no new key is made for {some(names)}: {why}",
-        )
-        for why, names in ways.items()
+        Notice("keys_closed", f"{domain}: no new key is made: {why}") for domain, why in sorted(seen.closed.items())
     ]
 
 
@@ -170,10 +148,10 @@ def living(seen: Observed) -> list[Notice]:
     zones = {view.zone for view in seen.zones}
     for view in (view for view in seen.zones if view.policy.parked):
         inside = (mail.name for mail in seen.host.domains if mail.local and relative(mail.name, view.zone) is not None)
-        names = [name for name in inside if name not in view.domains and zone_of(name, zones) == view.zone]
-        if names:
-            told.append(
-                Notice("parked_living", f"{view.zone} is parked, and exim has {some(names)} in it: receivers are told to reject that mail, "
-                       f"and nothing is published for it. Take `parked` away, or name every domain in zones.{view.zone}.domains.")
-            )  # fmt: skip
+        for name in inside:
+            if name not in view.domains and zone_of(name, zones) == view.zone:
+                told.append(
+                    Notice("parked_living", f"{name}: known to exim, while {view.zone} is parked: receivers are told to reject such mail, and "
+                           f"nothing is published. Take `parked` away, or name every domain in zones.{view.zone}.domains.")
+                )  # fmt: skip
     return told

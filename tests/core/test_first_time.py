@@ -95,7 +95,7 @@ def test_a_new_domain_gets_keys_and_waits_with_the_rest() -> None:
     got = decide(looked(RECORDS, *names, ledger={"bind": APPLIED}))
     assert words(got) == (set(), {"first_record"}) and written(got) == set()
     [notice] = got.zones[0].notices
-    assert "new.example.org, _dmarc.new.example.org" in notice.sentence
+    assert notice.sentence.startswith("new.example.org: ") and "dnssync apply example.org" in notice.sentence
     assert {intent.domain for intent in got.zones[0].plan.intents} == {*names}
     attended = decide(looked(RECORDS, *names, ledger={"bind": APPLIED}, attended=True))
     assert written(attended) == {("new", "TXT"), ("new", "SPF"), ("_dmarc.new", "TXT")}

@@ -244,7 +244,7 @@ def test_a_hand_made_key_that_cannot_be_used(tmp_path: Path, what: str) -> None:
     if what == "differs":
         assert code == 3 and "another key than the one that exim signs" in flat, out
     else:
-        assert code == 2 and "exim is told to sign mail of" in flat and str(file) in flat, out
+        assert code == 2 and "mx.example.org: exim is told to sign with selector" in flat and str(file) in flat, out
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root installs for another user")

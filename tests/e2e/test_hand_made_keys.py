@@ -117,9 +117,9 @@ def test_a_folder_closed_to_exim(tmp_path: Path) -> None:
         for _ in range(3):
             code, out = site.run("apply", "--yes")
             flat = " ".join(out.split())
-            assert (
-                code == 0 and f"no new key is made for {DOMAIN}: {exim.keys} is closed to group Debian-exim" in flat
-            ), out
+            assert code == 0 and f"{DOMAIN}: no new key is made: {exim.keys} is closed to group Debian-exim" in flat, (
+                out
+            )
             site.now += 100
         assert list(exim.keys.rglob("*.pem")) == [] and bind.texts(f"_dmarc.{DOMAIN}")
         exim.keys.chmod(0o750)
