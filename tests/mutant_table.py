@@ -217,7 +217,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("or (claim.domain, claim.owner) in had:", ":"),
         ("if (*claim_key(claim), claim.value) in agreed:", "if False:"),
         ("return not any(same(", "return True or not any(same("),
-        ("if claim not in left), (", "), ("),
+        ("if claim not in left),", "),"),
     ],
     ("dnssync/core/decide.py", "tests/core/test_first_time.py"): [
         ("overlay(found.values(), first.claims, ledger)", "overlay(found.values(), wanted_now.claims, ledger)"),
@@ -290,6 +290,18 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
     ],
     ("dnssync/daemon.py", "tests/daemon/test_faults.py::TestPersons::test_another_holds_the_lock"): [
         ("            self._dated(AGAIN)\n", "            pass\n"),
+    ],
+    ("dnssync/daemon.py", "tests/daemon/test_rhythm.py"): [
+        ("FIRST * 2 ** min(self._failures - 1, 16)", "FIRST"),
+        ("min(self._failures - 1, 16), self._interval)]", "min(self._failures - 1, 16), 10**9)]"),
+        ("self._failures + 1 if result.error is not None else 0", "self._failures + (result.error is not None)"),
+        ("max(at, now + min(self._interval, FIRST * 15))", "at"),
+        ("now + min(self._interval, FIRST * 15)", "now + self._interval"),
+        ("            if self._asked:  # meanwhile", "            if False:  # meanwhile"),
+    ],
+    ("dnssync/standing.py", "tests/daemon/test_faults.py::TestProviders::test_one_zone_fails_and_the_other_goes_on"): [
+        ("not in fresh and zone not in unseen:", "not in fresh:"),
+        ("        {**goes_on, **", "        {**"),
     ],
     ("dnssync/core/spf_merge.py", "tests/core/test_spf_merge.py"): [
         # terms of others
@@ -1027,14 +1039,32 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("return fits and n.dmp1 == d % (p - 1)", "return fits"),
     ],
     # a person who is not told, or told without end
+    ("dnssync/core/together.py", "tests/test_together.py tests/test_alerts.py"): [
+        ("told.setdefault(sentence[len(name) :], {})", "told.setdefault(sentence, {})"),
+        ("(row.zone, row.kind, row.reason, sentence.removeprefix", '("", row.kind, row.reason, sentence.removeprefix'),
+        ("(row.zone, row.kind, row.reason, sentence.removeprefix", '(row.zone, row.kind, "", sentence.removeprefix'),
+        ("sentence.removeprefix(row.subject)", "sentence"),
+        ("if row.subject + rest in row.sentences)", ")"),
+        ("max(ends) if len(ends) == len(group) else None", "max(ends, default=None)"),
+        ("min(begun), len(begun) == 1", "max(begun), len(begun) == 1"),
+        ("min(begun), len(begun) == 1", "min(begun), True"),
+    ],
+    ("dnssync/standing.py", "tests/test_together.py"): [
+        ("        if place not in before or", "        if"),
+        ("count = len(lines(notices))", "count = len(notices)"),
+    ],
+    ("dnssync/state_troubles.py", "tests/test_state.py::TestTroubles"): [
+        ("if before.get(place) != row]", "]"),
+        ("since=old.since, told=old.told", "since=old.since"),
+    ],
     ("dnssync/core/alerts.py", "tests/test_alerts.py"): [
         ("row.told is None and needs_person", "needs_person"),
         ("needs_person(row.kind, row.reason) and now - row.since >= after", "now - row.since >= after"),
         ("now - row.since >= after", "now - row.since > after"),
         ("row for row in every if row.ended is not None", "row for row in every if row.told is not None"),
-        ("rows[:LISTED]", "rows"),
-        ("worded(sentence, row.since)", "sentence"),
-        ("return told + _more(len(rows))", "return told"),
+        ("found[:LISTED]", "found"),
+        ("worded(line.sentence, line.since, line.at_once)", "line.sentence"),
+        ("return told + _more(len(found))", "return told"),
     ],
     ("dnssync/alerts.py", "tests/test_alerts.py tests/test_alerts_ways.py"): [
         ("if way not in self._went(row)]", "]"),

@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from dnssync import identity
 from dnssync.cli import render
 from dnssync.config import load
 from dnssync.core.decide import Decision, decide
 from dnssync.core.host import Signer, Transport
-from dnssync.core.model import Notice, zone_of
+from dnssync.core.model import Notice
 from dnssync.core.pass_notices import shut, switched
 from dnssync.core.together import lines, together
 from dnssync.one_pass import PassResult
@@ -64,6 +62,9 @@ def test_of_one_zone_and_word() -> None:
     [line] = lines([row, replace(other, since=10, ended=None)])
     assert line.at_once and line.ended is None
     assert len(lines([row, replace(other, zone="b.example")])) == len(lines([row, replace(other, reason="x")])) == 2
+    assert [(line.about, line.sentence) for line in lines([replace(row, sentence="x of a.example")])] == [
+        ("", "x of a.example")
+    ]
     assert [line.sentence for line in lines([replace(row, sentence="a.example: x\n\na.example: y"), other])] == [
         "a.example, b.example: x",
         "a.example: y",
@@ -118,13 +119,6 @@ def test_status(ripe: Ripe) -> None:
     ripe.run("status")
     assert f"note: {SHORT}known to exim. (the first since 1970-01-01 00:00 UTC)" in told(ripe)
     assert told(ripe).count("known to exim") == 1
-
-
-@pytest.mark.parametrize("zones", [{"example.org", "sub.example.org"}, ["example.org", "sub.example.org"]])
-def test_the_zone_of_a_name(zones: set[str] | list[str]) -> None:
-    """The longest one that holds it, whether it is looked up or looked for."""
-    names = ("example.org", "a.example.org", "a.b.sub.example.org", "xexample.org", "org", "")
-    assert [zone_of(n, zones) for n in names] == ["example.org", "example.org", "sub.example.org", None, None, None]
 
 
 def test_a_word_with_two_sentences(tmp_path: Path) -> None:

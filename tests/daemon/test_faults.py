@@ -177,6 +177,7 @@ class TestProviders:
             site.now = time.time()
             assert site.run("confirm", "narrow", TWO)[0] == 0
             assert "left alone after a failure: esferas.example" in daemon.status("1 domain in order", at)
+            assert f"zone={ONE} failed=" in daemon.log() and "is over" not in daemon.log()
             assert fault.struck == asked
             site.gandi.faults = []
             at = len(daemon.messages)
@@ -184,6 +185,7 @@ class TestProviders:
             assert code == 0, out
             assert any(EXTRA in text for text in site.spf(ONE)) and site.state.zones()[ONE].failures == 0
             assert "left alone" not in daemon.status("2 domains in order", at)
+            daemon.logged("is over", 1)
 
     def test_a_provider_that_hangs_starves_the_watchdog(self, site: GandiSite) -> None:
         """The watchdog is fed by each step of a pass, and by a worker that is free; by nothing while a provider does not answer."""

@@ -1,0 +1,124 @@
+"""When the daemon's next pass is: real passes in this process, with the clock of the test and a scheduler that keeps what is planned."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dnssync import identity
+from dnssync.cli.context import Context
+from dnssync.cli.daemon import _opener
+from dnssync.config import Config, load
+from dnssync.daemon import Daemon
+from dnssync.notify import Notifier
+from dnssync.reconcile import Line
+from dnssync.state import State
+from tests.daemon.gandi_site import ONE, TWO, GandiSite, unapplied
+from tests.daemon.test_once import down
+
+pytestmark = [pytest.mark.exim]
+__all__ = ["unapplied"]
+MINUTE = 60
+NOW = 1_795_478_400.0  # a midnight
+
+
+class Planned:
+    """The daemon of a site. `now` is its clock; `meanwhile` is called when a pass has begun."""
+
+    def __init__(self, site: GandiSite, supervisor: socket.socket) -> None:
+        self.now, self.meanwhile = NOW, lambda: None
+        self._supervisor = supervisor
+        opened = _opener(Context(now=self._clock))
+
+        def line(config: Config, **options: Any) -> Line:
+            self.meanwhile()
+            return opened(config, **options)
+
+        def watch(config: Config) -> State:
+            return State.open(config.state, host=identity.rows(config.keys), read_only=True)
+
+        notifier = Notifier({"NOTIFY_SOCKET": supervisor.getsockname()})
+        self.daemon = Daemon(lambda: load(site.config), line, watch, notifier, after=[], now=self._clock, monotonic=self._clock)  # fmt: skip
+        self.daemon.config = load(site.config)
+        self.daemon._scheduler.start(paused=True)
+
+    def _clock(self) -> float:
+        return self.now
+
+    def run(self) -> str:
+        """One pass; what the supervisor is told of it."""
+        self.daemon._pass_now()
+        return self._supervisor.recv(65536).decode()
+
+    @property
+    def dated(self) -> datetime:
+        """The moment of the pass that is planned beside the rhythm."""
+        moment: datetime = self.daemon._scheduler.get_job("dated").next_run_time
+        return moment
+
+    def at(self, wait: float) -> str:
+        """The moment after so many seconds, as the status says it."""
+        return datetime.fromtimestamp(self.now + wait, UTC).strftime("%Y-%m-%d %H:%M")
+
+
+@contextmanager
+def planning(site: GandiSite, folder: Path) -> Iterator[Planned]:
+    """The daemon, and a supervisor that hears it."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
+        supervisor.bind(str(folder / "notify"))
+        made = Planned(site, supervisor)
+        try:
+            yield made
+        finally:
+            made.daemon._scheduler.shutdown(wait=False)
+
+
+def test_passes_that_fail_as_a_whole(unapplied: GandiSite, tmp_path: Path) -> None:
+    """They are tried again after a minute, two, four, …, at most after the interval; after one that works it begins anew."""
+    away = unapplied.exim.config.with_suffix(".away")
+    with planning(unapplied, tmp_path) as planned:
+        for waits in ((1, 2, 4, 8, 15, 15), (1, 2)):
+            unapplied.exim.config.rename(away)
+            for minutes in waits:
+                wait, before = minutes * MINUTE, datetime.now(UTC)
+                assert f"Next try: {planned.at(wait)}" in planned.run()
+                assert before <= planned.dated - timedelta(seconds=wait) <= datetime.now(UTC)
+                planned.now += wait
+            away.rename(unapplied.exim.config)
+            assert "failed" not in planned.run()
+            planned.now += 15 * MINUTE
+
+
+@pytest.mark.parametrize(("interval", "minutes"), [("1h", 15), ("5m", 5)])
+def test_a_zone_that_failed_makes_no_more_passes(
+    unapplied: GandiSite, tmp_path: Path, interval: str, minutes: int
+) -> None:
+    """Its next try waits for the rhythm, however near it is; where the rhythm is slow, for a quarter of an hour."""
+    unapplied.configure(interval=interval)
+    unapplied.gandi.faults = [down(ONE), down(TWO)]
+    with planning(unapplied, tmp_path) as planned:
+        assert f"failed: {ONE}, {TWO}" in planned.run()
+        tries = [record.next_try for record in unapplied.state.zones().values()]
+        assert len(tries) == 2 and None not in tries
+        planned.now = min(at for at in tries if at is not None) - MINUTE
+        told = planned.run()
+        assert "left alone after a failure" in told and f"next look: {planned.at(minutes * MINUTE)}" in told
+
+
+def test_a_pass_is_asked_for_while_one_is_under_way(unapplied: GandiSite, tmp_path: Path) -> None:
+    """It comes at once, though the one under way has planned another moment at its end; nobody asks, and that moment stands."""
+    unapplied.exim.config.rename(unapplied.exim.config.with_suffix(".away"))
+    with planning(unapplied, tmp_path) as planned:
+        planned.meanwhile = planned.daemon._now_then
+        planned.run()
+        assert planned.dated <= datetime.now(UTC)
+        planned.meanwhile = lambda: None
+        before = datetime.now(UTC)
+        planned.run()
+        assert planned.dated >= before + timedelta(seconds=2 * MINUTE)
