@@ -194,6 +194,14 @@ class Full:
     forget_troubles = save_troubles = told
 
 
+class Unreadable(Full):
+    """A state that cannot even be read."""
+
+    def troubles(self) -> tuple[Trouble, ...]:
+        """No."""
+        raise StateError("The state is damaged.")
+
+
 def test_a_full_disk_is_told_once(host: Host, caplog: pytest.LogCaptureFixture) -> None:
     """What cannot be noted is remembered; the trouble that the state could not take is told as well, and that it is over."""
     real = host.state
@@ -210,6 +218,64 @@ def test_a_full_disk_is_told_once(host: Host, caplog: pytest.LogCaptureFixture) 
     host.say(CNAME, hours=1)
     host.say(hours=1)
     assert len(host.post.mails) == 4 and host.state.troubles() == ()
+
+
+def test_a_state_that_cannot_be_read(host: Host) -> None:
+    """It stops no alert: the pass's own error is told, once."""
+    real = host.state
+    host.state = Unreadable(real)  # type: ignore[assignment]
+    for _ in range(4):
+        host.result("The state is damaged. Restore it.", hours=3)
+    assert len(host.post.mails) == 1 and "Restore it." in host.post.mails[0][2].get_content()
+    host.state = real
+    host.say(hours=1)
+    host.say(hours=1)
+    assert host.post.subjects[1:] == [f"[dnssync {HOST}] well again: this host"]
+
+
+def test_a_full_disk_after_another_trouble(host: Host) -> None:
+    """What the state still holds of a former failure, that it is over, is not taken for this one."""
+    host.state.save_troubles((), [Trouble(*PASS, sentence="exim is gone.", since=host.now)], host.now)
+    host.result("exim is gone.")
+    host.result("exim is gone.", hours=6)
+    host.state.over(PASS, host.now)
+    host.post.fails = OSError("no")
+    host.result(hours=1)
+    host.state = Full(host.state)  # type: ignore[assignment]
+    host.result("The disk is full. Make room.", hours=1)
+    host.post.fails = None
+    host.result("The disk is full. Make room.", hours=6)
+    assert "The disk is full." in "".join(mail.get_content() for _, _, mail in host.post.mails[1:])
+
+
+def test_one_failure_after_another(host: Host) -> None:
+    """It is not well again as long as no pass comes to its end; when it is, the mail says since when, however late it goes out."""
+    host.result("The state cannot be opened.", state=False)
+    host.result("The state cannot be opened.", state=False, hours=6)
+    assert len(host.post.mails) == 1
+    host.state.save_troubles((), [Trouble(*PASS, sentence="exim is gone.", since=host.now)], host.now)
+    host.result("exim is gone.", hours=1)
+    host.result("exim is gone.", hours=1)
+    assert len(host.post.mails) == 1
+    host.state.over(PASS, host.now)
+    host.post.fails = OSError("no")
+    host.result(hours=1)
+    host.result(hours=4)
+    host.post.fails = None
+    host.result(hours=4)
+    [told] = [mail.get_content() for _, _, mail in host.post.mails[1:]]
+    assert "cannot be opened." in told and "until 2026-11-24 09:00 UTC" in told
+
+
+def test_a_state_that_is_away_for_a_pass(tmp_path: Path) -> None:
+    """What went out by one way is not sent again for that, nor told as well again while nobody knows."""
+    host = Host(tmp_path, {"hook": ["/nonexistent/tell"]})
+    host.say(CNAME)
+    host.say(CNAME, hours=6)
+    host.result("The state cannot be opened.", state=False, hours=1)
+    host.say(CNAME, hours=1)
+    host.say(CNAME, hours=1)
+    assert host.post.subjects == [f"[dnssync {HOST}] 1 thing needs a person: one.example"]
 
 
 def test_a_state_that_is_gone(host: Host) -> None:

@@ -160,6 +160,23 @@ def test_memory_of_what_was_told_has_an_end() -> None:
     assert len(repeats._told) == logs.KEPT
 
 
+def test_what_goes_on_is_remembered_longest() -> None:
+    """What was told again lately is not forgotten for what was told once, long ago: it stays rare."""
+    repeats = logs.Repeats()
+
+    def told(text: str, at: float) -> bool:
+        made = log.makeRecord("dnssync", logging.ERROR, "", 0, text, (), None)
+        made.created = at
+        return repeats.filter(made)
+
+    assert told("goes on", AT)
+    assert all(told(f"error {number}", AT) for number in range(logs.KEPT - 1))
+    again = AT + logs.AGAIN
+    assert told("goes on", again) and told("a new one", again)
+    assert not told("goes on", again + 900) and not told("a new one", again + 900)
+    assert told("error 0", again - 1)  # which was forgotten in their place, hours before it would be told again
+
+
 def test_the_journal_gets_priorities(tmp_path: Path) -> None:
     """Where standard error is what systemd connected to the journal, and only there: a priority before the line, and no time."""
     code = (

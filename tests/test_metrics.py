@@ -9,17 +9,20 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from dnssync import __version__
 from dnssync.config import Config, parse
-from dnssync.core.model import KeyPair, Phase
+from dnssync.core.decide import Decision
+from dnssync.core.model import KeyPair, Phase, Refusal
 from dnssync.errors import DnssyncError
 from dnssync.files import write_atomically
 from dnssync.metrics import Metrics
 from dnssync.one_pass import PassResult
+from dnssync.report import Outcome, Report
 from dnssync.state import State
 from dnssync.state_rows import Trouble, ZoneRecord
 from tests.site_under_test import DOMAIN, Site, site
@@ -157,6 +160,38 @@ def test_a_pass_that_came_to_nothing(result: PassResult, config: Config) -> None
         assert at(seen, "zones", result="ok") is None  # not known now, which is not nought
     metrics.after(bad)
     assert at(read(path), "passes_total", result="error") == 2 and at(read(path), "passes_total", result="ok") == 1
+
+
+def test_a_pass_in_which_a_zone_failed(result: PassResult, config: Config) -> None:
+    """It came to its end all the same, and counts as a good one: what needs a person has a number of its own."""
+    metrics, path = Metrics(), config.metrics
+    assert path is not None and result.state is not None
+    decision = Decision(NOW, (), {"one.example": "one.example: no answer."}, (), {}, {}, {}, ())
+    held = Outcome("two.example", "p", refusals=(Refusal("cname", "two.example: a CNAME stands there."),))
+    passes: list[tuple[int, str, dict[str, Any]]] = [
+        (NOW + 900, "failed", {"left_out": {"one.example": NOW + 9000}}),
+        (NOW + 1800, "failed", {"report": Report(decision, (), (), ())}),
+        (NOW + 2700, "refused", {"report": Report(replace(decision, failed={}), (held,), (), ())}),
+    ]
+    for ended, word, more in passes:
+        metrics.after(replace(result, started=ended - 1, ended=ended, **more))
+        found = read(path)
+        assert at(found, "last_good_pass_timestamp_seconds") == at(found, "last_pass_timestamp_seconds") == ended
+        assert at(found, "passes_total", result=word) and not at(found, "passes_total", result="ok")
+    assert at(read(path), "passes_total", result="failed") == 2
+
+
+def test_a_state_that_cannot_be_read(result: PassResult, config: Config, caplog: pytest.LogCaptureFixture) -> None:
+    """It is told and no more: the file stays as it was, whose moment of the last good pass grows old."""
+    metrics, path = Metrics(), config.metrics
+    assert path is not None and result.state is not None
+    metrics.after(result)
+    before = path.read_text()
+    (path.parent / "state.db").write_bytes(b"damaged" * 1000)
+    with caplog.at_level(logging.ERROR, "dnssync"):
+        metrics.after(replace(result, ended=NOW + 900))
+    assert [r.levelname for r in caplog.records] == ["ERROR"] and "the metrics are not written: " in caplog.text
+    assert "state.db" in caplog.text and path.read_text() == before
 
 
 def test_what_the_apis_were_asked(result: PassResult, config: Config) -> None:

@@ -7,14 +7,20 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dnssync import identity
 from dnssync.config import load
+from dnssync.core.decide import Decision, Observed
 from dnssync.core.durations import DAY, HOUR
-from dnssync.core.model import Change, RRset
-from dnssync.quiet import deep_due
+from dnssync.core.model import Change, Kind, Owner, Phase, Refusal, RRset
+from dnssync.core.plan import Plan
+from dnssync.core.rotation import Policy, phase
+from dnssync.quiet import PENDING, as_noted, deep_due, loud
+from dnssync.reconcile import Look
+from dnssync.resolver import Resolver
 from dnssync.state import State, ZoneRecord
 from dnssync.state_rows import Trouble
 from tests.ripe import DOMAIN, Ripe, grown, open_folder
@@ -199,6 +205,91 @@ def test_what_needs_a_person_is_read(scene: Quiet) -> None:
     scene.now += 900
     scene.once()
     assert scene.run("status") == 0
+
+
+def test_what_a_person_confirmed_is_read(scene: Quiet) -> None:
+    """Whoever says that what the provider shows is right wants it looked at."""
+    assert scene.run("confirm", "servers", DOMAIN) == 0
+    scene.now += 900
+    assert scene.once()["read"] >= 1
+
+
+def test_a_map_that_is_gone(scene: Quiet) -> None:
+    """Before exim is told again which keys to sign with, their records are looked for at the provider."""
+    before = scene.stage.map.read_text()
+    scene.stage.map.unlink()
+    assert scene.once()["read"] >= 1 and scene.stage.map.read_text() == before
+
+
+def test_another_ttl(scene: Quiet) -> None:
+    """The configuration's is given to what is ours alone; a TTL that somebody else gave is left as it is, and makes nothing un-quiet."""
+    state = scene.state
+    state.record_applied([replace(entry, ttl=-1) for entry in state.ledger(DOMAIN) if entry.type == "TXT"])
+    assert scene.once() == {}
+    scene.now += 900
+    text = scene.stage.config.read_text()
+    scene.stage.config.write_text(text.replace("zones:", "defaults: {ttl: 300}\nzones:", 1))
+    assert scene.once()["write"] == 1
+    zone = scene.stage.zone_file.read_text()
+    assert re.search(r' 300 (IN )?SPF "v=spf1', zone) and not re.search(r' 300 (IN )?TXT "v=', zone), zone
+
+
+class TestLoud:
+    """What makes a zone un-quiet though nothing is to be written there, each alone: a real plan, with one thing that is otherwise."""
+
+    @pytest.fixture
+    def plan(self, scene: Quiet) -> tuple[Observed, Decision, Resolver]:
+        """Of a pass of the daemon that found the zone quiet."""
+        line = scene.line(load(scene.stage.config), read_only=True, environ={}, now=lambda: scene.now)
+        seen, got = line.plan(attended=False, dns_first=True)
+        assert seen.noted == {DOMAIN} and loud(seen, got, line.resolver) == frozenset()
+        return seen, got, line.resolver
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"refusals": (Refusal("cname", "a CNAME stands there"),)},
+            {"ledger": {}},  # as a claim that is fulfilled, and not noted
+            {"plan": Plan(DOMAIN, "file", (), ((DOMAIN, ("s1",)),))},
+            {"plan": Plan(DOMAIN, "file", (Change(Kind.DELETE, "x", "TXT", RRset("x", "TXT", 60, ()), None),))},
+        ],
+        ids=lambda change: next(iter(change)),
+    )
+    def test_of_the_plan(self, plan: tuple[Observed, Decision, Resolver], change: dict[str, Any]) -> None:
+        """A refusal, a claim that is not in the ledger, a line of the map, a change."""
+        seen, got, resolver = plan
+        [ours] = got.zones
+        assert loud(seen, replace(got, zones=(replace(ours, **change),)), resolver) == {DOMAIN}
+
+    def test_of_a_key(self, plan: tuple[Observed, Decision, Resolver]) -> None:
+        """One that got a stamp: what follows from it is decided on the provider's own reading. One of no zone here disturbs none."""
+        seen, got, resolver = plan
+        key = next(key for key in got.keys if phase(key, Policy(), seen.now) is Phase.ACTIVE)
+        others = tuple(each for each in got.keys if each is not key)
+        retired = replace(key, retired=seen.now)
+        assert phase(retired, Policy(), seen.now) not in PENDING
+        assert loud(seen, replace(got, keys=(*others, retired)), resolver) == {DOMAIN}
+        elsewhere = replace(key, domain="elsewhere.test")
+        assert loud(seen, replace(got, keys=(*got.keys, elsewhere)), resolver) == frozenset()
+
+    def test_what_the_ledger_has(self, plan: tuple[Observed, Decision, Resolver], scene: Quiet) -> None:
+        """Values at one name are one RRset, with the TTL that we gave it, else the configuration's; each provider has its own."""
+        [view] = plan[0].zones
+        [one] = [each for each in scene.state.ledger(DOMAIN) if each.name.startswith("_dmarc")]
+        one = replace(one, ttl=77)
+        two = replace(one, owner=Owner.REPORT, value="v=DMARC1")
+        found = as_noted(view, [one, two, replace(one, provider="other", ttl=-1)]).found
+        rrset = found["file"][one.name, "TXT"]
+        assert ([value.text for value in rrset.values], rrset.ttl) == ([one.value, two.value], 77)
+        assert found["other"][one.name, "TXT"].ttl == view.policy.ttl != 77
+
+    def test_a_provider_that_cannot_be_read(self, scene: Quiet) -> None:
+        """Where nothing can be read at a provider, the name servers are asked for all of the zone each time."""
+        line = scene.line(load(scene.stage.config), read_only=True, environ={}, now=lambda: scene.now)
+        assert line.observe(attended=False, look=Look(dns_first=True)).noted == {DOMAIN}
+        limits = line.zones.limits
+        line.zones = _With(line.zones, limits=lambda zone: replace(limits(zone), reads=False))
+        assert line.observe(attended=False, look=Look(dns_first=True)).noted == frozenset()
 
 
 def test_an_unfinished_write(scene: Quiet) -> None:
