@@ -13,8 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from dnssync import identity
 from dnssync.cli import run, streams
 from dnssync.cli.context import Context
+from dnssync.config import load
+from dnssync.core.durations import moment
 from dnssync.demo import stage
 from dnssync.state import State
 from tests.e2e.test_crash import Scene, open_folder
@@ -88,6 +91,20 @@ class TestStatus:
         assert re.fullmatch(r"  20261124r\S+  rsa2048  generated  since 2026-11-24 08:00 UTC", two), lines
         assert lines[2] == lines[4] and lines[2].startswith("    to be seen on all name servers")
         assert lines[5:] == ["", f"{DOMAIN}  last pass 2026-11-24 08:00 UTC  ok"]
+
+    def test_since_when(self, scene: Scene) -> None:
+        """A phase that comes by the clock alone is told with the moment at which it came, not with that of the pass before."""
+        for _ in range(3):
+            assert scene.run("apply", "--yes") == 0
+            scene.now += 100
+        keys = State.open(load(scene.stage.config).state, host=identity.rows(scene.stage.keys), read_only=True).keys()
+        [season] = {key.season for key in keys}
+        published = int(scene.now) - 100
+        assert {key.published for key in keys} == {published}
+        for pause, phase, since in ((-1, "published", published), (0, "ready", published + season)):
+            scene.now = published + season + pause
+            told = [line for line in shown(scene, "status") if "since 2026" in line]
+            assert len(told) == 2 and all(line.endswith(f"{phase}  since {moment(since)}") for line in told), told
 
     def test_a_long_result(self, scene: Scene) -> None:
         """Why a zone was refused stands under it, broken at words; elsewhere than on a terminal it is the same text, plain."""

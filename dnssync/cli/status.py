@@ -10,6 +10,7 @@ import click
 from dnssync import signing_map
 from dnssync.cli import render, timeline
 from dnssync.cli.context import Context, chosen, json_option
+from dnssync.core.ages import entered
 from dnssync.core.attention import NOTICE, needs_person, worded
 from dnssync.core.durations import DAY, moment
 from dnssync.core.model import KeyPair, Phase, zone_of
@@ -116,6 +117,10 @@ class _View:
         """Where it stands now."""
         return phase(key, self.policy(key.domain), self.now)
 
+    def since(self, key: KeyPair) -> int:
+        """When it came to stand there, in seconds since 1970."""
+        return entered(key, self.policy(key.domain), self.now)
+
     def overdue(self, key: KeyPair) -> bool:
         """Whether a key that signs should have given way for more than a day."""
         until = due(key, self.policy(key.domain))
@@ -161,7 +166,7 @@ def _wanted(domain: str, only: tuple[str, ...], context: Context) -> bool:
 def _keys(keys: Sequence[KeyPair], view: _View, lines: Mapping[str, tuple[str, ...]], width: int) -> list[render.Line]:
     """A block for each domain, its keys in columns, under each key what it waits for, and on a terminal its life as a bar."""
     told: list[render.Line] = []
-    rows = [(k.selector, k.algorithm, view.phase(k).value, f"since {_since(k)}") for k in keys]
+    rows = [(k.selector, k.algorithm, view.phase(k).value, f"since {moment(view.since(k))}") for k in keys]
     laid = dict(zip(keys, (line for line, _ in render.columns(rows)), strict=True)) if rows else {}
     for domain in dict.fromkeys(key.domain for key in keys):
         told.append((domain, "bold"))
@@ -209,8 +214,3 @@ def _said(said: Sequence[Trouble], width: int, hinted: Callable[[str], str]) -> 
 
 def _good(record: ZoneRecord | None) -> bool:
     return record is not None and record.result == "ok"
-
-
-def _since(key: KeyPair) -> str:
-    stamps = (key.removed, key.revoked, key.retired, key.activated, key.published, key.seen, key.generated)
-    return moment(next(at for at in stamps if at is not None))
