@@ -68,10 +68,11 @@ def sweep(folder: Path, name: str = "") -> None:
 
 def make_directory(path: Path, *, mode: int, owner: int = -1, group: int = -1) -> None:
     """Make a directory and the missing ones above it, each with that mode and owner; existing ones stay as they are."""
-    temp = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}")
-    try:
+    with contextlib.suppress(OSError):
         if path.is_dir():
             return
+    temp = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}")
+    try:
         make_directory(path.parent, mode=mode, owner=owner, group=group)
         # It appears with the right mode and owner: a wrong one would be taken for somebody's choice by the next run.
         temp.mkdir(mode=0o700)

@@ -28,7 +28,7 @@ def hold(
     wait: float = WAIT,
     now: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep,
-) -> Iterator[None]:
+) -> Iterator[Held]:
     """Hold the lock file for the duration of a block; waits up to `wait` seconds for whoever holds it.
 
     Raises `LockedError`, naming the holder, its process id and since when. The kernel drops the lock of a process that
@@ -38,25 +38,52 @@ def hold(
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
     except OSError as error:
         raise StateError(f"The lock {path} cannot be opened: {error.strerror}. {remedy(path, error)}.") from None
+    held = Held(handle, who, now, sleep)
     try:
+        held.take(wait)
+        yield held
+        if held.lost is None:
+            os.ftruncate(handle, 0)
+    finally:
+        os.close(handle)
+
+
+class Held:
+    """A lock that is held. `lost`: why it is not any more, after a time `aside`."""
+
+    def __init__(
+        self, handle: int, who: str, now: Callable[[], float], sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._handle, self._who, self._now, self._sleep = handle, who, now, sleep
+        self.lost: LockedError | None = None
+
+    def take(self, wait: float) -> None:
+        """Wait up to so many seconds for it; see `hold`."""
         waited = 0.0
         while True:
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
                 if waited >= wait:
-                    raise LockedError(f"Another dnssync is at work: {_holder(handle)} Wait for it to end, or stop it if it "
+                    raise LockedError(f"Another dnssync is at work: {_holder(self._handle)} Wait for it to end, or stop it if it "
                                       "hangs, and run this again.") from None  # fmt: skip
-                sleep(min(0.5, wait - waited) or 0.01)
+                self._sleep(min(0.5, wait - waited) or 0.01)
                 waited += 0.5
         with contextlib.suppress(OSError):  # who holds it is for people; on a full disk the lock holds all the same
-            os.ftruncate(handle, 0)
-            os.pwrite(handle, json.dumps({"who": who, "pid": os.getpid(), "since": int(now())}).encode(), 0)
-        yield
-        os.ftruncate(handle, 0)
-    finally:
-        os.close(handle)
+            os.ftruncate(self._handle, 0)
+            told = {"who": self._who, "pid": os.getpid(), "since": int(self._now())}
+            os.pwrite(self._handle, json.dumps(told).encode(), 0)
+
+    def aside(self, seconds: float) -> None:
+        """Sleep, and let others have it meanwhile. What one knew before may have changed; `lost` tells whether another holds on to it."""
+        fcntl.flock(self._handle, fcntl.LOCK_UN)
+        self._sleep(seconds)
+        if self.lost is None:
+            try:
+                self.take(WAIT)
+            except LockedError as error:
+                self.lost = error
 
 
 def _holder(handle: int) -> str:

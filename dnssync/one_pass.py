@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
 
 from dnssync import identity
 from dnssync.carry_out import carry_out
@@ -14,15 +15,20 @@ from dnssync.config import Config
 from dnssync.core.attention import FAILED
 from dnssync.core.backoff import due_zones
 from dnssync.errors import DnssyncError, LockedError, StateError, understood
-from dnssync.lock import hold
+from dnssync.lock import Held, hold
 from dnssync.new_keys import make_map, recover
 from dnssync.reconcile import Line
 from dnssync.report import Report
 from dnssync.state import State
 from dnssync.state_rows import Trouble, ZoneRecord
+from dnssync.zones import TooLong
 
 log = logging.getLogger("dnssync")
 PASS = ("", FAILED, "pass")  # the place of a trouble: the host's own, a pass that came to nothing
+
+
+BRIEF = 15.0  # seconds that a plug-in may sleep with the lock held, in the middle of a pass that writes; taking a write back needs them
+LOOKS = 3  # at what there is, where others change it while this one waits
 
 
 class Stopped(Exception):
@@ -80,11 +86,11 @@ def one_pass(
     try:
         line = open_line(config)
         state = line.state
-        with hold(config.state_directory / "lock", who="dnssync run", wait=wait, now=now):
+        with hold(config.state_directory / "lock", who="dnssync run", wait=wait, now=now) as lock:
             try:
                 before = state.last_event()
                 left = _left_out(line)
-                report = _under_lock(line, left, looking)
+                report = _under_lock(line, left, looking, lock)
             finally:
                 with contextlib.suppress(StateError):
                     mark = state.heard(before)
@@ -108,16 +114,39 @@ def _left_out(line: Line) -> dict[str, int]:
 
 
 def _under_lock(
-    line: Line, left: Mapping[str, int], looking: Callable[[], AbstractContextManager[None]]
+    line: Line, left: Mapping[str, int], looking: Callable[[], AbstractContextManager[None]], lock: Held
 ) -> Report | None:
     recover(line)
     make_map(line)
     only = tuple(zone for zone in line.config.zones if zone not in left) if left else ()
     if left and not only:
         return None
-    with looking():
-        seen, got = line.plan(only, attended=False, dns_first=True)
+    nap = line.zones.sleep
+    for _ in range(LOOKS):
+        before, line.zones.sleep = line.state.last_event(), partial(_aside, lock, nap)
+        with looking():
+            seen, got = line.plan(only, attended=False, dns_first=True)
+        line.zones.sleep = partial(_briefly, nap)
+        if lock.lost is not None:
+            raise lock.lost
+        if line.state.last_event() == before:
+            break  # else somebody was at work while this waited: what was seen is not what there is
     return carry_out(line, seen, got)
+
+
+def _aside(lock: Held, nap: Callable[[float], None], seconds: float) -> None:
+    """A provider wants a pause while nothing is written: nobody has to wait for that."""
+    if seconds > 1:
+        lock.aside(seconds)
+    else:
+        nap(seconds)
+
+
+def _briefly(nap: Callable[[float], None], seconds: float) -> None:
+    """The same in the middle of a pass that writes: what it rests on grows old, and others wait."""
+    if seconds > BRIEF:
+        raise TooLong(seconds)
+    nap(seconds)
 
 
 def _note(state: State, error: DnssyncError | None, now: int) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import time
 import typing
 from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
@@ -29,23 +30,25 @@ class _NotFound(Exception):
 
 
 def build(
-    providers: Mapping[str, ProviderConfig], resolve: Callable[[str], str]
+    providers: Mapping[str, ProviderConfig], resolve: Callable[[str], str], sleep: Callable[[float], None] = time.sleep
 ) -> tuple[dict[str, Provider], list[str]]:
     """The providers by name, and every mistake in all of them, each `path: sentence`. `resolve` gives the secret that an
-    option names, or raises `ConfigError`."""
+    option names, or raises `ConfigError`; `sleep` is for those that take one by keyword."""
     made: dict[str, Provider] = {}
     mistakes: list[str] = []
     for name, provider in providers.items():
         if not provider.class_:
             continue  # that it is missing was told where the file was read
-        plugin, wrong = _made(provider, resolve)
+        plugin, wrong = _made(provider, resolve, sleep)
         if plugin is not None:
             made[name] = plugin
         mistakes += [f"providers.{name}{mistake}" for mistake in wrong]
     return made, mistakes
 
 
-def _made(provider: ProviderConfig, resolve: Callable[[str], str]) -> tuple[Provider | None, list[str]]:
+def _made(
+    provider: ProviderConfig, resolve: Callable[[str], str], sleep: Callable[[float], None]
+) -> tuple[Provider | None, list[str]]:
     """The plug-in, or what is wrong with it: each mistake begins behind the provider's own path."""
     wrong: list[str] = []
     options: dict[str, Any] = {}
@@ -64,7 +67,9 @@ def _made(provider: ProviderConfig, resolve: Callable[[str], str]) -> tuple[Prov
     if wrong:
         return None, wrong
     try:
-        plugin = factory(provider.name, **options)
+        by_keyword = inspect.signature(factory).parameters.get("sleep")
+        patience = {"sleep": sleep} if by_keyword is not None and by_keyword.kind is by_keyword.KEYWORD_ONLY else {}
+        plugin = factory(provider.name, **options, **patience)
         plugin.limits  # noqa: B018 - what has none is no provider
         return plugin, []
     except ProviderError as error:

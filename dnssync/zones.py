@@ -6,6 +6,7 @@ fails its zones with a sentence and nothing else.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
@@ -15,6 +16,14 @@ from dnssync.errors import ConfigError
 from dnssync.plugins import build
 
 T = TypeVar("T")
+
+
+class TooLong(Exception):
+    """A plug-in is to wait for longer than there is time now; raised by what it sleeps with."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
 
 
 class _Guarded:
@@ -53,6 +62,12 @@ class _Guarded:
             return act()
         except ProviderError:
             raise
+        except TooLong as error:
+            raise ProviderError(
+                f"{zone}: provider {self._name} wants no more requests for {error.seconds:.0f} seconds, which is longer than a pass "
+                "that writes waits. Nothing was done; a later pass tries again.",
+                transient=True,
+            ) from None
         except Exception as error:
             raise ProviderError(
                 f"{zone}: provider {self._name} failed to {what} the zone with {type(error).__name__}; that is a fault of the "
@@ -71,12 +86,15 @@ def _checked(rrsets: Sequence[RRset]) -> tuple[RRset, ...]:
 class Zones:
     """The providers of a configuration. Secrets are resolved when this is made, so that root can read them first.
 
-    Raises `ConfigError` with every mistake in all of them.
+    `sleep` (seconds) is what plug-ins wait with that are asked for patience; it may be another one later. Raises `ConfigError` with
+    every mistake in all of them.
     """
 
-    def __init__(self, config: Config, *, resolve: Callable[[str], str] = secret) -> None:
-        self._config = config
-        made, mistakes = build(config.providers, resolve)
+    def __init__(
+        self, config: Config, *, resolve: Callable[[str], str] = secret, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._config, self.sleep = config, sleep
+        made, mistakes = build(config.providers, resolve, lambda seconds: self.sleep(seconds))
         if mistakes:
             raise ConfigError(str(config.file), mistakes)
         self._plugins: dict[str, _Guarded] = {name: _Guarded(name, plugin) for name, plugin in made.items()}

@@ -162,6 +162,13 @@ def test_directories_that_exist_stay_as_they_are(tmp_path: Path) -> None:
     assert modes == [0o711, 0o750, 0o750]
 
 
+def test_right_below_the_root() -> None:
+    """The root directory is there, and has no name to make another one beside it; what cannot be made below it is a sentence."""
+    make_directory(Path("/"), mode=0o750)
+    with pytest.raises(WriteError, match="/proc/nothing"):
+        make_directory(Path("/proc/nothing/here"), mode=0o750)
+
+
 def test_two_make_one_directory(tmp_path: Path) -> None:
     """Whoever comes second finds the directory made, with what is in it already."""
     path = tmp_path / "keys"

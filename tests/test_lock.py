@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,33 @@ def test_waits_for_the_other(holder: subprocess.Popen[str], tmp_path: Path) -> N
 
     with hold(tmp_path / "lock", who="me", wait=3, sleep=let_go):
         pass
+
+
+def test_aside(tmp_path: Path) -> None:
+    """Who sleeps lets others have it meanwhile, and has it again afterwards; one that is not given back is lost, and stays the other's."""
+    path, others = tmp_path / "lock", []
+
+    def meanwhile(seconds: float) -> None:
+        with hold(path, who="another", wait=0):
+            others.append(seconds)
+
+    with hold(path, who="me", sleep=meanwhile) as mine:
+        mine.aside(7)
+        assert others == [7] and mine.lost is None and json.loads(path.read_text())["who"] == "me"
+        with pytest.raises(LockedError), hold(path, who="another", wait=0):
+            pass
+    with ExitStack() as open_:
+        slept: list[float] = []
+
+        def keeps_it(seconds: float) -> None:
+            slept.append(seconds)
+            if len(slept) == 1:
+                open_.enter_context(hold(path, who="another", wait=0))
+
+        with hold(path, who="me", sleep=keeps_it) as mine:
+            mine.aside(7)
+            assert "`another`" in str(mine.lost) and sum(slept) == pytest.approx(7 + lock.WAIT)
+        assert json.loads(path.read_text())["who"] == "another"
 
 
 def test_a_dead_holder_locks_nobody_out(holder: subprocess.Popen[str], tmp_path: Path) -> None:

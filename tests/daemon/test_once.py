@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
+from dnssync_providers.gandi import Provider as GandiProvider
 
 from dnssync.cli.context import Context
 from dnssync.cli.daemon import _opener
 from dnssync.config import load
 from dnssync.core.backoff import LONGEST
 from dnssync.core.durations import DAY, HOUR
+from dnssync.core.model import Change
 from dnssync.one_pass import PASS, PassResult, one_pass
 from tests.daemon.gandi_site import EXTRA, ONE, TWO, GandiSite, site, unapplied
 from tests.gandi_faults import ERRED, Answer, Fault
@@ -34,6 +37,32 @@ def passed(site: GandiSite) -> PassResult:
         return opened(config, read_only=False, progress=lambda text: None)
 
     return one_pass(load(site.config), line, now=lambda: site.now)  # type: ignore[arg-type]
+
+
+class Sleepy(GandiProvider):
+    """Its API is asked for patience before each write."""
+
+    pause = 100.0
+
+    def write(self, zone: str, changes: Sequence[Change]) -> tuple[str, ...]:
+        """Once the pause is over."""
+        self._sleep(self.pause)
+        return super().write(zone, changes)
+
+
+def test_a_pause_in_the_middle_of_writing(site: GandiSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lock is held there, and a long pause is not waited for: the zones are tried again later, with nothing written. A short one is."""
+    options = json.loads(site.config.read_text())["providers"]["gandi"]
+    site.configure(extra=(EXTRA,), providers={"gandi": {**options, "class": "tests.daemon.test_once.Sleepy"}})
+    before = {zone: site.gandi.values(zone) for zone in (ONE, TWO)}
+    result = passed(site)
+    assert result.report is not None and len([o for o in result.report.outcomes if o.error]) == 2
+    for outcome in result.report.outcomes:
+        assert f"{outcome.zone}: provider gandi wants no more requests for 100 seconds" in outcome.error
+    assert {zone: site.gandi.values(zone) for zone in (ONE, TWO)} == before
+    monkeypatch.setattr(Sleepy, "pause", 0.01)
+    site.now += HOUR
+    assert not passed(site).failed and all(any(EXTRA in text for text in site.spf(zone)) for zone in (ONE, TWO))
 
 
 def test_a_provider_that_is_down_for_two_days(site: GandiSite) -> None:
