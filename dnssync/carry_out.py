@@ -75,7 +75,8 @@ def carry_out(
 
 def _unmoved(shown: Decision, final: Decision, made: dict[KeyPair, Intent], broken: set[str]) -> None:
     kept_back = held(shown) | broken
-    names = {key.selector: intent for key, intent in made.items()}
+    wanted = {intent for plan in shown.zones if plan.plan.zone not in kept_back for intent in plan.plan.intents}
+    names = {key.selector: intent for key, intent in made.items() if intent in wanted}
     before = digest([plan.plan for plan in shown.zones if plan.plan.zone not in kept_back])
     after = digest(
         [replace(p.plan, intents=()) if made else p.plan for p in final.zones if p.plan.zone not in kept_back],

@@ -18,7 +18,9 @@ _TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{8}")  # as `write_atomically` names t
 
 
 class WriteError(DnssyncError):
-    """A file could not be written; the old one, if there was one, is untouched."""
+    """A file could not be written; the old one, if there was one, is untouched. `full`: for want of room, which no other file has either."""
+
+    full = False
 
 
 def write_atomically(
@@ -52,7 +54,7 @@ def write_atomically(
         if isinstance(error, FileExistsError):
             raise WriteError(f"{path} exists already, and dnssync never writes over it.") from None
         if isinstance(error, OSError):
-            raise WriteError(_sentence(path, error)) from None
+            raise _unwritten(path, error) from None
         raise
 
 
@@ -87,7 +89,7 @@ def make_directory(path: Path, *, mode: int, owner: int = -1, group: int = -1) -
         if isinstance(error, OSError) and error.errno in (errno.EEXIST, errno.ENOTEMPTY) and path.is_dir():
             return  # somebody else made it just now
         if isinstance(error, OSError):
-            raise WriteError(_sentence(path, error)) from None
+            raise _unwritten(path, error) from None
         raise
 
 
@@ -156,6 +158,10 @@ def remedy(path: Path, error: OSError) -> str:
     return remedies.get(errno.errorcode.get(error.errno or 0, ""), "Mend that and run dnssync again")
 
 
-def _sentence(path: Path, error: OSError) -> str:
+def _unwritten(path: Path, error: OSError) -> WriteError:
     reason = error.strerror or str(error)
-    return f"{path} could not be written: {reason}. {remedy(path, error)}; what stood there before is untouched."
+    told = WriteError(
+        f"{path} could not be written: {reason}. {remedy(path, error)}; what stood there before is untouched."
+    )
+    told.full = error.errno in (errno.ENOSPC, errno.EFBIG)
+    return told

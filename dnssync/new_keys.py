@@ -14,7 +14,7 @@ from dnssync.core.model import KeyPair, kind_of
 from dnssync.core.plan import Intent
 from dnssync.core.taken_on import made_here
 from dnssync.errors import KeyFileError
-from dnssync.files import sweep
+from dnssync.files import WriteError, sweep
 from dnssync.reconcile import Line
 from dnssync.report import Outcome
 
@@ -38,7 +38,9 @@ class Work:
     token: Callable[[], str]
     outcomes: list[Outcome] = field(default_factory=list)
     keys_only: bool = False
-    broken: set[str] = field(default_factory=set)  # zones whose hand-made key could not be taken on: they get nothing
+    broken: set[str] = field(
+        default_factory=set
+    )  # zones of which a key could not be taken on or made: they get nothing
 
     @property
     def now(self) -> int:
@@ -60,8 +62,10 @@ def make_keys(work: Work) -> dict[KeyPair, Intent]:
             try:
                 if key.adopted:
                     line.keystore.adopt(key.domain, key.selector, _source(work, key))
-            except KeyFileError as error:
-                _leave(work, key.domain, str(error))
+            except (KeyFileError, WriteError) as error:
+                _leave(
+                    work, key.domain, f"the key that exim signs {key.domain} with cannot be taken on. {error}", error
+                )
                 continue
             state.save_keys([key])
             state.add_event(work.now, "key_adopted", domain=key.domain, selector=key.selector,
@@ -70,14 +74,29 @@ def make_keys(work: Work) -> dict[KeyPair, Intent]:
     used: set[str] = set()
     kept_back = held(work.shown) | work.broken
     intents = {
-        intent: None for plan in work.shown.zones if plan.plan.zone not in kept_back for intent in plan.plan.intents
+        intent: plan.plan.zone
+        for plan in work.shown.zones
+        if plan.plan.zone not in kept_back
+        for intent in plan.plan.intents
     }
-    for number, intent in enumerate(intents, 1):
+    for number, (intent, zone) in enumerate(intents.items(), 1):
+        if zone in work.broken:
+            continue
         line.progress(f"making key {number} of {len(intents)}: {intent.algorithm} for {intent.domain}")
         name = _fresh(work, intent, used)
         used.add(name)
         noted = state.intend_key(intent.domain, name, intent.algorithm, work.now)
-        algorithm, public = line.keystore.generate(intent.domain, name, intent.algorithm)
+        try:
+            algorithm, public = line.keystore.generate(intent.domain, name, intent.algorithm)
+        except (KeyFileError, WriteError) as error:
+            where = line.keystore.root / intent.domain
+            why = str(error).replace(str(where / f"{name}.pem"), str(where))  # the same sentence at each try
+            _leave(work, intent.domain,
+                   f"no new key can be made for {intent.domain}. Until one can, nothing is written in the zone, and exim goes on with the keys that "
+                   f"it has. See that {where} is a folder in which the user dnssync may make files. {why}", error)  # fmt: skip
+            if not _lies(line, intent.domain, name):
+                state.finish(noted)  # nothing is left for `recover` to find
+            continue
         key = KeyPair(intent.domain, name, algorithm, public, work.now)
         state.save_keys([key])
         state.finish(noted)
@@ -121,12 +140,23 @@ def named(work: Work) -> str:
     return name
 
 
-def _leave(work: Work, domain: str, trouble: str) -> None:
-    """Leave the zones of a domain alone in this pass: what stands in DNS and in exim's map stays."""
+def _lies(line: Line, domain: str, selector: str) -> bool:
+    """Whether the file of a key that could not be made is there all the same (what failed came after it)."""
+    try:
+        return line.keystore.holds(domain, selector)
+    except KeyFileError:
+        return False  # something else lies where its folder should be
+
+
+def _leave(work: Work, domain: str, what: str, trouble: KeyFileError | WriteError) -> None:
+    """Leave the zones of a domain alone in this pass: what stands in DNS and in exim's map stays. `what` is told of them. Where the disk is
+    full, that is no single domain's trouble, and raised."""
+    if isinstance(trouble, WriteError) and trouble.full:
+        raise trouble
     for plan in work.shown.zones:
         if any(view.zone == plan.plan.zone and domain in view.domains for view in work.seen.zones):
             work.broken.add(plan.plan.zone)
-            told = f"{plan.plan.zone}: the key that exim signs {domain} with cannot be taken on. {trouble}"
+            told = f"{plan.plan.zone}: {what}"
             log.error("zone=%s provider=%s %s", plan.plan.zone, plan.plan.provider, told)
             work.outcomes.append(Outcome(plan.plan.zone, plan.plan.provider, error=told))
 

@@ -1199,5 +1199,19 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
     ("dnssync/core/model.py", "tests/core/test_zone_view.py"): [
         ('_, dot, name = name.partition(".")', 'name, dot, _ = name.rpartition(".")'),
     ],
-    ("dnssync/new_keys.py", "tests/test_new_keys.py"): [("        if name not in used:\n", "        if True:\n")],
+    ("dnssync/new_keys.py", "tests/test_new_keys.py"): [
+        ("        if name not in used:\n", "        if True:\n"),
+        (
+            "        except (KeyFileError, WriteError) as error:\n            where",
+            "        except KeyFileError as error:\n            where",
+        ),
+        ("                state.finish(noted)  # nothing", "                pass  # nothing"),
+        ("            work.broken.add(plan.plan.zone)\n", ""),
+        ("        if zone in work.broken:\n            continue\n", ""),
+        ("    if isinstance(trouble, WriteError) and trouble.full:\n        raise trouble\n", ""),
+    ],
+    ("dnssync/new_keys.py", "tests/daemon/test_key_folders.py::test_the_daemon"): [
+        ('str(error).replace(str(where / f"{name}.pem"), str(where))', "str(error)"),
+    ],
+    ("dnssync/carry_out.py", "tests/test_new_keys.py"): [("made.items() if intent in wanted}", "made.items()}")],
 }
