@@ -104,7 +104,7 @@ def test_keys_go_on_while_no_new_one_can_be_made(site: GandiSite) -> None:
             site.now += wait
             assert not passed(site).failed
         lines = signing_map.read(site.exim.map)
-        known = mine()
+        known, sentences = mine(), set()
         for _ in range(2):
             site.gandi.put(TWO, "_dmarc", "TXT", 3600, [])
             site.now += DAY
@@ -112,6 +112,8 @@ def test_keys_go_on_while_no_new_one_can_be_made(site: GandiSite) -> None:
             assert result.error is None and result.report is not None
             assert [(o.zone, o.error[: len(WORDS)]) for o in result.report.outcomes if o.error] == [(ONE, WORDS)]
             assert ("_dmarc", "TXT") in site.gandi.values(TWO) and signing_map.read(site.exim.map) == lines
+            sentences |= {outcome.error for outcome in result.report.outcomes if outcome.error}
+        assert len(sentences) == 1, "news each time, though it is the same"
         assert {*mine()} == {*known} and len(lines[ONE]) == 2
         assert all(mine()[name][0] is not None and known[name][0] is None for name in lines[ONE])
         assert all(mine()[name][1] is not None for name in known if name not in lines[ONE])
