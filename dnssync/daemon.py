@@ -21,9 +21,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from logging import ERROR, WARNING
+from logging import ERROR
 from types import FrameType
 from typing import Any
 
@@ -31,21 +31,21 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from dnssync.config import Config
-from dnssync.core.attention import NOTICE
 from dnssync.errors import ConfigError, DnssyncError, LockedError, understood
 from dnssync.lock import hold
+from dnssync.not_taken import NotTaken
 from dnssync.notify import Notifier
 from dnssync.one_pass import After, PassResult, Stopped, one_pass, shut_out, tell, tries
 from dnssync.reconcile import Line
-from dnssync.standing import news, next_event, standing
+from dnssync.standing import next_event, standing
 from dnssync.state import State
+from dnssync.told import ALWAYS, Told
 
 log = logging.getLogger("dnssync")
 WATCH = 5.0  # seconds between two looks for a word in the state, and at the clock
 SOONEST = 10  # seconds after a pass before which no other is due by itself
 AGAIN = 5  # seconds until another try where another process holds the lock
 FIRST = 60  # seconds until another try after a pass that failed as a whole; doubled each time, at most the interval
-ALWAYS = {"always": True}  # a line that is news whatever was told before
 OFF = 5.0  # seconds by which the wall clock may move beside the other between two looks
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -83,8 +83,7 @@ class Daemon:
         self._failures = 0  # passes in a row that failed as a whole
         self._state: State | None = None  # for reading only
         self._mark: int | None = None
-        self._said: Mapping[tuple[str, str, str, str], str] = {}
-        self._refused = ""  # what was wrong with a configuration that was not taken
+        self._told, self._not_taken = Told(), NotTaken()
         self._status = "the first pass is under way"
         self._offset = now() - monotonic()
         self._scheduler = BackgroundScheduler(
@@ -109,7 +108,8 @@ class Daemon:
                 raise
             except DnssyncError as error:
                 log.error("the daemon begins all the same, and tries again: %s", error)
-            log.info("the daemon begins with %s: %d zones", self.config.file, len(self.config.zones))
+            count = len(self.config.zones)
+            log.info("the daemon begins with %s: %d zone%s", self.config.file, count, "s" * (count != 1))
             self._tell(READY=1)
             self._scheduler.add_job(
                 self._pass, "interval", id="interval", next_run_time=self._at(0), seconds=self._interval
@@ -158,10 +158,12 @@ class Daemon:
             told = understood(error)
             log.error("the configuration was read again and is not taken; the one before it stays in force. %s",
                       told, extra=ALWAYS)  # fmt: skip
-            self._refused = f"the new configuration is not taken: {str(told).strip().splitlines()[0]}; "
+            self._not_taken.refuse(self.config.file, told)
+            self._now_then()  # that pass notes it
         else:
             log.info("the configuration %s was read again", config.file)
-            self.config, self._refused = config, ""
+            self.config = config
+            self._not_taken.take()
             self._scheduler.reschedule_job("interval", trigger="interval", seconds=self._interval)
             self._now_then()
         self._tell(READY=1)
@@ -211,9 +213,9 @@ class Daemon:
         self._ended = self._heard = self._monotonic()
         self._mark = result.mark
         self._state = self._watch(result.config) if result.state is not None else None
-        self._log(result)
+        self._told.log(result, self._failures)
         self._failures = self._failures + 1 if result.error is not None else 0
-        tell(self._after, result, self._notifier.alive)
+        self._say(result)
         return result
 
     def _shut_out(self, error: LockedError) -> None:
@@ -222,9 +224,13 @@ class Daemon:
             return
         self._heard = self._monotonic()
         result = shut_out(self.config, error, int(self._now()))
-        self._log(result)
+        self._told.log(result, self._failures)
         self._failures, self._status = self._failures + 1, standing(result, int(self._now()) + AGAIN)
         self._tell()
+        self._say(result)
+
+    def _say(self, result: PassResult) -> None:
+        self._not_taken.note(result.state, result.ended)
         tell(self._after, result, self._notifier.alive)
 
     def _plan(self, result: PassResult) -> None:
@@ -280,21 +286,6 @@ class Daemon:
         if self._stop.is_set():
             raise Stopped
 
-    def _log(self, result: PassResult) -> None:
-        """What is new since the last pass, and what is over, a line each."""
-        if result.error is not None:
-            log.error("%s", result.error)
-            return
-        if self._failures:
-            log.info("passes work again")
-        told = news(result, self._said)
-        for line in told.begun:
-            level = WARNING if line.kind == NOTICE else ERROR
-            log.log(level, "%s%s=%s %s", _of(line.zone), line.kind, line.reason, line.sentence, extra=ALWAYS)
-        for zone, kind, reason, names in told.over:
-            log.info("%s%s=%s is over%s", _of(zone), kind, reason, f" for {names}" * bool(names))
-        self._said = told.said
-
     # --- time ---------------------------------------------------------------------------------------------------------
 
     @property
@@ -320,7 +311,7 @@ class Daemon:
         self._dated(0)
 
     def _tell(self, **fields: Any) -> None:
-        self._notifier.tell(**fields, STATUS=self._refused + self._status)
+        self._notifier.tell(**fields, STATUS=self._not_taken.status + self._status)
 
     @contextlib.contextmanager
     def _handlers(self) -> Iterator[None]:
@@ -335,10 +326,6 @@ class Daemon:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-
-
-def _of(zone: str) -> str:
-    return f"zone={zone} " if zone else ""
 
 
 def _leave(code: int) -> None:

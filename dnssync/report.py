@@ -11,6 +11,7 @@ from dnssync.core.decide import Decision, Observed, ZonePlan
 from dnssync.core.model import Change, KeyPair, Notice, Phase, Refusal, absolute, zone_of
 from dnssync.core.ownership import owns, same
 from dnssync.core.sighting import Question, Sight, sight
+from dnssync.not_taken import CONFIGURATION
 from dnssync.reconcile import Line
 from dnssync.state_rows import Trouble
 
@@ -103,6 +104,8 @@ def keep_said(line: Line, seen: Observed, report: Report) -> None:
     unseen = zones - looked
     elsewhere = [r for r in standing if not r.zone and r.ended is None and zone_of(r.subject, zones) in unseen]
     fresh += [row for row in elsewhere if row.place not in places]
+    # What the daemon says of its configuration is over when it says so.
+    fresh += [row for row in standing if row.place[:3] == CONFIGURATION and row.ended is None]
     line.state.save_troubles(covered, fresh, report.decision.now)
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from dnssync.core.ahead import ahead
 from dnssync.core.attention import NOTICE, needs_person
+from dnssync.core.durations import moment
 from dnssync.core.model import Owner, zone_of
 from dnssync.core.together import Line, lines, some
 from dnssync.one_pass import PassResult
@@ -35,7 +35,7 @@ def next_event(result: PassResult) -> tuple[int, str] | None:
 def standing(result: PassResult, again: int) -> str:
     """One line that a person understands. `again`: when the next pass is, in seconds since 1970."""
     if result.error is not None:
-        return f"the last pass failed: {_first_line(str(result.error))} Next try: {_moment(again)}"
+        return f"the last pass failed: {_first_line(str(result.error))} Next try: {moment(again)}"
     report = result.report
     told: list[str] = []
     if report is not None:
@@ -53,7 +53,7 @@ def standing(result: PassResult, again: int) -> str:
     if len(told) > 1 or report is None:
         told.append("see dnssync status")
     event = next_event(result)
-    told.append(f"next: {_moment(event[0])}, {event[1]}" if event else f"next look: {_moment(again)}")
+    told.append(f"next: {moment(event[0])}, {event[1]}" if event else f"next look: {moment(again)}")
     return "; ".join(told)
 
 
@@ -99,8 +99,3 @@ def _named(what: str, zones: Collection[str]) -> list[str]:
 
 def _first_line(text: str) -> str:
     return text.strip().split("\n")[0]
-
-
-def _moment(seconds: int) -> str:
-    """A time as short as can be; all times are UTC."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")

@@ -271,11 +271,14 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("            raise Stopped\n        if text:", "            pass\n        if text:"),
     ],
     ("dnssync/daemon.py", "tests/daemon/test_signals.py::test_sighup_with_a_good_configuration"): [
-        ('            self.config, self._refused = config, ""\n', '            self._refused = ""\n'),
+        ("            self.config = config\n            self._not_taken", "            self._not_taken"),
     ],
     ("dnssync/daemon.py", "tests/daemon/test_signals.py::test_sighup_with_a_bad_configuration"): [
         ("self._tell(READY=1)\n\n    def _look_at_clock", "pass\n\n    def _look_at_clock"),
-        ("STATUS=self._refused + self._status", "STATUS=self._status"),
+        ("STATUS=self._not_taken.status + self._status", "STATUS=self._status"),
+        ("            self._not_taken.take()\n", ""),
+        ("            self._now_then()  # that pass notes it\n", ""),
+        ("        self._not_taken.note(result.state, result.ended)\n", ""),
     ],
     (
         "dnssync/daemon.py",
@@ -1198,6 +1201,15 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
     ],
     ("dnssync/core/model.py", "tests/core/test_zone_view.py"): [
         ('_, dot, name = name.partition(".")', 'name, dot, _ = name.rpartition(".")'),
+    ],
+    ("dnssync/report.py", "tests/daemon/test_signals.py::test_sighup_with_a_bad_configuration"): [
+        (
+            "    fresh += [row for row in standing if row.place[:3] == CONFIGURATION",
+            "    [row for row in standing if False",
+        ),
+    ],
+    ("dnssync/not_taken.py", "tests/daemon/test_signals.py::test_a_start_ends_what_was_not_taken"): [
+        ("self._noted: str | None = None", 'self._noted: str | None = ""'),
     ],
     ("dnssync/new_keys.py", "tests/test_new_keys.py"): [
         ("        if name not in used:\n", "        if True:\n"),

@@ -64,7 +64,7 @@ class Planned:
 
     def at(self, wait: float) -> str:
         """The moment after so many seconds, as the status says it."""
-        return datetime.fromtimestamp(self.now + wait, UTC).strftime("%Y-%m-%d %H:%M")
+        return datetime.fromtimestamp(self.now + wait, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 @contextmanager

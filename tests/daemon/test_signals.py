@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from dnssync.not_taken import CONFIGURATION
+from dnssync.state_rows import Trouble
 from tests.daemon import hooked
 from tests.daemon.gandi_site import EXTRA, ONE, TWO, GandiSite, site, unapplied
 from tests.daemon_process import DaemonProcess, until
@@ -24,6 +26,11 @@ def written(site: GandiSite) -> set[str]:
 def noted(site: GandiSite) -> set[str]:
     """The zones in whose ledger it stands."""
     return {entry.zone for entry in site.state.ledger() if EXTRA in entry.value}
+
+
+def refused(site: GandiSite) -> Trouble | None:
+    """What the state holds of a configuration that was not taken."""
+    return next((row for row in site.state.troubles() if row.place[:3] == CONFIGURATION and row.ended is None), None)
 
 
 def right(site: GandiSite) -> None:
@@ -110,13 +117,35 @@ def test_sighup_with_a_bad_configuration(site: GandiSite, text: str | None) -> N
         at = daemon.send(signal.SIGHUP)
         assert "the new configuration is not taken" in daemon.wait("READY=1", at)["STATUS"]
         daemon.logged("the one before it stays in force")
+        until(lambda: refused(site))
+        since = refused(site)
+        assert since is not None and "`systemctl reload dnssync`" in since.sentence
         site.configure()
         site.gandi.put(ONE, "@", "SPF", 3600, [])
         assert site.run("confirm", "narrow", ONE)[0] == 0
         assert daemon.status("2 domains in order", at).startswith("the new configuration is not taken")
         until(lambda: ("@", "SPF") in site.gandi.values(ONE))
+        assert refused(site) == since  # a pass knows nothing of it
         at = daemon.send(signal.SIGHUP)
         assert daemon.wait("READY=1", at)["STATUS"].startswith("2 domains in order")
+        until(lambda: refused(site) is None, limit=60)
+
+
+def test_a_start_ends_what_was_not_taken(site: GandiSite) -> None:
+    """Whoever begins has a good configuration: what another process refused before is over."""
+    good = site.config.read_text()
+    with DaemonProcess(site.config) as daemon:
+        daemon.status("2 domains in order")
+        site.config.write_text("zones: [")
+        daemon.send(signal.SIGHUP)
+        until(lambda: refused(site))
+        site.config.write_text(good)
+        assert daemon.end() == 0
+        assert refused(site)
+        at = len(daemon.messages)
+        daemon.start()
+        daemon.status("2 domains in order", at)
+        until(lambda: refused(site) is None, limit=60)
 
 
 def test_sighup_while_a_pass_is_under_way(site: GandiSite) -> None:
