@@ -39,6 +39,9 @@ from dnssync.standing import next_event
 from dnssync.state_rows import Trouble
 
 log = logging.getLogger("dnssync")
+Place = tuple[str, str, str, str, int]
+MAIL, HOOK = "mail", "hook"  # the ways, as the configuration names them
+STATE = "state"  # the word of what the state itself cannot take
 WEEK = 7 * DAY
 PATIENCE = 60.0  # seconds for the mail server's answers, and for the command
 WORDS = 300  # characters of what a command says, at most
@@ -87,41 +90,30 @@ class Alerts:
     ) -> None:
         self._smtp, self._run, self._host, self._hinted = smtp, run or run_whole, host, hinted
         self._blind: Trouble | None = None  # what the state could not take
-        self._sent: dict[
-            tuple[Any, ...], set[str]
-        ] = {}  # by trouble and half of its story: the ways by which it went out
-        self._partly: dict[tuple[Any, ...], Trouble] = {}  # what went out by some ways, and not yet by all
+        # What went out in this life, whether the state could take that or not: by each way, last that it is so, or that it is over.
+        self._went: dict[Place, dict[str, bool]] = {}
         self._digest = 0
 
     def after(self, result: PassResult) -> None:
         """Tell what is due after a pass. What goes wrong is logged, and tried again after the next one."""
         config = result.config.alerts
-        ways = [("mail", self._mail)] * bool(config.mail) + [("hook", self._hook)] * bool(config.hook)
-        everywhere = {way for way, _ in ways}
+        ways = {way: tell for way, tell in ((MAIL, self._mail), (HOOK, self._hook)) if getattr(config, way)}
         rows = self._rows(result)
         begun, over = due(rows, config.after, result.ended)
-        if result.error is None:  # else the state may not tell what goes on
-            over = (*over, *self._left(rows, everywhere, result.ended))
-        for way, tell in ways:
-            fresh, gone = ([row for row in half if way not in self._went(row)] for half in (begun, over))
-            if not fresh and not gone:
-                continue
+        for way, tell in ways.items():
+            fresh = [row for row in begun if way not in self._heard(row)]
+            gone = [row for row in over if way in self._heard(row)]
             try:
-                tell(config, self._message(fresh, gone), fresh, gone, result.ended)
+                if fresh or gone:
+                    tell(config, self._message(fresh, gone), fresh, gone, result.ended)
+                    self._went_out(way, fresh, gone)
             except AlertError as error:
                 log.error("%s", error)
-            else:
-                for row in (*fresh, *gone):
-                    self._went(row).add(way)
-        self._note(
-            result,
-            [row for row in begun if ways and self._went(row) >= everywhere],
-            [row for row in over if self._went(row) >= everywhere],
-        )
-        if result.error is None:
-            standing = {_half(row): row for row in (*begun, *over)}
-            self._sent = {half: went for half, went in self._sent.items() if half in standing and went}
-            self._partly = {half: standing[half] for half, went in self._sent.items() if not went >= everywhere}
+        self._note(result, (*begun, *over))
+        self._forget(result, [row for row in over if not self._heard(row) & ways.keys()])
+        if result.error is None:  # else the state may not tell what goes on
+            known = {_place(row) for row in rows}
+            self._went = {place: went for place, went in self._went.items() if place in known}
         if config.digest and config.mail:
             self._week(result, rows)
 
@@ -145,44 +137,51 @@ class Alerts:
             with contextlib.suppress(StateError):
                 rows = result.state.troubles()
         noted = any(row.place[:3] == PASS and row.ended is None for row in rows)
+        held, now = self._blind, result.ended
+        if held is not None and held.past(now):
+            held = self._blind = None
         if result.error is not None and not noted:
-            told = Trouble("", FAILED, "state", str(result.error), result.ended)
-            held = self._blind
-            self._blind = told if held is None else replace(told, since=held.since, told=held.told)
-        elif result.error is None and self._blind is not None and self._blind.ended is None:
-            self._blind = replace(self._blind, ended=result.ended) if self._blind.told is not None else None
+            told = Trouble("", FAILED, STATE, str(result.error), now)
+            self._blind = told if held is None else replace(told, since=min(held.since, now), told=held.told)
+        elif result.error is None and held is not None and held.ended is None:
+            self._blind = replace(held, ended=now)
         return rows if self._blind is None else (*rows, self._blind)
 
-    def _left(self, rows: Sequence[Trouble], everywhere: set[str], now: int) -> list[Trouble]:
-        """What is over before every way had told of it: those that had, tell that too."""
-        known = {row.place for row in rows}
-        left = []
-        for half, row in self._partly.items():
-            if row.place not in known:
-                over = row if row.ended is not None else replace(row, ended=now)
-                self._sent.setdefault(_half(over), everywhere - self._sent[half])
-                left.append(over)
-        return left
+    def _heard(self, row: Trouble) -> set[str]:
+        """The ways that told of it, and not yet that it is over."""
+        heard = {**dict.fromkeys(row.told.split(), True), **self._went.get(_place(row), {})}
+        return {way for way, so in heard.items() if so}
 
-    def _went(self, row: Trouble) -> set[str]:
-        return self._sent.setdefault(_half(row), set())
+    def _went_out(self, way: str, begun: Sequence[Trouble], over: Sequence[Trouble]) -> None:
+        """Remember what went out by a way, whether the state can take that or not."""
+        for row in (*begun, *over):
+            self._went.setdefault(_place(row), {})[way] = row.ended is None
+        if self._blind is not None and self._blind in (*begun, *over):
+            ways = {*self._blind.told.split()} ^ {way}  # told of, or told to be over
+            self._blind = replace(self._blind, told=" ".join(sorted(ways)))
 
-    def _note(self, result: PassResult, begun: Sequence[Trouble], over: Sequence[Trouble]) -> None:
-        """Note what went out everywhere; until that can be noted, it is remembered here."""
-        blind = self._blind
-        if blind is not None and blind in begun:
-            self._blind = replace(blind, told=result.ended)
-        elif blind is not None and blind in over:
-            self._blind = None
-        kept = [[row for row in half if row is not blind] for half in (begun, over)]
-        if result.state is None or not any(kept):
+    def _note(self, result: PassResult, rows: Sequence[Trouble]) -> None:
+        """Note in the state what went out, now or when that could not be noted."""
+        mine = [(row, " ".join(sorted(self._heard(row)))) for row in rows if row.reason != STATE]
+        owed = [replace(row, told=ways) for row, ways in mine if ways != row.told]
+        if result.state is None or not owed:
             return
         try:
-            if kept[0]:
-                result.state.told(kept[0], result.ended)
-            result.state.forget_troubles(kept[1])
+            result.state.told(owed)
         except StateError as error:
             log.error("what was told of troubles could not be noted: %s", error)
+
+    def _forget(self, result: PassResult, rows: Sequence[Trouble]) -> None:
+        """These are over, and everybody who was told of them knows that."""
+        if self._blind is not None and any(row.reason == STATE for row in rows):
+            self._blind = None
+        gone = [row for row in rows if row.reason != STATE]
+        if result.state is None or not gone:
+            return
+        try:
+            result.state.forget_troubles(gone)
+        except StateError as error:
+            log.error("what is over could not be noted: %s", error)
 
     def _message(self, begun: Sequence[Trouble], over: Sequence[Trouble]) -> Message:
         told = message(self._host(), begun, over)
@@ -208,16 +207,24 @@ class Alerts:
         mail.set_content(told.text)
         server, port = config.smtp
         where = f"the mail server {server}, port {port}"
+        refused: dict[str, tuple[int, bytes]] | None = None
+        trouble: Exception | None = None
         try:
             with self._smtp(server, port, local_hostname=host, timeout=PATIENCE) as connection:
-                refused = connection.send_message(mail, sender, list(config.mail))
-        except smtplib.SMTPRecipientsRefused as error:
-            raise AlertError(f"{where} takes no mail for {_answers(error.recipients)}. See `alerts: mail:` in the configuration.") from None  # fmt: skip
+                try:
+                    refused = connection.send_message(mail, sender, list(config.mail))
+                except (smtplib.SMTPException, OSError) as error:
+                    trouble = error  # and not what may come of the good-bye after it
         except (smtplib.SMTPException, OSError) as error:
+            if refused is None:  # else it has taken the mail, however it says good-bye
+                trouble = trouble or error
+        if isinstance(trouble, smtplib.SMTPRecipientsRefused):
+            raise AlertError(f"{where} takes no mail for {_answers(trouble.recipients)}. See `alerts: mail:` in the configuration.")  # fmt: skip
+        if trouble is not None:
             raise AlertError(
-                f"a mail to {', '.join(config.mail)} could not be handed to {where}: {_one_line(str(error))}. It is tried again "
+                f"a mail to {', '.join(config.mail)} could not be handed to {where}: {_worded(trouble)}. It is tried again "
                 "after the next pass; see that the server runs, and `alerts:` in the configuration."
-            ) from None
+            )
         if refused:
             log.error("%s takes no mail for %s; the others were told. See `alerts: mail:` in the configuration.", where, _answers(refused))  # fmt: skip
         log.info("mail to %s: %s", ", ".join(config.mail), told.subject)
@@ -266,9 +273,9 @@ class Alerts:
             log.error("%s", error)
 
 
-def _half(row: Trouble) -> tuple[str, str, str, str, int, bool]:
-    """Which trouble, and whether it is that it began or that it is over."""
-    return (*row.place, row.since, row.ended is None)
+def _place(row: Trouble) -> Place:
+    """Which trouble: what it is of, and since when."""
+    return (*row.place, row.since)
 
 
 def _data(row: Trouble) -> dict[str, Any]:
@@ -280,6 +287,14 @@ def _answers(refused: dict[str, tuple[int, bytes]]) -> str:
     return ", ".join(
         f"{to} ({code} {_one_line(text.decode(errors='replace'))})" for to, (code, text) in refused.items()
     )
+
+
+def _worded(error: Exception) -> str:
+    """What a mail server says, or why it cannot be asked."""
+    if isinstance(error, smtplib.SMTPResponseException):
+        told = error.smtp_error
+        return _one_line(f"{error.smtp_code} {told.decode(errors='replace') if isinstance(told, bytes) else told}")
+    return _one_line(str(error))
 
 
 def _one_line(text: str) -> str:

@@ -103,7 +103,9 @@ def keep_said(line: Line, seen: Observed, report: Report) -> None:
     places = {row.place for row in fresh}
     unseen = zones - looked
     elsewhere = [r for r in standing if not r.zone and r.ended is None and zone_of(r.subject, zones) in unseen]
-    fresh += [row for row in elsewhere if row.place not in places]
+    # What was said of a zone that could not be read now is not known to be over.
+    blind = [r for r in standing if r.zone in report.decision.failed and r.ended is None and r.kind != attention.FAILED]
+    fresh += [row for row in (*elsewhere, *blind) if row.place not in places]
     # What the daemon says of its configuration is over when it says so.
     fresh += [row for row in standing if row.place[:3] == CONFIGURATION and row.ended is None]
     line.state.save_troubles(covered, fresh, report.decision.now)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 from operator import itemgetter
 from typing import Any, TypeVar
 
+from dnssync.core.attention import SETTLED
 from dnssync.core.model import Owner
 from dnssync.core.ownership import Applied
 
@@ -122,14 +123,14 @@ class ZoneRecord:
 class Trouble:
     """What the last pass had to say of a zone, "" for the host as a whole. `kind` is failed, refused, by_hand or notice, `reason` the
     stable word of it, `subject` the name that it is about ("" = no single one), `sentence` what people are told (`sentences` where there are several). `since`: the first pass of those
-    in a row that said so; `told`: when an alert went out; `ended`: when it was over, kept until an alert has told that too."""
+    in a row that said so; `told`: the ways by which an alert went out, words; `ended`: when it was over, kept until an alert has told that too."""
 
     zone: str
     kind: str
     reason: str
     sentence: str
     since: int
-    told: int | None = None
+    told: str = ""
     ended: int | None = None
     subject: str = ""
 
@@ -137,6 +138,10 @@ class Trouble:
     def place(self) -> tuple[str, str, str, str]:
         """What tells it from others."""
         return (self.zone, self.kind, self.reason, self.subject)
+
+    def past(self, now: int) -> bool:
+        """Whether it has been over for so long that what comes under the same word is another thing, and nobody has to be told."""
+        return self.ended is not None and not self.told and now - self.ended >= SETTLED
 
     @property
     def sentences(self) -> tuple[str, ...]:

@@ -131,7 +131,7 @@ troubles = sa.Table(
     sa.Column("subject", sa.String(255), primary_key=True),
     sa.Column("sentence", sa.Text, nullable=False),
     sa.Column("since", sa.BigInteger, nullable=False),
-    sa.Column("told", sa.BigInteger),
+    sa.Column("told", sa.String(64), nullable=False),
     sa.Column("ended", sa.BigInteger),
 )
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
+from dnssync.core.attention import FAILED
 from dnssync.state_intents import Intents
 from dnssync.state_rows import Trouble, by_place, made_of
 
@@ -28,43 +29,53 @@ class Troubles(Intents):
         return tuple(sorted(self._select(table, made_of(Trouble)), key=lambda row: row.place))
 
     def save_troubles(self, zones: Collection[str], said: Iterable[Trouble], now: int) -> None:
-        """Note what a pass said of the zones that it looked at ("" = the host as a whole). What goes on keeps its beginning; what
-        was said of these zones before, and is said no more, is over."""
+        """Note what a pass said of the zones that it looked at ("" = the host as a whole). What goes on keeps its beginning, and so does
+        what comes back before it has been over for a while; what was said of these zones before, and is said no more, is over. A
+        zone that fails goes on failing, wherever in it it does."""
         before = {row.place: row for row in self.troubles()}
         fresh = by_place(said)
-        for place, trouble in fresh.items():
-            if (old := before.get(place)) is not None:
-                fresh[place] = replace(trouble, since=old.since, told=old.told)
         over = [row for place, row in before.items() if place[0] in zones and place not in fresh and row.ended is None]
+        failing = {trouble.zone for trouble in fresh.values() if trouble.kind == FAILED} - {""}
+        turned = [row for row in over if row.kind == FAILED and row.zone in failing]
+        for place, trouble in fresh.items():
+            old = [row for row in [before.get(place)] if row is not None and not row.past(now)]
+            old += [row for row in turned if (row.zone, row.kind) == (trouble.zone, trouble.kind)]
+            if old:  # a clock that was wrong meanwhile may have noted a beginning that is still to come
+                ways = {way for row in old for way in row.told.split()}
+                fresh[place] = replace(trouble, since=min(now, *(r.since for r in old)), told=" ".join(sorted(ways)))
         changed = [row for place, row in fresh.items() if before.get(place) != row]
-        if not changed and not over:
-            return
-        with self.transaction():
-            self._keep(changed)
-            self._keep(replace(row, ended=now) for row in over if row.told is not None)
-            self.forget_troubles(row for row in over if row.told is None)
+        changed += [replace(row, ended=now) for row in over if row not in turned]
+        ended = [row for row in before.values() if row.ended is not None and row.place not in fresh]
+        changed += [replace(row, ended=now) for row in ended if row.ended is not None and row.ended > now]
+        gone = [*turned, *(row for row in ended if row.past(now))]
+        if changed or gone:
+            with self.transaction():
+                self._keep(changed)
+                self.forget_troubles(gone)
 
     def over(self, place: tuple[str, ...], now: int) -> None:
         """What was said there (zone, kind, reason, and perhaps of whom) is over, whatever else goes on."""
         rows = [row for row in self.troubles() if row.place[: len(place)] == place and row.ended is None]
-        self._keep(replace(row, ended=now) for row in rows if row.told is not None)
-        self.forget_troubles(row for row in rows if row.told is None)
+        self._keep(replace(row, ended=now) for row in rows)
 
-    def told(self, rows: Iterable[Trouble], now: int) -> None:
-        """An alert about these went out."""
-        self._keep(replace(row, told=now) for row in rows)
+    def told(self, rows: Iterable[Trouble]) -> None:
+        """Note of these the ways that told of them, and of nothing else anything."""
+        self._each(rows, lambda t, row: t.update().values(told=row.told))
 
     def forget_troubles(self, rows: Iterable[Trouble]) -> None:
         """These are over, and whoever knew of them knows that too."""
+        self._each(rows, lambda t, row: t.delete())
+
+    def _each(self, rows: Iterable[Trouble], change: Callable[[sa.Table, Trouble], Any]) -> None:
         from dnssync.state_schema import troubles as t
 
-        gone = list(rows)
-        if not gone:
+        every = list(rows)
+        if not every:
             return
         with self.transaction():  # one for all of them: there may be thousands
-            for row in gone:
-                self._execute(t.delete().where(t.c.host == self._host, t.c.zone == row.zone, t.c.kind == row.kind,
-                                               t.c.reason == row.reason, t.c.subject == row.subject))  # fmt: skip
+            for row in every:
+                self._execute(change(t, row).where(t.c.host == self._host, t.c.zone == row.zone, t.c.kind == row.kind,
+                                                   t.c.reason == row.reason, t.c.subject == row.subject))  # fmt: skip
 
     def _keep(self, rows: Iterable[Trouble]) -> None:
         from dnssync.state_schema import troubles as table

@@ -119,7 +119,7 @@ def test_a_command_that_cannot_be_run(
     host.say(CNAME)
     host.say(CNAME, hours=6)
     assert f"/x/tell {told}" in caplog.text
-    assert [row.told for row in host.state.troubles()] == [None]
+    assert [row.told for row in host.state.troubles()] == [""]
 
 
 def test_a_digest_every_week(tmp_path: Path) -> None:
@@ -299,13 +299,13 @@ def test_a_mail_server_that_never_answers(
         host.say(CNAME, hours=6)
         assert len(came) == 1 and "could not be handed to the mail server 127.0.0.1, port" in caplog.text
         assert "timed out" in caplog.text and "tried again after the next pass" in caplog.text
-        assert [row.told for row in host.state.troubles()] == [None]
+        assert [row.told for row in host.state.troubles()] == [""]
         host.say(CNAME, hours=1)
     assert len(came) == 2 and given == [60, 60]
 
 
 def test_what_is_over_is_over_when_it_was(tmp_path: Path) -> None:
-    """A command that works again says until when a trouble went on, though the state knows nothing of it any more."""
+    """A command that works again says until when a trouble went on."""
     pager = Pager(tmp_path)
     host = Host(tmp_path, {"hook": [str(pager.path)]})
     host.say(CNAME)
@@ -313,11 +313,98 @@ def test_what_is_over_is_over_when_it_was(tmp_path: Path) -> None:
     pager.fail(1)
     host.say(hours=1)
     ended = host.now
+    host.say(hours=1)
     assert len(host.post.mails) == 2
-    host.state.forget_troubles(host.state.troubles())
     pager.fail(0)
     host.say(hours=1)
     assert pager.calls[-1]["over"][0]["ended"] == ended and len(host.post.mails) == 2
+
+
+def test_each_way_once_across_restarts(tmp_path: Path) -> None:
+    """What each way told stands in the state: with `run --once` from cron every pass is a new process."""
+    pager = Pager(tmp_path)
+    host = Host(tmp_path, {"hook": [str(pager.path)]})
+    pager.fail(1)
+    host.say(CNAME)
+    for _ in range(8):
+        host.restart()
+        host.say(CNAME, hours=2)
+    assert len(host.post.mails) == 1 and host.state.troubles()[0].told == "mail"
+    for hours in (1, 1, 1):
+        host.restart()
+        host.say(hours=hours)
+    assert len(host.post.mails) == 2 and host.state.troubles() == (), (
+        "the command was told of nothing, and hears of no end"
+    )
+
+
+def test_both_ways_stand_in_the_state(tmp_path: Path) -> None:
+    """Where mail and command tell it after the same pass, neither tells it again after a restart."""
+    pager = Pager(tmp_path)
+    host = Host(tmp_path, {"hook": [str(pager.path)]})
+    host.say(CNAME)
+    for _ in range(3):
+        host.say(CNAME, hours=6)
+        assert host.state.troubles()[0].told == "hook mail"
+        host.restart()
+    assert len(host.post.mails) == len(pager.calls) == 1
+
+
+def test_back_before_every_way_told_its_end(tmp_path: Path) -> None:
+    """Who was told that it is over is told that it is not; who was not, has it still."""
+    pager = Pager(tmp_path)
+    host = Host(tmp_path, {"hook": [str(pager.path)]})
+    host.say(CNAME)
+    host.say(CNAME, hours=6)
+    pager.fail(1)
+    host.say(hours=1)
+    host.say(hours=1)
+    assert len(host.post.mails) == 2
+    pager.fail(0)
+    for _ in range(2):
+        host.say(CNAME, hours=6)
+    assert len(host.post.mails) == 3
+    assert [bool(call["begun"]) for call in pager.calls] == [True, False], "the end that it could not tell"
+
+
+def test_a_server_that_says_no_good_bye(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A mail that was taken is not sent again, whatever a server answers to QUIT; what it says is told as it says it."""
+    taken = []
+
+    def serve(server: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection = server.accept()[0]
+                with connection, connection.makefile("rwb") as wire:
+                    wire.write(b"220 mx.example.org ESMTP\r\n")
+                    wire.flush()
+                    for line in wire:
+                        word = line.split()[0].upper() if line.split() else b""
+                        answer = b"250 ok"
+                        if word == b"DATA":
+                            wire.write(b"354 go on\r\n")
+                            wire.flush()
+                            taken.append([*iter(wire.readline, b".\r\n")])
+                        elif word == b"QUIT":
+                            answer = b"421 closing"
+                        elif word == b"MAIL" and len(taken) >= 1:
+                            answer = b"451 come back later"
+                        wire.write(answer + b"\r\n")
+                        wire.flush()
+                        if word == b"QUIT":
+                            break
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=serve, args=(server,), daemon=True).start()
+        host = Host(tmp_path, {"smtp": f"127.0.0.1:{server.getsockname()[1]}"})
+        host.restart(smtp=smtplib.SMTP)
+        host.say(CNAME)
+        for _ in range(3):
+            host.say(CNAME, hours=6)
+        assert len(taken) == 1 and caplog.text == ""
+        host.say(hours=1)
+        host.say(hours=1)
+    assert ": 451 come back later. It is tried again" in caplog.text
 
 
 def test_a_command_that_hangs_leaves_nothing(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def result(config: Config) -> Iterator[PassResult]:
     )  # fmt: skip
     over = Trouble("two.example", "refused", "spf_syntax", "x", NOW - DAY)
     state.save_troubles((), [over], NOW)
-    state.told([over], NOW)
+    state.told([replace(over, told="mail")])
     state.over(over.place, NOW)  # which an alert has still to tell
     yield PassResult(config, state, NOW - 40, NOW)
 

@@ -373,21 +373,63 @@ class TestTroubles:
         state = State.open(url)
         rows = [self.said("a"), self.said("b"), self.said("c", zone="example.net"), self.said("d", zone="")]
         state.save_troubles(["example.org", "example.net", ""], rows, 10)
-        state.told([rows[0]], 15)
+        state.told([replace(rows[0], told="hook mail")])
         state.save_troubles(["example.org"], [], 20)
         assert [(row.reason, row.told, row.ended) for row in state.troubles()] == [
-            ("d", None, None),
-            ("c", None, None),
-            ("a", 15, 20),
+            ("d", "", None),
+            ("c", "", None),
+            ("a", "hook mail", 20),
+            ("b", "", 20),
         ]
-        state.save_troubles(["example.org"], [], 30)
-        assert state.troubles()[-1].ended == 20, "it was over before"
-        state.save_troubles(["example.org"], [self.said("a", at=40)], 40)
-        assert [(row.since, row.told, row.ended) for row in state.troubles() if row.reason == "a"] == [
-            (10, 15, None)
-        ], "it is back"
+        state.save_troubles(["example.org"], [], 3619)
+        assert [(row.reason, row.ended) for row in state.troubles()][2:] == [("a", 20), ("b", 20)], "it was over before"
+        state.save_troubles(["example.org"], [], 3620)
+        assert [row.reason for row in state.troubles()] == ["d", "c", "a"], "nobody was told of b"
+        state.save_troubles(["example.org"], [self.said("a", at=4000)], 4000)
+        assert [(r.since, r.told, r.ended) for r in state.troubles() if r.reason == "a"] == [(10, "hook mail", None)], (
+            "it is back"
+        )
+        state.told([replace(self.said("a"), told="mail", since=99)])
+        assert (state.troubles()[-1].told, state.troubles()[-1].since) == ("mail", 10)
+        state.told([replace(self.said("never"), told="mail")])
+        assert len(state.troubles()) == 3, "what is forgotten does not come back"
         state.forget_troubles(row for row in state.troubles() if row.zone)
         assert [row.reason for row in state.troubles()] == ["d"]
+
+    def test_it_comes_and_goes(self, url: str) -> None:
+        """What is over for minutes goes on; what comes again after hours is another thing."""
+        state = State.open(url)
+        for moment in range(0, 36_000, 3600):
+            state.save_troubles(["example.org"], [self.said("a", at=moment)], moment)
+            state.save_troubles(["example.org"], [], moment + 3000)
+        assert [(row.since, row.ended) for row in state.troubles()] == [(0, 35_400)]
+        state.save_troubles(["example.org"], [self.said("a", at=40_000)], 40_000)
+        assert [(row.since, row.ended) for row in state.troubles()] == [(40_000, None)]
+
+    def test_a_zone_that_fails_now_here_now_there(self, url: str) -> None:
+        """That it fails has one beginning, and is told once, wherever it does; another zone's failure, or a refusal, is not of it."""
+        state = State.open(url)
+        other = Trouble("example.net", "failed", "unread", "x", 5)
+
+        def fails(reason: str, at: int) -> Trouble:
+            return Trouble("example.org", "failed", reason, reason, at)
+
+        state.save_troubles(["example.org", "example.net"], [fails("unread", 10), other], 10)
+        state.told([replace(fails("unread", 10), told="mail")])
+        state.save_troubles(["example.org"], [fails("unwritten", 30_000), self.said("cname", at=30_000)], 30_000)
+        assert [(row.zone, row.reason, row.since, row.told, row.ended) for row in state.troubles()] == [
+            ("example.net", "unread", 5, "", None),
+            ("example.org", "unwritten", 10, "mail", None),
+            ("example.org", "cname", 30_000, "", None),
+        ]
+
+    def test_a_clock_that_was_ahead(self, url: str) -> None:
+        """What began, or ended, at a moment that is still to come did so now."""
+        state = State.open(url)
+        state.save_troubles(["example.org"], [self.said("a", at=10**9), self.said("b", at=10**9)], 10**9)
+        state.save_troubles(["example.org"], [self.said("a", at=10**9)], 10**9)
+        state.save_troubles(["example.org"], [self.said("a", at=100)], 100)
+        assert [(row.since, row.ended) for row in state.troubles()] == [(100, None), (10**9, 100)]
 
     def test_octets_that_are_no_text(self, url: str) -> None:
         """What a record holds that is no character is spelled out: it must not keep a pass from being noted."""
@@ -409,11 +451,11 @@ class TestTroubles:
             replace(self.said("key_unusable", zone="", at=10), subject=name) for name in ("a.example", "b.example")
         )
         state.save_troubles([""], [one], 10)
-        state.told([one], 11)
+        state.told([replace(one, told="mail")])
         state.save_troubles([""], [one, replace(two, since=20)], 20)
         assert [(row.subject, row.since, row.told) for row in state.troubles()] == [
-            ("a.example", 10, 11),
-            ("b.example", 20, None),
+            ("a.example", 10, "mail"),
+            ("b.example", 20, ""),
         ]
         state.save_troubles([""], [replace(two, since=30)], 30)
         assert [(row.subject, row.ended) for row in state.troubles()] == [("a.example", 30), ("b.example", None)]
@@ -423,7 +465,7 @@ class TestTroubles:
         state, asked = State.open(url), list[str]()
         rows = [replace(self.said("no_zone", zone=""), subject=f"d{n}.example") for n in range(1000)]
         state.save_troubles([""], rows, 10)
-        state.told(rows, 11)
+        state.told([replace(row, told="mail") for row in rows])
 
         def noted(_connection: object, _cursor: object, statement: str, *_: object) -> None:
             if not statement.upper().startswith("BEGIN"):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from dnssync.core.attention import BY_HAND, FAILED, NOTICE, REFUSED, needs_person, worded
+from dnssync.core.attention import BY_HAND, FAILED, NOTICE, REFUSED, SETTLED, needs_person, worded
 from dnssync.core.durations import moment
 from dnssync.core.together import Line, Said, lines, some
 
@@ -26,13 +26,13 @@ class Message:
 
 
 def due(rows: Iterable[Row], after: int, now: int) -> tuple[tuple[Row, ...], tuple[Row, ...]]:
-    """What has needed a person for `after` seconds and was not told, and what was told and is over."""
+    """What has needed a person for `after` seconds, and what was told by some way and has been over for a while."""
     every = tuple(rows)
     begun = tuple(
         row for row in every
-        if row.ended is None and row.told is None and needs_person(row.kind, row.reason) and now - row.since >= after
+        if row.ended is None and needs_person(row.kind, row.reason) and now - row.since >= after
     )  # fmt: skip
-    return begun, tuple(row for row in every if row.ended is not None)
+    return begun, tuple(r for r in every if r.ended is not None and r.told and now - r.ended >= min(after, SETTLED))
 
 
 def message(host: str, begun: Sequence[Said], over: Sequence[Said]) -> Message:

@@ -7,6 +7,7 @@ import re
 from dnssync.core.durations import moment
 
 _ABOUT = re.compile(r"([A-Za-z0-9_][A-Za-z0-9._-]*)(?: [A-Z0-9]+)?: ")
+SETTLED = 3600  # seconds for which something has to be over before it counts as that: what comes and goes goes on
 FAILED, REFUSED, BY_HAND, NOTICE = "failed", "refused", "by_hand", "notice"  # kinds of what is said
 # Notices behind which mail is at risk, or a record stays wrong, until somebody does what the sentence says. The others are for whoever
 # looks: they describe how a set-up is, or settle by themselves.

@@ -54,8 +54,8 @@ class Said(Protocol):
         """The first pass of those in a row that said so."""
 
     @property
-    def told(self) -> int | None:
-        """When a message about it went out."""
+    def told(self) -> str:
+        """The ways by which a message about it went out."""
 
     @property
     def ended(self) -> int | None:
