@@ -1109,7 +1109,10 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("                    trouble = error  # and not", "                    raise  # and not"),
         ("repr((host, about))", "repr((host, now))"),
         ('mail["Auto-Submitted"] = "auto-generated"', "pass"),
-        ("                except (smtplib.SMTPException, OSError) as error:\n", "                except smtplib.SMTPException as error:\n"),
+        (
+            "                except (smtplib.SMTPException, OSError) as error:\n",
+            "                except smtplib.SMTPException as error:\n",
+        ),
         ("if key in HANDED_ON", ""),
         ("if done.returncode != 0:", "if False:"),
         ("timeout=PATIENCE, env", "env"),
