@@ -239,7 +239,7 @@ def secret(text: str, environ: Mapping[str, str] = os.environ, folder: Path = CR
     """The secret that an option names: `credential/NAME`, `env/NAME`, `file/PATH`; any other text is itself.
 
     A credential lies where systemd put it for this process (`LoadCredential=`), under its name or, from a folder of them,
-    with `dnssync_` before it; else, for whoever may read that, in the folder that systemd takes it from. Raises `ConfigError`
+    with `dnssync_` before it and `_` between folders; else, for whoever may read that, in the folder that systemd takes it from. Raises `ConfigError`
     that names the source, never the secret.
     """
     kind, slash, name = text.partition("/")
@@ -253,9 +253,13 @@ def secret(text: str, environ: Mapping[str, str] = os.environ, folder: Path = CR
     if kind == "credential":
         given = environ.get("CREDENTIALS_DIRECTORY")
         path = Path(given, name) if given else folder / name
-        hint = f". Put it into {folder / name}, and restart the service if that is to use it" if given else ""
+        hint = (
+            f". Put it into {folder / name}, as a plain file and no link, and restart the service if that is to use it"
+            if given
+            else ""
+        )
         if given and not os.path.exists(path):  # noqa: PTH110 - which is False, not an error, where the folder is closed
-            path = Path(given, f"dnssync_{name}")
+            path = Path(given, f"dnssync_{name.replace('/', '_')}")
     try:
         return path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:

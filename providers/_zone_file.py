@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import datetime
 import os
 import secrets
@@ -188,9 +189,14 @@ class ZoneFile:
                 with contextlib.suppress(OSError):
                     mark.unlink()
             if isinstance(error, OSError):
-                raise ProviderError(f"{self.zone}: {self.path} could not be written: {error.strerror}. dnssync's user must be "
-                                    f"able to write in {self.path.parent}, with the file's group, and the disk must have room; "
-                                    "what stood there is untouched.") from None  # fmt: skip
+                why = (
+                    "the service cannot see the file's group. Let it: `systemctl edit dnssync`, with `PrivateUsers=no` below `[Service]`"
+                    if error.errno == errno.EINVAL
+                    else f"{error.strerror}. dnssync's user must be able to write in {self.path.parent}, with the file's group, and the disk "
+                    "must have room"
+                )
+                told = f"{self.zone}: {self.path} could not be written: {why}; what stood there is untouched."
+                raise ProviderError(told) from None
             raise
         self._sync_directory()
 

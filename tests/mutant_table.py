@@ -1088,7 +1088,6 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
     ("dnssync/core/alerts.py", "tests/test_alerts.py"): [
         ("needs_person(row.kind, row.reason) and now - row.since >= after", "now - row.since >= after"),
         ("now - row.since >= after", "now - row.since > after"),
-        ("r.ended is not None and r.told and now", "r.ended is not None and now"),
         (" and now - r.ended >= min(after, SETTLED))", ")"),
         ("found[:LISTED]", "found"),
         ("worded(line.sentence, line.since, line.at_once)", "line.sentence"),
@@ -1110,8 +1109,8 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("repr((host, about))", "repr((host, now))"),
         ('mail["Auto-Submitted"] = "auto-generated"', "pass"),
         (
-            "                except (smtplib.SMTPException, OSError) as error:\n",
-            "                except smtplib.SMTPException as error:\n",
+            "        except (smtplib.SMTPException, OSError) as error:\n            if refused",
+            "        except smtplib.SMTPException as error:\n            if refused",
         ),
         ("if key in HANDED_ON", ""),
         ("if done.returncode != 0:", "if False:"),

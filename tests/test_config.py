@@ -348,12 +348,14 @@ def test_where_secrets_come_from(tmp_path: Path) -> None:
     """The environment, a file by its absolute path, a systemd credential; anything else is the secret itself."""
     (tmp_path / "gandi").write_text("s3cret\n")
     (tmp_path / "dnssync_tsig").write_text("of a folder\n")
+    (tmp_path / "dnssync_bind_tsig").write_text("of a folder in it\n")
     environ = {"GANDI": "s3cret", "CREDENTIALS_DIRECTORY": str(tmp_path)}
 
     assert config.secret("env/GANDI", environ) == "s3cret"
     assert config.secret(f"file/{tmp_path}/gandi", environ) == "s3cret"
     assert config.secret("credential/gandi", environ) == "s3cret"
     assert config.secret("credential/tsig", environ) == "of a folder"
+    assert config.secret("credential/bind/tsig", environ) == "of a folder in it"
     assert config.secret("credential/gandi", {}, tmp_path) == "s3cret"
     assert config.secret("s3cret", environ) == "s3cret"
     assert config.secret("abc/def+ghi==", environ) == "abc/def+ghi=="
@@ -366,7 +368,7 @@ def test_where_secrets_come_from(tmp_path: Path) -> None:
         ("file//nonexistent/gandi", {}, "file//nonexistent/gandi: /nonexistent/gandi cannot be read: No such file"),
         ("credential/gandi-x", {}, "credential/gandi-x: /etc/dnssync/credentials/gandi-x cannot be read: No such file"),
         ("credential/gandi", {"CREDENTIALS_DIRECTORY": "/nonexistent"},
-         "/nonexistent/dnssync_gandi cannot be read: No such file or directory. Put it into /etc/dnssync/credentials/gandi, and restart"),
+         "/nonexistent/dnssync_gandi cannot be read: No such file or directory. Put it into /etc/dnssync/credentials/gandi, as a plain file and no link, and restart"),
     ],
 )  # fmt: skip
 def test_a_missing_secret_names_its_source(text: str, environ: dict[str, str], told: str) -> None:
