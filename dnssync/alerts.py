@@ -28,6 +28,7 @@ from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
+from dnssync import failed_start
 from dnssync.config_service import AlertConfig, default_sender
 from dnssync.core.alerts import Message, cannot_begin, digest, due, message
 from dnssync.core.attention import FAILED
@@ -78,7 +79,7 @@ def run_whole(command: list[str], *, input: bytes, timeout: float, **more: Any) 
 
 class Alerts:
     """Listens to passes. `smtp` is `smtplib.SMTP`, `run` is `run_whole`, `host` gives this host's full name; `hinted` makes
-    commands in a sentence such that they work as they stand."""
+    commands in a sentence such that they work as they stand; `folder` is the service's own, for what cannot stand in the state."""
 
     def __init__(
         self,
@@ -87,7 +88,9 @@ class Alerts:
         run: Callable[..., Any] | None = None,
         host: Callable[[], str] = full_name,
         hinted: Callable[[str], str] = lambda text: text,
+        folder: Path | None = None,
     ) -> None:
+        self._folder = folder
         self._smtp, self._run, self._host, self._hinted = smtp, run or run_whole, host, hinted
         self._blind: Trouble | None = None  # what the state could not take
         # What went out in this life, whether the state could take that or not: by each way, last that it is so, or that it is over.
@@ -97,6 +100,7 @@ class Alerts:
     def after(self, result: PassResult) -> None:
         """Tell what is due after a pass. What goes wrong is logged, and tried again after the next one."""
         config = result.config.alerts
+        self._begun(config, result.ended)
         ways = {way: tell for way, tell in ((MAIL, self._mail), (HOOK, self._hook)) if getattr(config, way)}
         rows = self._rows(result)
         begun, over = due(rows, config.after, result.ended)
@@ -118,15 +122,35 @@ class Alerts:
             self._week(result, rows)
 
     def cannot_begin(self, error: DnssyncError, config: AlertConfig, now: int) -> None:
-        """Tell that the daemon did not start, for a reason that only a person can mend. There is no state to note it in: once a start."""
-        row = Trouble("", FAILED, "start", str(error), now)
-        told = cannot_begin(self._host(), str(error))
-        for wanted, tell in ((config.mail, self._mail), (config.hook, self._hook)):
+        """Tell that the daemon did not start, for a reason that only a person can mend; once, until it has started again. There is no
+        state to note that in, but the service's folder."""
+        row, text = failed_start.noted(self._folder) or Trouble("", FAILED, "start", str(error), now), str(error)
+        told, heard = cannot_begin(self._host(), text), {*row.told.split()}
+        for way, tell in ((MAIL, self._mail), (HOOK, self._hook)):
             try:
-                if wanted:
-                    tell(config, replace(told, text=self._hinted(told.text)), [row], [], now)
+                if getattr(config, way) and way not in heard:
+                    tell(config, replace(told, text=self._hinted(told.text)), [replace(row, sentence=text)], [], now)
+                    heard.add(way)
             except AlertError as trouble:
                 log.error("%s", str(trouble).replace("after the next pass", "at the next start"))
+        failed_start.note(self._folder, replace(row, told=" ".join(sorted(heard))))
+
+    def _begun(self, config: AlertConfig, now: int) -> None:
+        """It runs again: tell those who were told that it does not."""
+        row = failed_start.noted(self._folder)
+        if row is None:
+            return
+        row = replace(row, ended=now)
+        heard = {*row.told.split()}
+        for way, tell in ((MAIL, self._mail), (HOOK, self._hook)):
+            try:
+                if getattr(config, way) and way in heard:
+                    tell(config, self._message([], [row]), [], [row], now)
+            except AlertError as trouble:
+                log.error("%s", trouble)
+            else:
+                heard.discard(way)
+        failed_start.note(self._folder, replace(row, told=" ".join(sorted(heard))))
 
     # --- what there is to tell ----------------------------------------------------------------------------------------
 

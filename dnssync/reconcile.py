@@ -21,6 +21,7 @@ from dnssync.core.desire import domains_of
 from dnssync.core.durations import HOUR, MARGIN
 from dnssync.core.hand_made import adopted
 from dnssync.core.host import Address, Host
+from dnssync.core.key_sets import replaced
 from dnssync.core.model import KeyPair, Notice, relative, zone_of
 from dnssync.core.pass_notices import silent
 from dnssync.core.rotation import PAST, SERVING, Policy, phase, rebased
@@ -123,7 +124,6 @@ class Line:
             for key in keys
             if phase(key, Policy(), now) not in PAST
         }
-        serving = {(key.domain, key.selector) for key in keys if phase(key, Policy(), now) in SERVING}
         keys = (*keys, *hand_made)
         self.progress("asking the authoritative servers")
         looks, unanswered = sights(keys, views, now, self.resolver, self.zones, self.config.zones)
@@ -152,10 +152,14 @@ class Line:
                 *host.notices,
                 *self._homeless(host),
                 *silent(unanswered),
-                *(
-                    Notice("key_unusable", f"{at[0]}: {told}")
-                    for at, told in problems.items()
-                    if told and at in serving
+                *_unusable(
+                    {
+                        key: told
+                        for key in keys
+                        if (told := problems.get((key.domain, key.selector))) and phase(key, Policy(), now) in SERVING
+                    },
+                    keys,
+                    now,
                 ),
             ),
         )
@@ -261,6 +265,17 @@ class Line:
     def _beyond(self, name: str, kind: str) -> tuple[str, ...] | None:
         """A look-up outside the zones that were read."""
         return self.resolver.texts(name, kind, zone_of(name, self.config.zones) or "")
+
+
+def _unusable(lost: Mapping[KeyPair, str], keys: Sequence[KeyPair], now: int) -> list[Notice]:
+    """What to tell of keys that exim could not sign with."""
+    spare = replaced(lost, keys, now)
+    return [
+        Notice("standby_lost", f"{key.domain}: {told} It was to stand by, and another key does now; nothing is to be done, this one goes by itself.")
+        if key in spare
+        else Notice("key_unusable", f"{key.domain}: {told} Mend that, or bring it back from a backup; else another key takes over once one is ready.")
+        for key, told in lost.items()
+    ]  # fmt: skip
 
 
 def _chosen(config: Config, served: Mapping[str, tuple[str, ...]], only: Sequence[str]) -> list[ZoneConfig]:

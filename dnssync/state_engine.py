@@ -121,7 +121,8 @@ def sentence(where: str, error: str) -> str:
     """A database's own words as a sentence for a person: what is wrong with which state, and what to do."""
     remedies = (
         ("full", "the disk is full. Make room and run dnssync again; what was kept before is untouched"),
-        ("readonly", "it cannot be written: its file or file system is read-only for this user. Run dnssync as root or as its owner"),
+        ("readonly", "it cannot be written: its file or file system is read-only for this user. Run dnssync as root or as its owner; "
+                     "where the file is root's by mistake: chown --reference={folder} {where}"),
         ("read-only", "it cannot be written: its file or file system is read-only for this user. Run dnssync as root or as its owner"),
         ("unable to open", "it cannot be opened. See that its directory exists and belongs to the user that runs dnssync"),
         ("not a database", "it is not a database, or damaged. Move it away and run dnssync again: keys and equal records are "
@@ -133,5 +134,5 @@ def sentence(where: str, error: str) -> str:
     )  # fmt: skip
     for word, told in remedies:
         if word in error.lower():
-            return f"The state {where}: {told}."
+            return f"The state {where}: {told.format(where=where, folder=Path(where).parent)}."
     return f"The state {where} cannot be used: {' '.join(error.split()).rstrip('.?')}."

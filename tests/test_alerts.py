@@ -422,6 +422,26 @@ class TestStart:
         host.alerts.cannot_begin(DnssyncError("no"), AlertConfig(hook=("/bin/sh", "-c", f"cat > {seen}")), NOW)
         assert "could not be handed" in caplog.text and "no" in seen.read_text()
 
+    def test_once_until_it_runs(self, host: Host) -> None:
+        """However often it is started in vain; and when it runs, those are told who were told."""
+        config = AlertConfig(mail=("ops@example.net",), hook=("/nonexistent/tell",))
+        for number in range(3):
+            host.restart(folder=host.folder)
+            host.alerts.cannot_begin(ConfigError("site.yaml", [f"mistake {number}"]), config, NOW + number)
+        assert len(host.post.mails) == 1
+        host.post.fails = OSError("no")
+        for hours in (1, 1):
+            host.restart(folder=host.folder)
+            host.result(hours=hours)
+            host.post.fails = None
+        host.result(hours=1)
+        assert host.post.subjects[1:] == [f"[dnssync {HOST}] well again: this host"]
+        assert "(since 2026-11-24 00:00 UTC) until 2026-11-24 02:00 UTC [start]" in host.post.mails[1][2].get_content()
+        assert sorted(path.name for path in host.folder.iterdir()) == ["state.db"]
+        host.restart(folder=host.folder)
+        host.alerts.cannot_begin(ConfigError("site.yaml", ["again"]), config, host.now)
+        assert len(host.post.mails) == 3
+
     @pytest.mark.parametrize("supervised", [True, False])
     def test_by_the_service(self, tmp_path: Path, supervised: bool) -> None:
         """The service tells it when it is started; a person at a terminal has the mistakes before his eyes."""

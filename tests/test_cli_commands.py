@@ -151,6 +151,33 @@ class TestStatusAndHistory:
         assert scene.run("status") == 1 and ".pem" in told(scene)
         assert data(scene, "status")["exit"] == 1
 
+    def test_a_lost_standby_needs_nobody(self, scene: Scene) -> None:
+        """Once another key is made in its place, neither status nor an alert wants anything of anybody, until that is lost as well."""
+        assert scene.run("apply", "--yes") == 0
+        lost = {key.unlink() or key.stem for key in [*scene.stage.keys.rglob("*.pem")]}
+        assert scene.run("status") == 1
+        assert scene.run("apply", "--yes") == 0
+        assert scene.run("apply", "--yes") == 0
+        reasons = {notice["reason"] for notice in data(scene, "plan")["notices"]}
+        assert "standby_lost" in reasons and "key_unusable" not in reasons
+        assert scene.run("status") == 0 and "Another key stands by in its place" in told(scene)
+        for key in scene.stage.keys.rglob("*.pem"):
+            assert key.stem not in lost
+            key.unlink()
+        assert scene.run("status") == 1 and "key_unusable" in {n["reason"] for n in data(scene, "plan")["notices"]}
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+    def test_a_state_that_became_roots(self, scene: Scene) -> None:
+        """As root all works, and the service can write nothing any more: status tells it, with the remedy."""
+        assert scene.run("apply", "--yes") == 0
+        state = scene.stage.state / "state.db"
+        for place in (scene.stage.state, state):
+            os.chown(place, 65534, -1)
+        assert scene.run("status") == 0
+        os.chown(state, 0, -1)
+        assert scene.run("status") == 1 and f"chown --reference={scene.stage.state} {state}" in told(scene)
+        assert data(scene, "status")["exit"] == 1
+
     def test_a_lost_key_that_was_replaced(self, scene: Scene) -> None:
         """Once its successor signs, a lost key needs nobody any more: neither status nor a pass speaks of its file."""
         for _ in range(5):

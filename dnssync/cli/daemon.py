@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 
 import click
 
@@ -63,7 +64,7 @@ def command(context: Context, once: bool, log_json: bool, verbose: bool, quiet: 
             loaded = getattr(daemon, "config", None)  # good in itself, where it is a secret that is missing
             known = error.alerts or (loaded.alerts if loaded is not None else None)
             wanted = known if isinstance(known, AlertConfig) else AlertConfig()
-            Alerts(hinted=context.hinted).cannot_begin(error, wanted, int(context.now()))
+            Alerts(hinted=context.hinted, folder=_folder(context)).cannot_begin(error, wanted, int(context.now()))
         return error.exit_code
     if context.json:
         context.emit({"exit": code})
@@ -120,7 +121,13 @@ def _after(context: Context) -> list[After]:
     from dnssync.alerts import Alerts
     from dnssync.metrics import Metrics
 
-    return [Metrics().after, Alerts(hinted=context.hinted).after]
+    return [Metrics().after, Alerts(hinted=context.hinted, folder=_folder(context)).after]
+
+
+def _folder(context: Context) -> Path | None:
+    """The service's own folder, as systemd names it (StateDirectory=)."""
+    given = context.environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    return Path(given) if given else None
 
 
 def _opener(context: Context) -> Callable[..., Line]:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import click
 
 from dnssync import signing_map
 from dnssync.cli import render, timeline
 from dnssync.cli.context import Context, chosen, json_option
+from dnssync.config import Config
 from dnssync.core.ages import entered
 from dnssync.core.attention import NOTICE, needs_person, worded
 from dnssync.core.durations import DAY, moment
+from dnssync.core.key_sets import replaced
 from dnssync.core.model import KeyPair, Phase, zone_of
 from dnssync.core.rotation import SERVING, Policy, due, phase
 from dnssync.core.selectors import foreign
@@ -48,12 +51,16 @@ def command(context: Context, domains: tuple[str, ...]) -> int:
     unusable = {
         (k.domain, k.selector): told for k in keys if view.phase(k) in SERVING and (told := keystore.problem(k))
     }
-    doubts = _doubts(state)
+    doubts = [*_doubts(state), *_owner(context.config)]
     leaked = [key for key in keys if key.compromised is not None and view.phase(key) is Phase.ACTIVE]
     late = [k for k in keys if view.overdue(k) and k.selector not in lines.get(k.domain, ())]  # exim reads another map
     said = [row for row in state.troubles() if row.ended is None and (not row.zone or row.zone in zones)]
     troubled: list[object] = [row for row in said if needs_person(row.kind, row.reason)]
-    troubled += [*unusable, *doubts[:1], *leaked, *late]
+    spare = {
+        (key.domain, key.selector)
+        for key in replaced([k for k in keys if (k.domain, k.selector) in unusable], keys, now)
+    }
+    troubled += [*(set(unusable) - spare), *doubts[:1], *leaked, *late]
     troubled += [zone for zone, record in records.items() if record is not None and not _good(record)]
     if context.json:
         context.emit(
@@ -77,8 +84,10 @@ def command(context: Context, domains: tuple[str, ...]) -> int:
             f"{render.count(len(keys) - len(standing), 'key')} more, gone for over a month: see `dnssync history`.",
             "dim",
         )
-    for told in unusable.values():
-        context.say(told, "red")
+    for at, told in unusable.items():
+        context.say(
+            f"{told} Another key stands by in its place." if at in spare else told, "dim" if at in spare else "red"
+        )
     if not keys:
         context.say("There are no keys yet; `dnssync apply` makes them.")
     context.say()
@@ -93,6 +102,19 @@ def command(context: Context, domains: tuple[str, ...]) -> int:
     for told in _undisciplined(context):
         context.say(told, "yellow")
     return 1 if troubled else 0
+
+
+def _owner(config: Config) -> list[str]:
+    """A state file that is not its folder's owner's: as root everything works then, and nothing does for the service."""
+    file = Path(config.state.partition(":///")[2].partition("?")[0])
+    try:
+        whose, folder = file.stat().st_uid, file.parent.stat().st_uid
+    except OSError:
+        return []
+    if not config.state.startswith("sqlite") or whose == folder or folder == 0:
+        return []
+    return [f"The state {file} does not belong to whom its folder belongs, so the service cannot write it: "
+            f"chown --reference={file.parent} {file}"]  # fmt: skip
 
 
 @dataclass(frozen=True)

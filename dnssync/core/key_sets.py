@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,13 @@ def algorithms(view: ZoneView) -> tuple[str, ...]:
         "rsa1024" if name.startswith("rsa") and view.limits.txt < RSA_MIN_TXT else name
         for name in view.policy.dkim.algorithms
     )
+
+
+def replaced(lost: Collection[KeyPair], keys: Iterable[KeyPair], now: int) -> frozenset[KeyPair]:
+    """Of the keys that cannot be used, those that were only to stand by, and in whose place another one comes: they go by themselves."""
+    coming = {key for key in keys if rotation.phase(key, rotation.Policy(), now) in rotation.COMING}
+    sound = {(key.domain, key.kind) for key in coming if key not in lost}
+    return frozenset(key for key in lost if key in coming and (key.domain, key.kind) in sound)
 
 
 def policy_of(view: ZoneView | None) -> rotation.Policy:
