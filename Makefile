@@ -53,9 +53,9 @@ lock: $(STAMP)
 install-service:
 	@DESTDIR='$(DESTDIR)' PROVIDER='$(PROVIDER)' ./systemd/install install
 
-# The same undone; configuration, secrets, keys and state stay.
+# The same undone; configuration, secrets, keys and state stay. Stops where exim's macros stand, unless MACROS=keep.
 uninstall-service:
-	@DESTDIR='$(DESTDIR)' ./systemd/install uninstall
+	@DESTDIR='$(DESTDIR)' MACROS='$(MACROS)' ./systemd/install uninstall
 
 venv: $(STAMP)
 

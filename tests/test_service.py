@@ -7,7 +7,6 @@ import os
 import re
 import stat
 import subprocess
-import sys
 from collections.abc import Iterator
 from importlib.metadata import requires
 from pathlib import Path
@@ -20,6 +19,7 @@ from dnssync.config import CREDENTIALS, DEFAULT, Config
 from dnssync.errors import ConfigError
 from dnssync.keystore import GROUP, USER
 from systemd.locked import locked
+from tests.installing import make, python_stand_in
 
 ROOT = Path(__file__).parents[1]
 UNIT = ROOT / "systemd/dnssync.service"
@@ -35,25 +35,12 @@ def settings(name: str) -> list[str]:
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
     """An install into a folder, done twice; `run(target)` runs another, `asked` is what pip was asked the first time."""
     folder = tmp_path_factory.mktemp("install")
-    dest, log = folder / "dest", folder / "asked"
-    python = folder / "python3"
-    # A real virtual environment, with a stand-in for pip: which archives an index gives is not what is tried here.
-    python.write_text(
-        f'#!/bin/sh\n[ "$2" = venv ] || exec {sys.executable} "$@"\n{sys.executable} -m venv --without-pip "$3"\n'
-        f'for d in "$3"/lib/python3*/site-packages; do cp {ROOT}/tests/pip_stand_in.py $d/pip.py; done\n'
-    )
-    python.chmod(0o755)
+    dest, log = folder / "dest & a|blank", folder / "asked"
 
     def run(target: str, **environ: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            ["make", "-s", target, f"DESTDIR={dest}"],
-            cwd=ROOT,
-            env={**os.environ, "PYTHON": str(python), "PIP_ASKED": str(log), **environ},
-            capture_output=True,
-            text=True,
-            umask=0o077,
-        )
+        return make(target, dest, PYTHON=str(python), PIP_ASKED=str(log), **environ)
 
+    python = python_stand_in(folder)
     first = run("install-service")
     assert first.returncode == 0, first.stderr
     asked = [json.loads(line) for line in log.read_text().splitlines()]
@@ -197,8 +184,9 @@ def test_unit_and_code_speak_of_the_same() -> None:
 @pytest.mark.systemd
 def test_systemd_understands_the_unit(installed: SimpleNamespace, tmp_path: Path) -> None:
     """`systemd-analyze verify` has nothing to say of it."""
-    unit = tmp_path / "dnssync.service"
-    unit.write_text(UNIT.read_text().replace("/opt/dnssync", f"{installed.dest}/opt/dnssync"))
+    unit, dest = tmp_path / "dnssync.service", tmp_path / "dest"
+    dest.symlink_to(installed.dest)
+    unit.write_text(UNIT.read_text().replace("/opt/dnssync", f"{dest}/opt/dnssync"))
     done = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True)
 
     assert (done.returncode, done.stderr) == (0, "")
@@ -239,4 +227,8 @@ def test_user_and_folders_as_systemd_makes_them(installed: SimpleNamespace, tmp_
         made = subprocess.run(["systemd-tmpfiles", f"--root={tmp_path}", "--create", files[1]], capture_output=True, text=True)  # fmt: skip
         assert made.returncode == 0, made.stderr
         assert f"{GROUP}:x:105:{USER}" in (tmp_path / "etc/group").read_text()
-        assert (tmp_path / "var/lib/dnssync/keys").stat().st_gid == 105
+        keys, folder = (tmp_path / "var/lib/dnssync" / name for name in ("keys", "exim"))
+        assert keys.stat().st_gid == 105
+        # exim reads the keys by its group, and nobody else does; the map is looked up by processes of any user.
+        assert stat.filemode(keys.stat().st_mode)[4:] == "r-x---"
+        assert stat.filemode(folder.stat().st_mode)[7:] == "r-x"
