@@ -173,7 +173,7 @@ def test_unit_and_code_speak_of_the_same() -> None:
     assert (settings("User"), settings("Group")) == ([USER], [GROUP])
     assert settings("StateDirectory") == [str(default.state_directory.relative_to("/var/lib"))]
     assert settings("LoadCredential") == [f"dnssync:{CREDENTIALS}"]
-    assert settings("RestartPreventExitStatus") == [f"64 {ConfigError.exit_code}"]
+    assert settings("RestartPreventExitStatus") == [f"64 {ConfigError.exit_code} CREDENTIALS"]
     assert DEFAULT.parent == CREDENTIALS.parent
     tmpfiles = (ROOT / "systemd/dnssync.tmpfiles").read_text()
     [mode] = re.findall(rf"^d {default.state_directory} +(\d+) ", tmpfiles, re.MULTILINE)

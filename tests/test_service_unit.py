@@ -42,13 +42,15 @@ def test_a_daemon_that_hangs_is_ended_and_says_where() -> None:
 
 
 def test_a_daemon_that_fails_is_started_again_for_good() -> None:
-    """After a crash or the watchdog it starts anew, however often, but neither after a stop nor where the configuration is wrong."""
+    """After a crash or the watchdog it starts anew, however often, but neither after a stop nor where configuration or secrets are wrong."""
     assert values("Restart") == ["on-failure"]
     assert 5 <= seconds("RestartSec") <= 300, "soon, and without filling the journal"
     assert seconds("StartLimitIntervalSec") == 0, (
         "a limit would end it for good after some trouble that passes by itself"
     )
-    assert str(ConfigError.exit_code) in values("RestartPreventExitStatus")
+    assert {str(ConfigError.exit_code), "CREDENTIALS"} <= set(values("RestartPreventExitStatus")), (
+        "a person has to mend it"
+    )
 
 
 def test_a_reload_is_the_signal_that_the_daemon_reads() -> None:
