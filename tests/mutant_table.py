@@ -303,6 +303,22 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("max(at, now + min(self._interval, FIRST * 15))", "at"),
         ("now + min(self._interval, FIRST * 15)", "now + self._interval"),
         ("            if self._asked:  # meanwhile", "            if False:  # meanwhile"),
+        ("moments = [event[0]] if (event := next_event(result)) else []", "moments: list[int] = []"),
+        ("max(min(moments), now + SOONEST) if", "min(moments) if"),
+        ('"misfire_grace_time": None', '"misfire_grace_time": 1'),
+        (
+            "            self._not_taken.take()\n            self._scheduler.reschedule_job",
+            "            self._not_taken.take()\n            0 and self._scheduler.reschedule_job",
+        ),
+        (
+            "        except Exception as error:  # whatever it is",
+            "        except DnssyncError as error:  # whatever it is",
+        ),
+        ("tell(self._after, result, self._notifier.alive)", "tell(self._after, result)"),
+        (
+            "        except Exception as error:\n            told = understood",
+            "        except DnssyncError as error:\n            told = understood",
+        ),
     ],
     ("dnssync/standing.py", "tests/daemon/test_faults.py::TestProviders::test_one_zone_fails_and_the_other_goes_on"): [
         ("not in fresh and zone not in unseen:", "not in fresh:"),

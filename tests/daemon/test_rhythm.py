@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from dnssync.cli.daemon import _opener
 from dnssync.config import Config, load
 from dnssync.daemon import Daemon
 from dnssync.notify import Notifier
+from dnssync.one_pass import After, PassResult
 from dnssync.reconcile import Line
 from dnssync.state import State
 from tests.daemon.gandi_site import ONE, TWO, GandiSite, unapplied
@@ -31,8 +32,8 @@ NOW = 1_795_478_400.0  # a midnight
 class Planned:
     """The daemon of a site. `now` is its clock; `meanwhile` is called when a pass has begun."""
 
-    def __init__(self, site: GandiSite, supervisor: socket.socket) -> None:
-        self.now, self.meanwhile = NOW, lambda: None
+    def __init__(self, site: GandiSite, supervisor: socket.socket, environ: dict[str, str]) -> None:
+        self.now, self.meanwhile, self.watching = NOW, lambda: None, lambda: None
         self._supervisor = supervisor
         opened = _opener(Context(now=self._clock))
 
@@ -41,10 +42,12 @@ class Planned:
             return opened(config, **options)
 
         def watch(config: Config) -> State:
+            self.watching()
             return State.open(config.state, host=identity.rows(config.keys), read_only=True)
 
-        notifier = Notifier({"NOTIFY_SOCKET": supervisor.getsockname()})
-        self.daemon = Daemon(lambda: load(site.config), line, watch, notifier, after=[], now=self._clock, monotonic=self._clock)  # fmt: skip
+        notifier = Notifier({"NOTIFY_SOCKET": supervisor.getsockname(), **environ})
+        self.after: list[After] = []
+        self.daemon = Daemon(lambda: load(site.config), line, watch, notifier, after=self.after, now=self._clock, monotonic=self._clock)  # fmt: skip
         self.daemon.config = load(site.config)
         self.daemon._scheduler.start(paused=True)
 
@@ -68,11 +71,11 @@ class Planned:
 
 
 @contextmanager
-def planning(site: GandiSite, folder: Path) -> Iterator[Planned]:
+def planning(site: GandiSite, folder: Path, **environ: str) -> Iterator[Planned]:
     """The daemon, and a supervisor that hears it."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
         supervisor.bind(str(folder / "notify"))
-        made = Planned(site, supervisor)
+        made = Planned(site, supervisor, environ)
         try:
             yield made
         finally:
@@ -122,3 +125,73 @@ def test_a_pass_is_asked_for_while_one_is_under_way(unapplied: GandiSite, tmp_pa
         before = datetime.now(UTC)
         planned.run()
         assert planned.dated >= before + timedelta(seconds=2 * MINUTE)
+
+
+def test_when_a_key_can_go_on(unapplied: GandiSite, tmp_path: Path) -> None:
+    """The daemon comes at the very moment at which a key is to be looked at next, however slow the rhythm is; and where that is now,
+    not without a pause. However late the worker is free, that pass is not left out."""
+    unapplied.configure(interval="1d")
+    unapplied.now = NOW
+    code, out = unapplied.run("apply", "--yes")
+    assert code == 0, out
+    with planning(unapplied, tmp_path) as planned:
+        planned.now = NOW + 10
+        before = datetime.now(UTC)
+        planned.run()
+        wait = (planned.dated - before).total_seconds()
+        assert 30 < wait < 3 * MINUTE, "the second look at new keys"
+        assert planned.daemon._scheduler.get_job("dated").misfire_grace_time is None
+        planned.now += int(wait) - 3
+        before = datetime.now(UTC)
+        planned.run()
+        assert planned.dated - before >= timedelta(seconds=9)
+
+
+def test_the_rhythm_is_read_again(unapplied: GandiSite, tmp_path: Path) -> None:
+    """A new interval holds from the reload on; a configuration that breaks a plug-in is not taken, whatever that raises."""
+
+    def broken() -> None:
+        raise RuntimeError("a plug-in's own fault")
+
+    with planning(unapplied, tmp_path) as planned:
+        daemon = planned.daemon
+        daemon._scheduler.add_job(daemon._pass, "interval", id="interval", seconds=900)
+        unapplied.configure(interval="5m")
+        daemon._reload()
+        assert daemon._scheduler.get_job("interval").trigger.interval == timedelta(minutes=5)
+        unapplied.configure(interval="7m")
+        planned.meanwhile = broken
+        daemon._reload()
+        assert daemon.config.schedule.interval == 5 * MINUTE
+        assert daemon._scheduler.get_job("interval").trigger.interval == timedelta(minutes=5)
+
+
+def test_whatever_goes_wrong_the_daemon_goes_on(unapplied: GandiSite, tmp_path: Path) -> None:
+    """A fault of its own is told, and another pass comes after a minute."""
+
+    def broken() -> None:
+        raise RuntimeError("a fault")
+
+    with planning(unapplied, tmp_path) as planned:
+        planned.watching = broken
+        before = datetime.now(UTC)
+        planned.daemon._pass_now()
+        assert timedelta(seconds=MINUTE - 1) <= planned.dated - before <= timedelta(seconds=2 * MINUTE)
+
+
+def test_who_is_told_feeds_the_watchdog(unapplied: GandiSite, tmp_path: Path) -> None:
+    """A mail server that takes its minute is progress, too: before each that is told of a pass the supervisor hears that it moves."""
+    heard: list[bytes] = []
+    with planning(unapplied, tmp_path, WATCHDOG_USEC="60000000") as planned:
+        supervisor = planned._supervisor
+        supervisor.setblocking(False)
+
+        def drained(result: PassResult) -> None:
+            heard.clear()
+            with suppress(BlockingIOError):
+                while True:
+                    heard.append(supervisor.recv(65536))
+
+        planned.after += [drained, drained]
+        planned.daemon._pass_now()
+    assert heard == [b"WATCHDOG=1"]
