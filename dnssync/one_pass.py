@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,6 +14,7 @@ from dnssync.carry_out import carry_out
 from dnssync.config import Config
 from dnssync.core.attention import FAILED
 from dnssync.core.backoff import due_zones
+from dnssync.core.model import zone_of
 from dnssync.errors import DnssyncError, LockedError, StateError, understood
 from dnssync.lock import Held, hold
 from dnssync.new_keys import make_map, recover
@@ -107,10 +108,24 @@ def one_pass(
 
 
 def _left_out(line: Line) -> dict[str, int]:
-    """The zones that failed and are not due yet."""
-    tries = {zone: record.next_try for zone, record in line.state.zones().items()}
+    """The zones that failed, are not due yet, and of which no person has said anything since they were looked at."""
+    records = line.state.zones()
+    tries = {zone: record.next_try for zone, record in records.items()}
+    if any(tries.values()):
+        for name, at in _words(line):
+            zone = zone_of(name, records)
+            if zone is not None and at >= records[zone].last_pass:
+                tries[zone] = None
     due = {*due_zones(line.config.zones, tries, int(line.now()))}
     return {zone: tries[zone] or 0 for zone in line.config.zones if zone not in due}
+
+
+def _words(line: Line) -> Iterator[tuple[str, int]]:
+    """What persons said of domains and zones, and when."""
+    for key in line.state.living():
+        yield key.domain, max(key.called or 0, key.compromised or 0, key.recalled or 0)
+    for request in line.state.requests(int(line.now())):
+        yield request.subject, request.made_at
 
 
 def _under_lock(
@@ -122,8 +137,12 @@ def _under_lock(
     if left and not only:
         return None
     nap = line.zones.sleep
-    for _ in range(LOOKS):
-        before, line.zones.sleep = line.state.last_event(), partial(_aside, lock, nap)
+    for look in range(1, LOOKS + 1):
+        # In the last one the lock is kept: what it sees is what there is.
+        before, line.zones.sleep = (
+            line.state.last_event(),
+            partial(_briefly, nap) if look == LOOKS else partial(_aside, lock, nap),
+        )
         with looking():
             seen, got = line.plan(only, attended=False, dns_first=True)
         line.zones.sleep = partial(_briefly, nap)

@@ -232,7 +232,12 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("if not now < (tries", "if not now <= (tries"),
     ],
     ("dnssync/one_pass.py", "tests/daemon/test_once.py"): [
-        ("line.zones.sleep = partial(_briefly, nap)", "line.zones.sleep = nap"),
+        ("        line.zones.sleep = partial(_briefly, nap)\n", "        line.zones.sleep = nap\n"),
+        ("if look == LOOKS else", "if look > LOOKS else"),
+        ("and at >= records[zone].last_pass:", "and False:"),
+        ("and at >= records[zone].last_pass:", "and at:"),
+        ("max(key.called or 0, key.compromised or 0, key.recalled or 0)", "key.recalled or 0"),
+        ("yield request.subject, request.made_at", "pass"),
         ("        raise TooLong(seconds)\n", "        pass\n"),
         ("if left and not only:", "if False:"),
         ("attended=False", "attended=True"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -16,6 +17,7 @@ from dnssync.config import load
 from dnssync.core.backoff import LONGEST
 from dnssync.core.durations import DAY, HOUR
 from dnssync.core.model import Change
+from dnssync.lock import hold
 from dnssync.one_pass import PASS, PassResult, one_pass
 from tests.daemon.gandi_site import EXTRA, ONE, TWO, GandiSite, site, unapplied
 from tests.gandi_faults import ERRED, Answer, Fault
@@ -63,6 +65,45 @@ def test_a_pause_in_the_middle_of_writing(site: GandiSite, monkeypatch: pytest.M
     monkeypatch.setattr(Sleepy, "pause", 0.01)
     site.now += HOUR
     assert not passed(site).failed and all(any(EXTRA in text for text in site.spf(zone)) for zone in (ONE, TWO))
+
+
+def test_a_word_does_not_wait_for_a_back_off(site: GandiSite) -> None:
+    """A zone that failed is looked at by the next pass once somebody said something of it; one time, and then it waits again."""
+    site.gandi.faults, site.patience = [down(ONE), down(TWO)], 0
+    site.configure(extra=(EXTRA,))
+    passed(site)
+    site.now += 60
+    assert {*passed(site).left_out} == {ONE, TWO}
+    with hold(site.folder / "state" / "lock", who="dnssync somebody"):
+        code, out = site.run("rotate", "--emergency", "--yes", ONE)
+    assert code == 1 and "the next pass honours it" in " ".join(out.split()), out
+    site.now += 1
+    assert {*passed(site).left_out} == {TWO}
+    site.now += 60
+    assert {*passed(site).left_out} == {ONE, TWO}
+    site.gandi.faults = []
+    assert site.run("freeze", TWO)[0] == 0
+    site.now += 1
+    assert {*passed(site).left_out} == {ONE}
+
+
+def test_the_last_look_keeps_the_lock(site: GandiSite) -> None:
+    """Where others change something in every pause that a provider asks for, the last look is made without one, and holds."""
+    looks: list[Fault] = []
+
+    def look() -> None:
+        if not looks or looks[-1].struck:
+            number = len(looks)
+            wait = Answer(429, ERRED, headers={"Retry-After": "2" if number < 2 else "100"})
+            say = partial(site.run, "freeze", *["--off"] * (number % 2), ONE)
+            looks.append(Fault("GET", f"^/domains/{TWO}/", wait, times=1, stranger=say))
+            site.gandi.faults.append(looks[-1])
+
+    site.configure(extra=(EXTRA,))
+    site.gandi.faults = [Fault("GET", f"^/domains/{ONE}/", stranger=look, times=10**6)]
+    result = passed(site)
+    assert len(looks) == 3 and result.report is not None
+    assert "wants no more requests for 100 seconds" in result.report.decision.failed[TWO]
 
 
 def test_a_provider_that_is_down_for_two_days(site: GandiSite) -> None:
