@@ -178,6 +178,20 @@ class TestStatusAndHistory:
         assert scene.run("status") == 1 and f"chown --reference={scene.stage.state} {state}" in told(scene)
         assert data(scene, "status")["exit"] == 1
 
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts")
+    def test_a_state_on_a_read_only_disk(self, scene: Scene) -> None:
+        """No pass can note anything, so none can say so: status sees it by itself."""
+        assert scene.run("apply", "--yes") == 0
+        state = scene.stage.state / "state.db"
+        if subprocess.run(["mount", "--bind", state, state], capture_output=True).returncode:
+            pytest.skip("nothing may be mounted here")
+        try:
+            subprocess.run(["mount", "-o", "remount,bind,ro", state], check=True)
+            assert scene.run("status") == 1 and "cannot be written by anybody now" in told(scene)
+        finally:
+            subprocess.run(["umount", state], check=True)
+        assert scene.run("status") == 0
+
     def test_a_lost_key_that_was_replaced(self, scene: Scene) -> None:
         """Once its successor signs, a lost key needs nobody any more: neither status nor a pass speaks of its file."""
         for _ in range(5):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,13 +106,18 @@ def command(context: Context, domains: tuple[str, ...]) -> int:
 
 
 def _owner(config: Config) -> list[str]:
-    """A state file that is not its folder's owner's: as root everything works then, and nothing does for the service."""
+    """A state file that cannot be written, or is not its folder's owner's: as root everything works then, and nothing does for the service."""
     file = Path(config.state.partition(":///")[2].partition("?")[0])
     try:
         whose, folder = file.stat().st_uid, file.parent.stat().st_uid
     except OSError:
         return []
-    if not config.state.startswith("sqlite") or whose == folder or folder == 0:
+    if not config.state.startswith("sqlite"):
+        return []
+    if os.geteuid() in (0, whose) and not os.access(file, os.W_OK):
+        return [f"The state {file} cannot be written by anybody now: its file system is read-only, or it is set immutable (lsattr). See the "
+                "kernel's log; until that is mended every pass fails, and exim signs on with the keys that it has."]  # fmt: skip
+    if whose == folder or folder == 0:
         return []
     return [f"The state {file} does not belong to whom its folder belongs, so the service cannot write it: "
             f"chown --reference={file.parent} {file}"]  # fmt: skip
