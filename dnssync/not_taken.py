@@ -28,7 +28,7 @@ class NotTaken:
         self.status = f"the new configuration is not taken: {lines[0]}; "
         self._sentence = (
             f"The configuration {file} was read again and is not taken; the daemon goes on with the one before it, and would not start "
-            f"with this one. {'; '.join(lines)} Mend it and `systemctl reload dnssync`."
+            f"with this one. {'; '.join(lines).rstrip('.')}. Mend it and `systemctl reload dnssync`."
         )
 
     def take(self) -> None:
