@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -73,6 +74,8 @@ class Planned:
 @contextmanager
 def planning(site: GandiSite, folder: Path, **environ: str) -> Iterator[Planned]:
     """The daemon, and a supervisor that hears it."""
+    scheduler = logging.getLogger("apscheduler")
+    level = scheduler.level  # the daemon sets it, in a process that has other tests, too
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
         supervisor.bind(str(folder / "notify"))
         made = Planned(site, supervisor, environ)
@@ -80,6 +83,7 @@ def planning(site: GandiSite, folder: Path, **environ: str) -> Iterator[Planned]
             yield made
         finally:
             made.daemon._scheduler.shutdown(wait=False)
+            scheduler.setLevel(level)
 
 
 def test_passes_that_fail_as_a_whole(unapplied: GandiSite, tmp_path: Path) -> None:
