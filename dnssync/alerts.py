@@ -101,7 +101,7 @@ class Alerts:
         """Tell what is due after a pass. What goes wrong is logged, and tried again after the next one."""
         config = result.config.alerts
         self._begun(config, result.ended)
-        ways = {way: tell for way, tell in ((MAIL, self._mail), (HOOK, self._hook)) if getattr(config, way)}
+        ways = self._ways(config)
         rows = self._rows(result)
         begun, over = due(rows, config.after, result.ended)
         for way, tell in ways.items():
@@ -125,15 +125,15 @@ class Alerts:
         """Tell that the daemon did not start, for a reason that only a person can mend; once, until it has started again. There is no
         state to note that in, but the service's folder."""
         row, text = failed_start.noted(self._folder) or Trouble("", FAILED, "start", str(error), now), str(error)
-        told, heard = cannot_begin(self._host(), text), {*row.told.split()}
-        for way, tell in ((MAIL, self._mail), (HOOK, self._hook)):
+        told, heard = cannot_begin(self._host(), text), {*row.ways}
+        for way, tell in self._ways(config).items():
             try:
-                if getattr(config, way) and way not in heard:
+                if way not in heard:
                     tell(config, replace(told, text=self._hinted(told.text)), [replace(row, sentence=text)], [], now)
                     heard.add(way)
             except AlertError as trouble:
                 log.error("%s", str(trouble).replace("after the next pass", "at the next start"))
-        failed_start.note(self._folder, replace(row, told=" ".join(sorted(heard))))
+        failed_start.note(self._folder, row.told_by(heard))
 
     def _begun(self, config: AlertConfig, now: int) -> None:
         """It runs again: tell those who were told that it does not."""
@@ -141,16 +141,16 @@ class Alerts:
         if row is None:
             return
         row = replace(row, ended=now)
-        heard = {*row.told.split()}
-        for way, tell in ((MAIL, self._mail), (HOOK, self._hook)):
+        ways, heard = self._ways(config), {*row.ways}
+        for way in row.ways:
             try:
-                if getattr(config, way) and way in heard:
-                    tell(config, self._message([], [row]), [], [row], now)
+                if way in ways:
+                    ways[way](config, self._message([], [row]), [], [row], now)
             except AlertError as trouble:
                 log.error("%s", trouble)
             else:
                 heard.discard(way)
-        failed_start.note(self._folder, replace(row, told=" ".join(sorted(heard))))
+        failed_start.note(self._folder, row.told_by(heard))
 
     # --- what there is to tell ----------------------------------------------------------------------------------------
 
@@ -173,7 +173,7 @@ class Alerts:
 
     def _heard(self, row: Trouble) -> set[str]:
         """The ways that told of it, and not yet that it is over."""
-        heard = {**dict.fromkeys(row.told.split(), True), **self._went.get(_place(row), {})}
+        heard = {**dict.fromkeys(row.ways, True), **self._went.get(_place(row), {})}
         return {way for way, so in heard.items() if so}
 
     def _went_out(self, way: str, begun: Sequence[Trouble], over: Sequence[Trouble]) -> None:
@@ -181,13 +181,12 @@ class Alerts:
         for row in (*begun, *over):
             self._went.setdefault(_place(row), {})[way] = row.ended is None
         if self._blind is not None and self._blind in (*begun, *over):
-            ways = {*self._blind.told.split()} ^ {way}  # told of, or told to be over
-            self._blind = replace(self._blind, told=" ".join(sorted(ways)))
+            self._blind = self._blind.told_by(self._blind.ways ^ {way})  # told of, or told to be over
 
     def _note(self, result: PassResult, rows: Sequence[Trouble]) -> None:
         """Note in the state what went out, now or when that could not be noted."""
-        mine = [(row, " ".join(sorted(self._heard(row)))) for row in rows if row.reason != STATE]
-        owed = [replace(row, told=ways) for row, ways in mine if ways != row.told]
+        heard = ((row, self._heard(row)) for row in rows if row.reason != STATE)
+        owed = [row.told_by(ways) for row, ways in heard if ways != row.ways]
         if result.state is None or not owed:
             return
         try:
@@ -212,6 +211,10 @@ class Alerts:
         return replace(told, text=self._hinted(told.text))
 
     # --- the ways -----------------------------------------------------------------------------------------------------
+
+    def _ways(self, config: AlertConfig) -> dict[str, Callable[..., None]]:
+        """Those that are configured."""
+        return {way: tell for way, tell in ((MAIL, self._mail), (HOOK, self._hook)) if getattr(config, way)}
 
     def _mail(
         self, config: AlertConfig, told: Message, begun: Sequence[Trouble], over: Sequence[Trouble], now: int

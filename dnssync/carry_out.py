@@ -25,7 +25,7 @@ from dnssync.core.model import (
     absolute,
 )
 from dnssync.core.ownership import taken_over
-from dnssync.core.plan import Intent, digest, our_part
+from dnssync.core.plan import Intent, digest, our_part, unmade
 from dnssync.core.together import some
 from dnssync.errors import RefusedError
 from dnssync.new_keys import Work, held, make_keys, note_machine, random_token
@@ -82,13 +82,10 @@ def _unmoved(shown: Decision, final: Decision, made: dict[KeyPair, Intent], brok
         [replace(p.plan, intents=()) if made else p.plan for p in final.zones if p.plan.zone not in kept_back],
         made=names,
     )
-    unmade = any(
-        change.name.startswith("<new ")
-        for plan in final.zones
-        for change in plan.plan.changes
-        if plan.plan.zone not in kept_back
+    left_over = any(
+        unmade(change.name) for plan in final.zones for change in plan.plan.changes if plan.plan.zone not in kept_back
     )
-    if before != after or unmade or held(final) - kept_back:
+    if before != after or left_over or held(final) - kept_back:
         raise RefusedError(
             "deciding again with the new keys gave another plan than the one that was shown; nothing was written. Look at "
             "`dnssync plan` and apply again."

@@ -38,9 +38,7 @@ class Work:
     token: Callable[[], str]
     outcomes: list[Outcome] = field(default_factory=list)
     keys_only: bool = False
-    broken: set[str] = field(
-        default_factory=set
-    )  # zones of which a key could not be taken on or made: they get nothing
+    broken: set[str] = field(default_factory=set)  # zones that get nothing: a key could not be taken on or made
 
     @property
     def now(self) -> int:

@@ -26,8 +26,6 @@ from dnssync.zones import TooLong
 
 log = logging.getLogger("dnssync")
 PASS = ("", FAILED, "pass")  # the place of a trouble: the host's own, a pass that came to nothing
-
-
 BRIEF = 15.0  # seconds that a plug-in may sleep with the lock held, in the middle of a pass that writes; taking a write back needs them
 LOOKS = 3  # at what there is, where others change it while this one waits
 
@@ -138,11 +136,9 @@ def _under_lock(
         return None
     nap = line.zones.sleep
     for look in range(1, LOOKS + 1):
+        before = line.state.last_event()
         # In the last one the lock is kept: what it sees is what there is.
-        before, line.zones.sleep = (
-            line.state.last_event(),
-            partial(_briefly, nap) if look == LOOKS else partial(_aside, lock, nap),
-        )
+        line.zones.sleep = partial(_briefly, nap) if look == LOOKS else partial(_aside, lock, nap)
         with looking():
             seen, got = line.plan(only, attended=False, dns_first=True)
         line.zones.sleep = partial(_briefly, nap)

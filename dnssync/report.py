@@ -10,6 +10,7 @@ from dnssync.core import attention, rotation
 from dnssync.core.decide import Decision, Observed, ZonePlan
 from dnssync.core.model import Change, KeyPair, Notice, Phase, Refusal, absolute, zone_of
 from dnssync.core.ownership import owns, same
+from dnssync.core.plan import unmade
 from dnssync.core.sighting import Question, Sight, sight
 from dnssync.not_taken import CONFIGURATION
 from dnssync.reconcile import Line
@@ -117,7 +118,7 @@ def by_hand(line: Line, decision: Decision) -> dict[tuple[str, str], tuple[str, 
     lines = {}
     for plan in decision.zones:
         provider = line.zones.provider(plan.plan.provider)
-        changes = [change for change in plan.plan.changes if "<new " not in change.name]
+        changes = [change for change in plan.plan.changes if not unmade(change.name)]
         if provider.limits.by_hand and changes and not plan.refusals:
             lines[(plan.plan.zone, plan.plan.provider)] = provider.write(plan.plan.zone, changes)
     return lines
@@ -128,7 +129,7 @@ def look_again(line: Line, plans: Sequence[ZonePlan]) -> tuple[Seen, ...]:
     asked = {}
     for plan in plans:
         for claim in plan.claims:
-            if claim.value is not None and "<new " not in claim.name:
+            if claim.value is not None and not unmade(claim.name):
                 asked[Question(absolute(claim.name, plan.plan.zone), claim.type, plan.plan.zone)] = claim
     rows = []
     for question, answer in line.resolver.look(list(asked)).items():

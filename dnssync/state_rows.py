@@ -139,6 +139,15 @@ class Trouble:
         """What tells it from others."""
         return (self.zone, self.kind, self.reason, self.subject)
 
+    @property
+    def ways(self) -> frozenset[str]:
+        """The ways by which an alert went out."""
+        return frozenset(self.told.split())
+
+    def told_by(self, ways: Iterable[str]) -> Trouble:
+        """The same, told by these ways and no other."""
+        return replace(self, told=" ".join(sorted(ways)))
+
     def past(self, now: int) -> bool:
         """Whether it has been over for so long that what comes under the same word is another thing, and nobody has to be told."""
         return self.ended is not None and not self.told and now - self.ended >= SETTLED

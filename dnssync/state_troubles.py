@@ -41,8 +41,8 @@ class Troubles(Intents):
             old = [row for row in [before.get(place)] if row is not None and not row.past(now)]
             old += [row for row in turned if (row.zone, row.kind) == (trouble.zone, trouble.kind)]
             if old:  # a clock that was wrong meanwhile may have noted a beginning that is still to come
-                ways = {way for row in old for way in row.told.split()}
-                fresh[place] = replace(trouble, since=min(now, *(r.since for r in old)), told=" ".join(sorted(ways)))
+                begun = replace(trouble, since=min(now, *(row.since for row in old)))
+                fresh[place] = begun.told_by(frozenset().union(*(row.ways for row in old)))
         changed = [row for place, row in fresh.items() if before.get(place) != row]
         changed += [replace(row, ended=now) for row in over if row not in turned]
         ended = [row for row in before.values() if row.ended is not None and row.place not in fresh]

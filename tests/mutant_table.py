@@ -1103,8 +1103,8 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
     ],
     ("dnssync/state_troubles.py", "tests/test_state.py::TestTroubles"): [
         ("if before.get(place) != row]", "]"),
-        ('told=" ".join(sorted(ways)))', ")"),
-        ("since=min(now, *(r.since for r in old))", "since=min(r.since for r in old)"),
+        ("begun.told_by(frozenset().union(*(row.ways for row in old)))", "begun"),
+        ("since=min(now, *(row.since for row in old))", "since=min(row.since for row in old)"),
         ("is not None and not row.past(now)]", "is not None]"),
         ("        changed += [replace(row, ended=now) for row in over if row not in turned]\n", ""),
         ("if row.ended is not None and row.ended > now]", "if False]"),

@@ -304,17 +304,23 @@ def test_a_mail_server_that_never_answers(
     assert len(came) == 2 and given == [60, 60]
 
 
-def test_what_is_over_is_over_when_it_was(tmp_path: Path) -> None:
-    """A command that works again says until when a trouble went on."""
-    pager = Pager(tmp_path)
-    host = Host(tmp_path, {"hook": [str(pager.path)]})
+def half_over(folder: Path) -> tuple[Host, Pager]:
+    """Mail and command told of a trouble; that it is over, for an hour now, mail alone: the command fails."""
+    pager = Pager(folder)
+    host = Host(folder, {"hook": [str(pager.path)]})
     host.say(CNAME)
     host.say(CNAME, hours=6)
     pager.fail(1)
     host.say(hours=1)
-    ended = host.now
     host.say(hours=1)
     assert len(host.post.mails) == 2
+    return host, pager
+
+
+def test_what_is_over_is_over_when_it_was(tmp_path: Path) -> None:
+    """A command that works again says until when a trouble went on."""
+    host, pager = half_over(tmp_path)
+    ended = host.now - HOUR
     pager.fail(0)
     host.say(hours=1)
     assert pager.calls[-1]["over"][0]["ended"] == ended and len(host.post.mails) == 2
@@ -352,14 +358,7 @@ def test_both_ways_stand_in_the_state(tmp_path: Path) -> None:
 
 def test_back_before_every_way_told_its_end(tmp_path: Path) -> None:
     """Who was told that it is over is told that it is not; who was not, has it still."""
-    pager = Pager(tmp_path)
-    host = Host(tmp_path, {"hook": [str(pager.path)]})
-    host.say(CNAME)
-    host.say(CNAME, hours=6)
-    pager.fail(1)
-    host.say(hours=1)
-    host.say(hours=1)
-    assert len(host.post.mails) == 2
+    host, pager = half_over(tmp_path)
     pager.fail(0)
     for _ in range(2):
         host.say(CNAME, hours=6)

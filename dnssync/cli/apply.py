@@ -15,7 +15,7 @@ from dnssync.cli.plan import plan_digest
 from dnssync.core.decide import Decision
 from dnssync.core.durations import moment
 from dnssync.core.model import KeyPair, Phase, zone_of
-from dnssync.core.plan import digest, from_json
+from dnssync.core.plan import digest, from_json, unmade
 from dnssync.core.rotation import Policy, phase
 from dnssync.core.sighting import Sight
 from dnssync.errors import DnssyncError, RefusedError
@@ -211,7 +211,7 @@ def _moved(line: Line, told: Told, got: Decision) -> bool:
             moved = not known >= {refusal.reason for refusal in plan.refusals}
         else:
             # A standby is no surprise.
-            rest = [change for change in plan.plan.changes if not change.name.startswith("<new ")]
+            rest = [change for change in plan.plan.changes if not unmade(change.name)]
             moved = bool(rest) and (at not in hand or not known >= {*hand[at]})
         if moved:
             return True

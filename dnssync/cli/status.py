@@ -20,7 +20,7 @@ from dnssync.core.key_sets import replaced
 from dnssync.core.model import KeyPair, Phase, zone_of
 from dnssync.core.rotation import SERVING, Policy, due, phase
 from dnssync.core.selectors import foreign
-from dnssync.core.together import lines
+from dnssync.core.together import lines as together
 from dnssync.identity import rows
 from dnssync.keystore import Keystore
 from dnssync.state import State, ZoneRecord
@@ -119,7 +119,7 @@ def _owner(config: Config) -> list[str]:
                 "kernel's log; until that is mended every pass fails, and exim signs on with the keys that it has."]  # fmt: skip
     if whose == folder or folder == 0:
         return []
-    return [f"The state {file} does not belong to whom its folder belongs, so the service cannot write it: "
+    return [f"The state {file} belongs to another user than its folder, so the service cannot write it. Give it back: "
             f"chown --reference={file.parent} {file}"]  # fmt: skip
 
 
@@ -233,7 +233,7 @@ def _said(said: Sequence[Trouble], width: int, hinted: Callable[[str], str]) -> 
     for row in said:
         if not row.zone and row.kind != NOTICE:
             told += render.wrapped("", worded(hinted(row.sentence), row.since), "red", width)
-    notices = lines(row for row in said if row.kind == NOTICE)
+    notices = together(row for row in said if row.kind == NOTICE)
     for line in sorted(notices, key=lambda line: not needs_person(line.kind, line.reason)):
         style = "yellow" if needs_person(line.kind, line.reason) else "dim"
         told += render.wrapped("note: ", worded(hinted(line.sentence), line.since, line.at_once), style, width)

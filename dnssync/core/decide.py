@@ -35,7 +35,7 @@ from dnssync.core.pass_notices import (
 from dnssync.core.plan import Intent, Plan, diff, overlay
 from dnssync.core.policy import MailPolicy
 from dnssync.core.sighting import Sight
-from dnssync.core.wish import Report, Wish
+from dnssync.core.wish import ReportsElsewhere, Wish
 from dnssync.core.zone_view import Dns, Zone, dns_of
 
 
@@ -214,7 +214,7 @@ class _Whole:
     leaving: frozenset[str]
     found: dict[str, Zone]
     partial: frozenset[str]
-    reports: tuple[Report, ...]
+    reports: tuple[ReportsElsewhere, ...]
 
 
 def _whole(

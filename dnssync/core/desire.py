@@ -16,7 +16,7 @@ from dnssync.core.host import MailDomain
 from dnssync.core.model import Claim, Notice, Owner, Refusal, absolute, relative, zone_of
 from dnssync.core.ownership import owned
 from dnssync.core.policy import MailPolicy
-from dnssync.core.wish import Desired, Report, Wish
+from dnssync.core.wish import Desired, ReportsElsewhere, Wish
 
 
 def desire(wish: Wish) -> Desired:
@@ -244,7 +244,7 @@ def _dmarc_claim(
     draft.added[(name, "TXT")] = merged.added
 
 
-def reports_of(policies: Mapping[str, MailPolicy], frozen: Collection[str]) -> tuple[Report, ...]:
+def reports_of(policies: Mapping[str, MailPolicy], frozen: Collection[str]) -> tuple[ReportsElsewhere, ...]:
     """The reports that leave their own domain, of all mail domains with a policy."""
     found = []
     for domain, policy in policies.items():
@@ -252,7 +252,7 @@ def reports_of(policies: Mapping[str, MailPolicy], frozen: Collection[str]) -> t
         for uri in () if silent else (*policy.dmarc.rua, *policy.dmarc.ruf):
             host = uri.removeprefix("mailto:").partition("?")[0].rpartition("@")[2].lower().rstrip(".")
             if uri.startswith("mailto:") and host and "{" not in host and dmarc.needs_report_record(domain, host):
-                found.append(Report(domain, host, dmarc.report_name(domain, host)))
+                found.append(ReportsElsewhere(domain, host, dmarc.report_name(domain, host)))
     return tuple(found)
 
 

@@ -54,9 +54,9 @@ def unusable(seen: Observed) -> list[Notice]:
 
 def switched(seen: Observed, lines: Mapping[str, tuple[str, ...]]) -> list[Notice]:
     """Domains whose keys are ready, or soon will be, while exim does not read our map: mail stays as it was."""
-    told, known = [], {mail.name: mail for mail in seen.host.domains}
+    told = []
     for domain in lines:
-        mail = known.get(domain)
+        mail = seen.host.domain(domain)
         if mail is None or not signs(mail):
             continue
         if not any(transport.uses_map for transport in mail.transports):

@@ -30,6 +30,11 @@ class Intent:
         return f"<new {self.algorithm}>"
 
 
+def unmade(name: str) -> bool:
+    """Whether this is the owner name of a key that is still to be made, as a placeholder has it."""
+    return name.startswith("<new ")
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Everything one pass would do to one zone at one provider. `map_lines` are the (domain, selectors) lines of
@@ -142,7 +147,7 @@ def _masked(change: Change, names: Mapping[str, Intent]) -> Change:
             name = f"{intent.placeholder}._domainkey" + change.name[len(label) :]
             new = change.new and replace(change.new, name=name, values=(Value(intent.placeholder, ""),))
             return replace(change, name=name, new=new)
-    if change.name.startswith("<new ") and change.new is not None:
+    if unmade(change.name) and change.new is not None:
         shown = change.name.partition("._domainkey")[0]
         return replace(change, new=replace(change.new, values=(Value(shown, ""),)))
     return change

@@ -13,7 +13,7 @@ from dnssync.core.zone_view import Dns
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class ReportsElsewhere:
     """DMARC reports of a domain go to a host elsewhere, which has to agree by a record under `name` (RFC 9990 §4)."""
 
     domain: str
@@ -43,7 +43,7 @@ class Wish:
     dns: Dns
     phases: Mapping[tuple[str, str], Phase] = field(default_factory=dict)
     policies: Mapping[str, MailPolicy] = field(default_factory=dict)
-    reports: tuple[Report, ...] = ()
+    reports: tuple[ReportsElsewhere, ...] = ()
     remembered: Mapping[str, tuple[Address, ...]] = field(default_factory=dict)
     confirmed: frozenset[tuple[str, str]] = frozenset()
     frozen: frozenset[str] = frozenset()
