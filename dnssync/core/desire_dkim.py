@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dnssync.core import rotation
+from dnssync.core import dkim, rotation
 from dnssync.core.hand_made import kept_elsewhere
 from dnssync.core.host import MailDomain
 from dnssync.core.model import KeyPair, Notice, Owner, Phase
+from dnssync.core.ownership import owned, same
 from dnssync.core.selectors import foreign
 
 if TYPE_CHECKING:
@@ -61,6 +62,9 @@ def _key_claim(draft: Draft, key: KeyPair, at: Phase) -> None:
     if key.compromised is None and foreign(key.selector, wish.host_id):
         return  # this host once had another name, or is a copy: another host may sign with it, and its record is that one's to keep
     text = rotation.text(key, at)
+    stands = owned(wish.found.get((name, "TXT")), Owner.DKIM)
+    if text is None and any(same(Owner.DKIM, value.text, dkim.record_for(key)) for value in stands):
+        text = dkim.REVOKED  # somebody put it back after its end: revoked as before, it can go
     if text is None and (name, "TXT", Owner.DKIM) not in wish.ledger and (name, "TXT") not in wish.found:
         return
     draft.claim(name, "TXT", Owner.DKIM, text, key.domain, BECAUSE[at])

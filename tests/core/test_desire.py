@@ -253,6 +253,20 @@ class TestDkim:
         assert text(got, "s1._domainkey") == "v=DKIM1; k=rsa; p=AAAA"
         assert len([claim for claim in got.claims if claim.owner is Owner.DKIM]) == 1
 
+    @pytest.mark.parametrize(
+        ("stands", "says"),
+        [("v=DKIM1; k=rsa; p=AAAA", "v=DKIM1; p="), ("v=DKIM1; p=", None), ("v=DKIM1; k=rsa; p=BBBB", None)],
+    )
+    def test_put_back_after_its_end(self, stands: str, says: str | None) -> None:
+        """The text of a key that was revoked, and that somebody put back since, is revoked again, so that it can go; the empty p= of a
+        revoked one goes, and of another text no more is claimed than that it is not ours."""
+        got = wish(
+            f'{OURS}s1._domainkey 300 IN TXT "{stands}"\n',
+            keys=(self.key,),
+            phases={("example.org", "s1"): Phase.ENDED},
+        )
+        assert text(got, "s1._domainkey") == says
+
     def test_adopted_text_stays(self) -> None:
         """The text of a hand-made key stays as it was found."""
         key = replace(self.key, adopted=True, record="k=rsa; t=s; p=AAAA")
