@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
@@ -109,21 +109,16 @@ def _left_out(line: Line) -> dict[str, int]:
     """The zones that failed, are not due yet, and of which no person has said anything since they were looked at."""
     records = line.state.zones()
     tries = {zone: record.next_try for zone, record in records.items()}
-    if any(tries.values()):
-        for name, at in _words(line):
-            zone = zone_of(name, records)
-            if zone is not None and at >= records[zone].last_pass:
+    failed = {zone: records[zone].last_pass for zone, at in tries.items() if at}
+    words = line.state.said(min(failed.values())) if failed else ()
+    for word in words:
+        name = word.domain or word.zone  # neither: it is of the whole host
+        about = zone_of(name, records)
+        for zone, last in failed.items():
+            if word.at >= last and (not name or zone == about):
                 tries[zone] = None
     due = {*due_zones(line.config.zones, tries, int(line.now()))}
     return {zone: tries[zone] or 0 for zone in line.config.zones if zone not in due}
-
-
-def _words(line: Line) -> Iterator[tuple[str, int]]:
-    """What persons said of domains and zones, and when."""
-    for key in line.state.living():
-        yield key.domain, max(key.called or 0, key.compromised or 0, key.recalled or 0)
-    for request in line.state.requests(int(line.now())):
-        yield request.subject, request.made_at
 
 
 def _under_lock(

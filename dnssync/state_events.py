@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
 
+SAID = ("confirm", "freeze", "release", "rotate")  # the kinds of what persons say; all others are what dnssync did
+
+
 class Events(Troubles):
     """The part of the state that holds events."""
 
@@ -46,6 +49,13 @@ class Events(Troubles):
 
         older = 0 if limit is None else self._one_too_many(limit)
         return self._select(table, made_of(Event), table.c.id > older, order=table.c.id.desc())
+
+    def said(self, since: int) -> tuple[Event, ...]:
+        """What persons said at `since` (seconds since 1970) or later, what they took back among it; without domain and zone where it is of
+        the whole host."""
+        from dnssync.state_schema import events as table
+
+        return self._select(table, made_of(Event), table.c.at >= since, table.c.kind.in_(SAID), order=table.c.id)
 
     def _one_too_many(self, limit: int) -> int:
         """The id of the newest event that a limit leaves out, 0 where it leaves none out."""

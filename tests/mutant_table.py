@@ -234,10 +234,10 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
     ("dnssync/one_pass.py", "tests/daemon/test_once.py"): [
         ("        line.zones.sleep = partial(_briefly, nap)\n", "        line.zones.sleep = nap\n"),
         ("if look == LOOKS else", "if look > LOOKS else"),
-        ("and at >= records[zone].last_pass:", "and False:"),
-        ("and at >= records[zone].last_pass:", "and at:"),
-        ("max(key.called or 0, key.compromised or 0, key.recalled or 0)", "key.recalled or 0"),
-        ("yield request.subject, request.made_at", "pass"),
+        ("if word.at >= last and (", "if False and ("),
+        ("if word.at >= last and (", "if ("),
+        ("(not name or zone == about):", "zone == about:"),
+        ("(not name or zone == about):", "name:"),
         ("        raise TooLong(seconds)\n", "        pass\n"),
         ("if left and not only:", "if False:"),
         ("attended=False", "attended=True"),
@@ -930,6 +930,12 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("if name not in SPOKEN}", "}"),
         (".where(*self._of(key), unmoved)", ".where(*self._of(key))"),
         ("                if old != new:\n", "                if False:\n"),
+    ],
+    ("dnssync/state_events.py", "tests/daemon/test_once.py"): [
+        ('("confirm", "freeze", "release", "rotate")', '("confirm", "freeze", "release")'),
+        ('("confirm", "freeze", "release", "rotate")', '("confirm", "freeze", "rotate")'),
+        ('("confirm", "freeze", "release", "rotate")', '("confirm", "release", "rotate")'),
+        ('("confirm", "freeze", "release", "rotate")', '("freeze", "release", "rotate")'),
     ],
     ("dnssync/state_events.py", "tests/test_state.py"): [
         ("        self._own.add(done.inserted_primary_key[0])\n", ""),

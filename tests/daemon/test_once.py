@@ -87,6 +87,33 @@ def test_a_word_does_not_wait_for_a_back_off(site: GandiSite) -> None:
     assert {*passed(site).left_out} == {ONE}
 
 
+@pytest.mark.parametrize(
+    ("words", "left"),
+    [
+        (["freeze", "--off", ONE], {TWO}),
+        (["rotate", "--abort", ONE], {TWO}),
+        (["confirm", "servers", ONE], {TWO}),
+        (["confirm", "narrow", ONE], {TWO}),
+        (["confirm", "clock"], set()),
+        (["release", "--yes", ONE], {TWO}),
+    ],
+    ids=" ".join,
+)
+def test_what_is_taken_back_is_a_word_too(site: GandiSite, words: list[str], left: set[str]) -> None:
+    """What ends something leaves nothing that stands, and yet the next pass looks at once; at all zones where the word is of the host."""
+    site.apply()
+    assert site.run("freeze", ONE)[0] == 0 and site.run("rotate", ONE)[0] in (0, 1)
+    site.now += 60
+    site.gandi.faults, site.patience = [down(ONE), down(TWO)], 0
+    passed(site)
+    site.now += 60
+    assert {*passed(site).left_out} == {ONE, TWO}
+    code, out = site.run(*words)
+    assert code in (0, 1), out
+    site.now += 1
+    assert {*passed(site).left_out} == left
+
+
 def test_the_last_look_keeps_the_lock(site: GandiSite) -> None:
     """Where others change something in every pause that a provider asks for, the last look is made without one, and holds."""
     looks: list[Fault] = []
