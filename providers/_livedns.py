@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
-from dnssync.core.model import Change, RRset, Value
+from dnssync.core.model import RRset, Value
 
 from . import _text
 from ._http import Reply
@@ -99,37 +99,4 @@ def _value(kind: str, raw: str, zone: str) -> Value:
     if kind in TARGETS and raw and not raw.endswith("."):
         before, _, target = raw.rpartition(" ")
         return Value(f"{before} {'' if target == '@' else target + '.'}{zone}.".strip(), raw)
-    if kind not in _text.TYPES or not raw.startswith('"'):
-        return Value(raw, raw)
-    try:
-        return Value(b"".join(_text.unquoted(raw)).decode("utf-8", "surrogateescape"), raw)
-    except ValueError:
-        return Value(raw, raw)
-
-
-def alike(now: RRset | None, before: RRset | None) -> bool:
-    """Whether an RRset is what it was: the same values in any order, however they are cut or quoted, and the same TTL."""
-    if now is None or before is None:
-        return now is before
-    return now.ttl == before.ttl and sorted(v.text for v in now.values) == sorted(v.text for v in before.values)
-
-
-def ordered(changes: Sequence[Change]) -> tuple[set[str], list[Change]]:
-    """The names where a CNAME takes others' place or makes room for them; and the changes as they are written: each of those names
-    by itself, first what goes and then what comes. Then, since nothing is done yet if it has to be planned anew, what somebody
-    else may write to, too; type SPF, which may be refused, last of all that comes."""
-    turning = {c.name for c in changes if c.type == "CNAME"} & {c.name for c in changes if c.type != "CNAME"}
-
-    def place(change: Change) -> tuple[bool, str, bool, bool, bool, bool]:
-        here = change.name in turning
-        comes = here and change.new is not None
-        return (
-            not here,
-            change.name if here else "",
-            comes,
-            change.type == "SPF",
-            change.old is None,
-            change.new is None,
-        )
-
-    return turning, sorted(changes, key=place)
+    return _text.told(raw) if kind in _text.TYPES else Value(raw, raw)

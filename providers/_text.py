@@ -22,6 +22,16 @@ def value(strings: Sequence[bytes]) -> Value:
     return Value(b"".join(strings).decode("utf-8", "surrogateescape"), quoted(strings))
 
 
+def told(raw: str) -> Value:
+    """A value as an API told it, quoted or bare: the strings joined, wherever they were cut; what is not understood is bare."""
+    if not raw.startswith('"'):
+        return Value(raw, raw)
+    try:
+        return Value(b"".join(unquoted(raw)).decode("utf-8", "surrogateescape"), raw)
+    except ValueError:
+        return Value(raw, raw)
+
+
 def quoted(strings: Sequence[bytes]) -> str:
     """The zone-file form: each string in quotes, `"` and `\\` escaped, other than printable ASCII as `\\DDD`."""
     return " ".join('"' + "".join(map(_escaped, string)) + '"' for string in strings)

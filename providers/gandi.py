@@ -22,16 +22,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from urllib.parse import quote
 
-from dnssync.core.model import Change, Limits, ProviderError, RRset, StaleZone, TypeRefused, absolute
+from dnssync.core.model import Change, Limits, ProviderError, RRset, TypeRefused, absolute
 
 from . import _livedns as livedns
 from . import _text
 from ._http import Api, Reply
 from ._livedns_client import PAGE, Client
-from ._records import BESIDE
+from ._unmoved import TRUST, alike, beside, ordered, so_far, stale, unmoved
 
 ENDPOINT = "https://api.gandi.net/v5"
-TRUST = 5.0  # seconds for which what was read is taken for what stands there
 UNDO = (0.0, 0.0, 1.0, 5.0, 15.0)  # seconds before each look at whether what must not stay is out again
 SNAPSHOTS = 3  # of ours, kept per zone
 LIMITS = Limits(min_ttl=300, max_ttl=2592000, txt=8000)  # a value has 16384 characters at most, and `\DDD` takes four
@@ -110,7 +109,7 @@ class Provider:
             return ()
         known = self._unmoved(zone, changes)
         self._read.pop(zone, None)  # whatever happens now, it is not what was read any more
-        turning, order = livedns.ordered(changes)
+        turning, order = ordered(changes)
         done, refused, begun = 0, [], set[str]()
         for change in order:
             try:
@@ -128,8 +127,7 @@ class Provider:
             except ProviderError as error:
                 if not done:
                     raise
-                told = f"{error} Before that, {done} of {len(order)} changes were done; the next pass sees to the rest."
-                raise ProviderError(told, transient=error.transient) from None
+                raise so_far(error, done, len(order)) from None
             done += 1
         if refused:
             raise self._left_out(zone, refused)
@@ -150,29 +148,13 @@ class Provider:
         return known
 
     def _same(self, zone: str, changes: Sequence[Change], known: livedns.Reading) -> None:
-        """Raise `StaleZone` where a change starts from something else than stands there, and `ProviderError` where a CNAME would
-        have others beside it, whichever of them is new."""
+        """See `unmoved`; and raise `ProviderError` where an RRset stands in two spellings."""
+        unmoved(self.id, zone, changes, known.rrsets)
         for change in changes:
-            key, where = (change.name, change.type), absolute(change.name, zone)
-            if (
-                change.old is None
-                and change.type not in BESIDE | {"CNAME"}
-                and self._after(change, changes, known, "CNAME")
-            ):
-                raise ProviderError(f"{zone}: {where} is a CNAME at {self.id}, and nothing may stand beside one.")
-            if not livedns.alike(known.rrsets.get(key), change.old):
-                raise self._stale(zone, change)
-            if change.old is None and change.type == "CNAME" and (others := self._after(change, changes, known)):
-                raise ProviderError(f"{zone}: {where} has {others} at {self.id}, and nothing may stand beside a CNAME.")
-            if not known.spelled.get(key, "x"):
+            if not known.spelled.get((change.name, change.type), "x"):
+                where = absolute(change.name, zone)
                 raise ProviderError(f"{zone}: {where} {change.type} stands twice at {self.id}, in different case; delete one of the "
                                     "two there, so that it is known which one is meant.")  # fmt: skip
-
-    def _after(self, change: Change, changes: Sequence[Change], known: livedns.Reading, kind: str = "") -> str:
-        """The types that will stand beside a new record, of those that may not: only `kind`, or every one but CNAME."""
-        gone = {(each.name, each.type) for each in changes if each.new is None}
-        here = {other for name, other in {*known.rrsets} - gone if name == change.name} - BESIDE
-        return ", ".join(sorted(here & {kind} if kind else here - {"CNAME"}))
 
     def _of(self, zone: str, change: Change, known: livedns.Reading) -> tuple[str, str]:
         """The path of a change's RRset, and how every sentence about it begins."""
@@ -186,15 +168,15 @@ class Provider:
         if change.new is not None and change.old is None and (change.name, change.type) not in known.spelled:
             reply = self._client.call("POST", path, doing, body=livedns.body(change.new), expect=(400, 409))
             if reply.status == 409:
-                raise self._stale(zone, change)
+                raise stale(self.id, zone, change)
             if reply.status == 400 and change.type != "SPF":
                 self._beside(zone, change, known, doing)
             self._taken(change, reply, doing)
         elif change.new is None and shared:
             self._take_out(zone, change, known, path, doing)
         elif change.new is None or not (change.old is None or shared or any(value.raw for value in change.new.values)):
-            if self._now() - known.at > TRUST and not livedns.alike(self._client.one(zone, change, known), change.old):
-                raise self._stale(zone, change)  # the changes before this one took their time
+            if self._now() - known.at > TRUST and not alike(self._client.one(zone, change, known), change.old):
+                raise stale(self.id, zone, change)  # the changes before this one took their time
             if change.new is None:
                 self._client.call("DELETE", path, doing, expect=(404,))
             else:
@@ -218,7 +200,7 @@ class Provider:
             now = self._client.named(zone, change.name, known)
         except ProviderError:
             return  # then the refusal's own words have to do
-        if others := self._after(change, (), now, "" if change.type == "CNAME" else "CNAME"):
+        if others := beside(change, (), now.rrsets, "" if change.type == "CNAME" else "CNAME"):
             raise ProviderError(f"{doing}: {self._client.who} refused it, since somebody made {others} there meanwhile, and nothing may stand "
                                 "beside a CNAME. The next pass reads it again.")  # fmt: skip
 
@@ -240,8 +222,8 @@ class Provider:
             return
         now = self._client.one(zone, change, known)
         if reply.status == 400:  # it may be that no record set is left without a value
-            if not livedns.alike(now, change.old):
-                raise self._stale(zone, change)
+            if not alike(now, change.old):
+                raise stale(self.id, zone, change)
             self._client.call("DELETE", path, doing, expect=(404,))
         elif now and {value.text for value in now.values} & {value.text for value in change.old.values}:
             raise self._something_else(doing)
@@ -257,10 +239,10 @@ class Provider:
             "PATCH", path, doing, body={k: v for k, v in body.items() if v != []}, expect=(400, 404)
         )
         if reply.status == 404:
-            raise self._stale(zone, change)
+            raise stale(self.id, zone, change)
         if reply.status == 400:  # a value to be taken out that somebody else took out, or a text that is not taken
-            if not livedns.alike(self._client.one(zone, change, known), change.old):
-                raise self._stale(zone, change)
+            if not alike(self._client.one(zone, change, known), change.old):
+                raise stale(self.id, zone, change)
             self._taken(change, reply, doing)
         answer = livedns.told(reply.data, zone) or self._client.one(zone, change, known)
         shown = {value.text for value in answer.values} if answer else set()
@@ -270,7 +252,7 @@ class Provider:
             # Somebody put a record of the same kind there in this very moment. Two would be an error to those who read them:
             # ours goes, theirs stays, and the plan is made anew.
             self._take_back(zone, change, known, path, new)
-            raise self._stale(zone, change)
+            raise stale(self.id, zone, change)
         # A value of somebody else's that is missing, they took out themselves.
         if (
             gone & shown and new & shown
@@ -318,8 +300,3 @@ class Provider:
         with contextlib.suppress(ProviderError):  # one too many does no harm
             for each in old[: max(0, len(old) + 1 - SNAPSHOTS)]:
                 self._client.call("DELETE", f"{path}/{quote(str(each.get('id', '')), safe='')}", doing)
-
-    def _stale(self, zone: str, change: Change) -> StaleZone:
-        return StaleZone(
-            f"{zone}: {absolute(change.name, zone)} {change.type} at {self.id} is not what was read any more."
-        )
