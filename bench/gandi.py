@@ -25,7 +25,8 @@ from octodns_gandi import GandiProvider
 
 from dnssync.core.model import Change, Kind, RRset, Value
 from tests.gandi import Gandi
-from tests.gandi_faults import ERRED, Answer, Fault
+from tests.gandi_faults import ERRED
+from tests.http_faults import Answer, Fault
 
 ZONE = "example.org"
 OLD, NEW, KEY = "v=spf1 mx -all", "v=spf1 mx a -all", "v=DKIM1; k=rsa; p=" + "A" * 392

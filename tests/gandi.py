@@ -3,50 +3,34 @@
     with Gandi({"example.org": [("@", "TXT", 3600, ['"x"'])]}) as gandi:
         Provider("gandi", token=gandi.token, endpoint=gandi.endpoint)
 
-Every request is logged, and after each one it is noted which RRsets and values stand in each zone. What a client took away and
-brought back again was missing in between: the context ends with an AssertionError for it, unless `gapless` is False, and `gaps`
-tells it. Where the real API's behaviour is not known, `Switches` has both ways. Faults are in tests/gandi_faults.py. `served` is a
-folder that gets each zone as a master file whenever it changes.
+Where the real API's behaviour is not known, `Switches` has both ways. `served` is a folder that gets each zone as a master file
+whenever it changes.
 """
 
 from __future__ import annotations
 
-import json
-import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import TracebackType
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import unquote
 
-from tests import gaps
-from tests.gandi_faults import FORBIDDEN, NOT_FOUND, TOO_MANY, UNAUTHORIZED, Answer, Fault, invalid
-from tests.gandi_records import Entry, Key, Records, Switches, Zone, answered, of_text
+from tests.gandi_faults import ERRED, FORBIDDEN, NOT_FOUND, TOO_MANY, UNAUTHORIZED, invalid
+from tests.gandi_records import Entry, Records, Switches, Zone, answered, of_text
 from tests.gandi_snapshots import Snapshots
-from tests.gandi_values import TYPES, canonical
-from tests.gaps import By, Item, Moment
+from tests.gandi_values import TYPES, canonical, shown
+from tests.gaps import By
+from tests.http_faults import Answer
+from tests.stand_in import Limiter, Request, StandIn, Values
 
 
-@dataclass
-class Request:
-    """A request as it came in; the token is not kept."""
-
-    method: str
-    path: str
-    body: Any
-    at: float
-    status: int = 0
-
-
-class Gandi:
+class Gandi(StandIn):
     """The server, as a context. `token` sees every domain of its organisation, `stranger` none."""
 
     token, apikey, stranger = "pat_0123456789abcdef0123456789abcdef01234567", "k" * 24, "pat_stranger"
     organisation = "0b5a6d9e-9d3c-11ee-8c90-0242ac120002"
+    base, secret, about_zones = "/v5/livedns", token, "domains/"
 
     def __init__(
         self,
@@ -56,19 +40,13 @@ class Gandi:
         gapless: bool = True,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self.switches = switches or Switches()
-        self.faults: list[Fault] = []
-        self.requests: list[Request] = []
-        self.expired = False
-        self.lock = threading.RLock()
-        self.served, self.gapless, self._now = served, gapless, now
-        self._taken: list[float] = []  # when, of the requests that count for the limiter
-        self.history: dict[str, list[Moment]] = {zone: [] for zone in zones}
-        self.zones = {zone: Zone() for zone in zones}
+        super().__init__(zones, gapless=gapless, now=now)
+        self.switches, self.served = switches or Switches(), served
+        self._limiter: Limiter | None = None
+        self.zones: dict[str, Zone] = {zone: Zone() for zone in zones}
         for zone, rows in zones.items():
             for name, kind, ttl, values in rows:
                 self.put(zone, name, kind, ttl, values)
-        self._note(By.SOMEBODY)
 
     def put(self, zone: str, name: str, kind: str, ttl: int, values: list[str]) -> None:
         """What somebody else does by another way, such as the web form; no values: takes the RRset away."""
@@ -78,76 +56,35 @@ class Gandi:
             if values:
                 self.zones[zone].entries[key] = Entry(name, kind, ttl, [canonical(kind, value) for value in values])
             if self.history[zone]:
-                self._note(By.SOMEBODY)
+                self.note(By.SOMEBODY)
 
-    def __enter__(self) -> Gandi:
-        stand_in = self
+    def add(self, zone: str, name: str, kind: str, ttl: int, value: str) -> None:
+        """See `StandIn`."""
+        ttl, values = self.values(zone).get((name, kind), (ttl, frozenset()))
+        self.put(zone, name, kind, ttl, [*(shown(kind, kept, 255, True) for kept in sorted(values)), value])
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True
-
-            def log_message(self, *args: object) -> None:
-                """Nothing on standard error."""
-
-            def handle_one(self) -> None:
-                stand_in._serve(self)
-
-            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_one
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for fault in self.faults:
-            fault.release.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-        if self.gapless and error is None:
-            missing = {zone: found for zone in self.zones if (found := self.gaps(zone))}
-            assert missing == {}, f"there before and after, and missing in between: {missing}"
+    def drop(self, zone: str, name: str, kind: str) -> None:
+        """See `StandIn`."""
+        self.put(zone, name, kind, 300, [])
 
     @property
     def endpoint(self) -> str:
         """What to give to a client."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}/v5"
+        return super().endpoint.removesuffix("/livedns")
 
     # --- what tests look at -------------------------------------------------------------------------------------------
 
-    def values(self, zone: str) -> dict[Key, tuple[int, frozenset[bytes]]]:
+    def values(self, zone: str) -> Values:
         """The zone as it is kept: name in lower case and type → TTL, values."""
         with self.lock:
-            return {key: (entry.ttl, frozenset(entry.values)) for key, entry in self.zones[zone].entries.items()}
+            entries = self.zones[zone].entries if zone in self.zones else {}
+            return {key: (entry.ttl, frozenset(entry.values)) for key, entry in entries.items()}
 
-    def gaps(self, zone: str) -> dict[Item, float]:
-        """The RRsets and values that the client took away and brought back: seconds."""
-        return gaps.gaps(self.history[zone])
-
-    def settled(self) -> None:
-        """Say that all is done that was to be done: what a later request brings back is another intent, and no gap."""
-        self._note(By.SETTLED)
-
-    def calls(self) -> list[str]:
-        """The requests so far, as `METHOD path`."""
-        return [f"{each.method} {each.path}" for each in self.requests]
-
-    def _note(self, by: By) -> None:
-        with self.lock:
-            for name, zone in self.zones.items():
-                now = gaps.items({(e.name.lower(), e.type): e.values for e in zone.entries.values()})
-                past = self.history[name]
-                if self.served and (not past or past[-1].items != now):
-                    self._publish(name, self.served / f"{name}.zone")
-                past.append(Moment(time.monotonic(), now, by))
-
-    def _publish(self, zone: str, file: Path) -> None:
+    def noted(self, zone: str) -> None:
         """The zone as a master file, for a name server that stands for Gandi's."""
+        if not self.served or zone not in self.zones:
+            return
+        file = self.served / f"{zone}.zone"
         lines = [
             "$TTL 300",
             "@ IN SOA ns1.gandi.net. hostmaster.gandi.net. 1 10800 3600 604800 300",
@@ -163,58 +100,40 @@ class Gandi:
 
     # --- HTTP ---------------------------------------------------------------------------------------------------------
 
-    def _serve(self, http: BaseHTTPRequestHandler) -> None:
-        url = urlsplit(http.path)
-        raw = http.rfile.read(int(http.headers.get("Content-Length") or 0))
-        path = url.path.removeprefix("/v5/livedns")
-        with self.lock:
-            request = Request(http.command, path, _json(raw), time.monotonic())
-            self.requests.append(request)
-            fault = next((f for f in self.faults if f.strikes(request.method, path)), None)
-            late = self._too_many()
-        if late is not None:
-            request.status = late.status
-            late.send(http)
-            return
-        if fault and fault.before(http, self):
-            return
-        answer = fault.answer if fault else None
-        if answer is None or (fault and fault.commits):
-            with self.lock:
-                done = (
-                    self._answer(http, request, path, raw, parse_qs(url.query))
-                    if url.path != path
-                    else Answer(404, NOT_FOUND)
-                )
-                self._note(By.CLIENT)
-            answer = answer or done
-        request.status = answer.status
-        if fault and fault.after(http, self, answer):
-            return
-        answer.send(http)
+    def unauthorized(self, words: str) -> Answer:
+        """A token that is not taken."""
+        return Answer(401, {**UNAUTHORIZED, "message": words})
 
-    def _too_many(self) -> Answer | None:
+    def no_zone(self) -> Answer:
+        """A domain that is not there."""
+        return Answer(404, NOT_FOUND)
+
+    def erred(self) -> Answer:
+        """An error of the API's own."""
+        return Answer(500, ERRED)
+
+    def before(self, request: Request) -> Answer | None:
         """The answer to one request too many within a minute."""
-        now, most = self._now(), self.switches.a_minute
-        self._taken = [at for at in self._taken if at > now - 60]
-        if most is None or len(self._taken) < most:
-            self._taken.append(now)
+        if self.switches.a_minute is None:
             return None
-        until = self._taken[0] + 60
-        told = {"seconds": str(max(1, round(until - now))), "date": formatdate(until + 1, usegmt=True)}
+        self._limiter = self._limiter or Limiter([(self.switches.a_minute, 60.0)], self.now)
+        late = self._limiter.late()
+        if not late:
+            return None
+        told = {"seconds": str(max(1, round(late))), "date": formatdate(self.now() + late + 1, usegmt=True)}
         after = {"Retry-After": told[self.switches.retry_after]} if self.switches.retry_after else {}
         return Answer(429, TOO_MANY, after)
 
-    def _answer(
-        self, http: BaseHTTPRequestHandler, request: Request, path: str, raw: bytes, query: dict[str, list[str]]
-    ) -> Answer:
+    def reply(self, request: Request) -> Answer:
+        """See `StandIn`."""
+        path, raw, query = request.path, request.raw, request.query
         if path.startswith("/nameservers/"):
             return Answer(200, ["ns-1-a.gandi.net", "ns-2-b.gandi.net", "ns-3-c.gandi.net"])
-        scheme, _, secret = http.headers.get("Authorization", "").partition(" ")
+        scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
         known = {("Bearer", self.token), ("Bearer", self.stranger), ("Apikey", self.apikey)}
         if (scheme, secret) not in known or self.expired:
             return Answer(401, UNAUTHORIZED)
-        accept, given = http.headers.get("Accept", ""), http.headers.get("Content-Type", "")
+        accept, given = request.headers.get("Accept", ""), request.headers.get("Content-Type", "")
         if given.startswith("text/plain") and request.method == "PUT" and path.endswith("/records"):
             try:
                 request.body = {"items": of_text(raw.decode())}
@@ -273,10 +192,3 @@ def _domain(name: str) -> dict[str, Any]:
         "domain_records_href": f"{base}/records",
         "domain_keys_href": f"{base}/keys",
     }
-
-
-def _json(raw: bytes) -> Any:
-    try:
-        return json.loads(raw) if raw else None
-    except ValueError:
-        return None

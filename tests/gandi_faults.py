@@ -1,16 +1,8 @@
-"""What may go wrong at Gandi, to be put into the stand-in's `faults`: answers of other statuses, broken ones, and none at all."""
+"""The bodies of Gandi's errors."""
 
 from __future__ import annotations
 
-import json
-import re
-import socket
-import threading
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
-from typing import Any
+from tests.http_faults import Answer
 
 UNAUTHORIZED = {
     "code": 401,
@@ -29,37 +21,6 @@ NOT_FOUND = {"code": 404, "message": "The resource could not be found.", "object
 TOO_MANY = {"code": 429, "message": "Too many requests.", "object": "HTTPTooManyRequests", "cause": "Too Many Requests"}
 DNS_RECORD = {"code": 404, "message": "", "object": "dns-record", "cause": "Not Found"}
 ERRED = {"code": 500, "message": "The server has either erred or is incapable of performing the requested operation."}
-HTML = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
-
-
-@dataclass
-class Answer:
-    """A status, a body (an object is sent as JSON, a text as it is), and more headers."""
-
-    status: int
-    body: Any = None
-    headers: dict[str, str] = field(default_factory=dict)
-    cut: bool = False  # the JSON ends in its middle, as if that were all
-    torn: bool = False  # the connection ends in the middle of the body
-
-    def send(self, http: BaseHTTPRequestHandler) -> None:
-        """Onto the wire."""
-        text = self.body if isinstance(self.body, str) else "" if self.body is None else json.dumps(self.body)
-        raw = text.encode()[: len(text) // 2] if self.cut else text.encode()
-        kind = (
-            "text/html" if text.startswith("<") else "text/plain" if isinstance(self.body, str) else "application/json"
-        )
-        http.send_response(self.status)
-        if raw:
-            http.send_header("Content-Type", f"{kind}; charset={'UTF-8' if self.status >= 400 else 'utf-8'}")
-        for name, value in self.headers.items():
-            http.send_header(name, value)
-        http.send_header("Content-Length", str(len(raw)))
-        http.end_headers()
-        http.wfile.write(raw[: len(raw) // 2] if self.torn else raw)
-        if self.torn:
-            http.wfile.flush()
-            _close(http)
 
 
 def invalid(words: str, *, message: bool = False) -> Answer:
@@ -67,65 +28,3 @@ def invalid(words: str, *, message: bool = False) -> Answer:
     if message:
         return Answer(400, {"code": 400, "message": words, "object": "HTTPBadRequest", "cause": "Bad Request"})
     return Answer(400, {"status": "error", "errors": [{"location": "body", "name": "items", "description": words}]})
-
-
-@dataclass
-class Fault:
-    """Strikes requests of `method` whose path holds `path` (a regular expression): after `skip` of them, `times` of them.
-
-    `answer` stands in place of the right one; `commits` lets the request be done all the same. `latency` in seconds.
-    `drop`: the connection is closed without an answer. `hang`: no answer until the test ends. `stranger` is run before.
-    """
-
-    method: str = ".*"
-    path: str = ""
-    answer: Answer | None = None
-    commits: bool = False
-    latency: float = 0.0
-    drop: bool = False
-    hang: bool = False
-    cut: bool = False
-    torn: bool = False
-    stranger: Callable[[], None] | None = None
-    skip: int = 0
-    times: int = 1
-    release: threading.Event = field(default_factory=threading.Event)
-    struck: int = 0
-
-    def strikes(self, method: str, path: str) -> bool:
-        """Whether this request is one of those; counts them."""
-        if not re.fullmatch(self.method, method) or not re.search(self.path, path):
-            return False
-        self.skip -= 1
-        if self.skip >= 0 or self.times <= 0:
-            return False
-        self.times -= 1
-        self.struck += 1
-        return True
-
-    def before(self, http: BaseHTTPRequestHandler, gandi: Any) -> bool:
-        """What happens before the request is done; whether that is all."""
-        if self.stranger is not None:
-            self.stranger()
-        time.sleep(self.latency)
-        if self.hang and not self.commits:
-            self.release.wait(30)
-        if (self.drop or self.hang) and not self.commits:
-            _close(http)
-            return True
-        return False
-
-    def after(self, http: BaseHTTPRequestHandler, gandi: Any, answer: Answer) -> bool:
-        """What happens after it; whether nothing is to be sent any more."""
-        if self.hang:
-            self.release.wait(30)
-        if self.drop or self.hang:
-            _close(http)
-            return True
-        answer.cut, answer.torn = self.cut, self.torn
-        return False
-
-
-def _close(http: BaseHTTPRequestHandler) -> None:
-    http.close_connection = True
-    http.connection.shutdown(socket.SHUT_RDWR)

@@ -8,11 +8,12 @@ import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tests.gandi_faults import DNS_RECORD, Answer, invalid
+from tests.gandi_faults import DNS_RECORD, invalid
 from tests.gandi_values import TYPES, canonical, shown
+from tests.http_faults import Answer
 
 if TYPE_CHECKING:
-    from tests.gandi import Request
+    from tests.stand_in import Request
 
 Key = tuple[str, str]
 CREATED = {"message": "DNS Record Created"}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.gandi_faults import NOT_FOUND, Answer, invalid
+from tests.gandi_faults import NOT_FOUND, invalid
 from tests.gandi_records import Switches, Zone, answered, as_text, not_allowed
+from tests.http_faults import Answer
 
 if TYPE_CHECKING:
-    from tests.gandi import Request
+    from tests.stand_in import Request
 
 WORDS = {"true": True, "false": False}
 

@@ -12,7 +12,8 @@ import pytest
 import requests
 
 from tests.gandi import Gandi
-from tests.gandi_faults import ERRED, HTML, Answer, Fault
+from tests.gandi_faults import ERRED
+from tests.http_faults import HTML, Answer, Fault
 
 ZONE = "example.org"
 NOOP = "records/_acme-challenge.noop/TXT"

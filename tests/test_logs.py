@@ -17,7 +17,7 @@ from dnssync_providers.gandi import Provider
 from dnssync import logs
 from dnssync.core.model import ProviderError
 from tests.gandi import Gandi
-from tests.gandi_faults import Answer, Fault
+from tests.http_faults import Answer, Fault
 
 log = logging.getLogger("dnssync")
 AT = 1_700_000_000.0  # 2023-11-14T22:13:20Z

@@ -18,7 +18,7 @@ from dnssync.state import State
 from tests.daemon_process import LIMIT
 from tests.exim_host import EximHost
 from tests.gandi import Gandi
-from tests.gandi_faults import Fault
+from tests.http_faults import Fault
 from tests.site_under_test import IP, Site, own_state
 
 ONE, TWO = "esferas.example", "otra.example"

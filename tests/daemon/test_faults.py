@@ -18,7 +18,8 @@ from dnssync.lock import hold
 from tests.daemon import shifted
 from tests.daemon.gandi_site import EXTRA, ONE, TWO, GandiSite, site, unapplied
 from tests.daemon_process import DaemonProcess, until
-from tests.gandi_faults import ERRED, Answer, Fault
+from tests.gandi_faults import ERRED
+from tests.http_faults import Answer, Fault
 from tests.test_state import V1_KEYS, V2_ZONES
 
 pytestmark = [pytest.mark.exim]

@@ -20,7 +20,8 @@ from dnssync.core.model import Change
 from dnssync.lock import hold
 from dnssync.one_pass import PASS, PassResult, one_pass
 from tests.daemon.gandi_site import EXTRA, ONE, TWO, GandiSite, site, unapplied
-from tests.gandi_faults import ERRED, Answer, Fault
+from tests.gandi_faults import ERRED
+from tests.http_faults import Answer, Fault
 
 pytestmark = [pytest.mark.exim]
 __all__ = ["site", "unapplied"]

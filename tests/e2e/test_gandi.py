@@ -13,7 +13,8 @@ from dnssync.demo.nameserver import NameServer
 from dnssync.state import State
 from tests.exim_host import EximHost
 from tests.gandi import Gandi
-from tests.gandi_faults import NOT_FOUND, UNAUTHORIZED, Answer, Fault
+from tests.gandi_faults import NOT_FOUND, UNAUTHORIZED
+from tests.http_faults import Answer, Fault
 from tests.site_under_test import DOMAIN, IP, Site, own_state
 
 pytestmark = [pytest.mark.exim]

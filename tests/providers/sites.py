@@ -28,17 +28,17 @@ from tests.between import DNS, HTTP, Between
 from tests.bind import Bind
 from tests.gandi import Gandi, Switches
 from tests.gandi_values import TYPES as GANDI_TYPES
-from tests.gandi_values import shown
 from tests.gaps import By, Item, Moment, gaps, items
 from tests.powerdns import PowerDns
 from tests.providers import conformance
 from tests.providers.conformance import ZONE, Everything
-from tests.providers.sites_here import TEXTS, InAFile, InMemory, parted, short, strings
+from tests.providers.sites_here import InAFile, InMemory, parted, short
+from tests.providers.sites_http import AtStandIn, Rows, rows
+from tests.stand_in import StandIn
 from tests.zone_of_everything import master
 
 # Named points inside the message for their names (RFC 3597 §4), dnspython does not follow.
 POINTING = ("MB", "MG", "MR", "MINFO")
-CAPITALS = {"mixed.case": "Mixed.CASE"}  # Gandi keeps it, a reading does not
 READER, PARTLY = "reader", "partly"  # keys that may transfer; the second one may also change `_dmarc`
 POLICY = f"grant dnssync zonesub ANY; grant {PARTLY} name _dmarc.{ZONE} ANY;"
 MORE_KEYS = "".join(f'key "{key}" {{ algorithm hmac-sha256; secret "{Bind.secret}"; }};\n' for key in (READER, PARTLY))
@@ -190,52 +190,11 @@ class PluginInPowerDns(Behind):
         self.pdns.patch(ZONE, name, rest[1], ttl, [(value, False) for value in [*kept, rest[2]]])
 
 
-class AtGandi:
-    """The stand-in for Gandi; past the provider its memory is looked at. Types that Gandi does not know are not there, and so
-    much time passes between a reading and a write that the provider looks again."""
+class AtGandi(AtStandIn):
+    """The stand-in for Gandi. Types that Gandi does not know are not there."""
 
     kind = "gandi"
-
-    secret, words = Gandi.token, ("provider gandi", "at gandi")
-
-    def __init__(self, gandi: Gandi) -> None:
-        self.gandi, self.time = gandi, 0.0
-        self.provider = self.make()
-
-    def make(self, **options: Any) -> Provider:
-        """The provider anew."""
-        given = {"token": Gandi.token, "endpoint": self.gandi.endpoint, "now": self.now, "sleep": lambda seconds: None}
-        return gandi_provider.Provider("gandi", **{**given, **options})
-
-    def now(self) -> float:
-        """A clock that has moved on whenever it is looked at."""
-        self.time += 60
-        return self.time
-
-    def everything(self) -> Everything:
-        """What the stand-in holds."""
-        return {
-            ("" if name == "@" else name, kind): (ttl, frozenset(strings(v) if kind in TEXTS else v for v in values))
-            for (name, kind), (ttl, values) in self.gandi.values(ZONE).items() if values
-        }  # fmt: skip
-
-    def stranger(self, line: str) -> None:
-        """Somebody uses the web form."""
-        sign, name, rest = parted(line)
-        if sign == "-":
-            self.gandi.put(ZONE, name, rest[0], 300, [])
-            return
-        ttl, values = self.gandi.values(ZONE).get((name, rest[1]), (int(rest[0]), frozenset()))
-        kept = [shown(rest[1], value, 255, True) for value in sorted(values)]
-        self.gandi.put(ZONE, name, rest[1], ttl, [*kept, rest[2]])
-
-    def write(self, provider: Provider, changes: Sequence[Change]) -> None:
-        """A write; the stand-in itself looks after each request."""
-        provider.write(ZONE, changes)
-
-    def gaps(self) -> dict[Item, float]:
-        """What requests took away and brought back."""
-        return self.gandi.gaps(ZONE)
+    plugin = gandi_provider.Provider
 
 
 class Here(GandiProvider):  # type: ignore[misc]
@@ -251,12 +210,13 @@ class PluginAtGandi(AtGandi):
 
     kind = "octodns_gandi"
 
-    words = ("provider theirs", "at theirs")
+    def __init__(self, stand_in: StandIn) -> None:
+        super().__init__(stand_in)
+        self.words = ("provider theirs", "at theirs")
 
     def make(self, **options: Any) -> Provider:
         """octodns' plug-in."""
-        given = {"token": Gandi.token, "endpoint": self.gandi.endpoint, **options}
-        return made(f"{__name__}.Here", given)
+        return made(f"{__name__}.Here", {**self.options(), "endpoint": self.stand_in.endpoint, **options})
 
 
 def made(kind: str, options: Mapping[str, Any]) -> Provider:
@@ -266,16 +226,12 @@ def made(kind: str, options: Mapping[str, Any]) -> Provider:
     return providers["theirs"]
 
 
-def rows(folder: Path, more: str = "") -> list[tuple[str, str, int, list[str]]]:
+def at_gandi(folder: Path, more: str) -> Rows:
     """The zone of everything as far as Gandi has the types; it answers neither SOA nor the default NS."""
-    return [
-        (CAPITALS.get(rrset.name, rrset.name) or "@", rrset.type, rrset.ttl, [value.raw for value in rrset.values])
-        for rrset in InAFile(folder, more).provider.read(ZONE)
-        if rrset.type in GANDI_TYPES and rrset.key not in (("", "SOA"), ("", "NS"))
-    ]
+    return rows(folder, more, GANDI_TYPES, spelled=True)
 
 
-Site = InAFile | InMemory | InNamed | PluginInPowerDns | AtGandi
+Site = InAFile | InMemory | InNamed | PluginInPowerDns | AtStandIn
 Servers = Any  # a cached function: kind → server
 # The server behind a site, which the rows of a table share; what stands between is each row's own.
 SERVERS: dict[str, Callable[[Path, str], Bind | PowerDns]] = {
@@ -338,10 +294,10 @@ def alone(kind: str, folder: Path, more: str = "") -> Iterator[Site]:
         with SERVERS[kind](folder / "server", more) as server, behind(kind, server) as site:
             yield site
     elif kind == "octodns_gandi":  # in two steps, which it says of itself: `conformance` asserts that
-        with Gandi({ZONE: rows(folder, more)}, gapless=False) as running:
+        with Gandi({ZONE: at_gandi(folder, more)}, gapless=False) as running:
             yield PluginAtGandi(running)
     elif kind.startswith("gandi"):
-        with Gandi({ZONE: rows(folder, more)}, Switches(cut=int(kind[5:] or 255))) as running:
+        with Gandi({ZONE: at_gandi(folder, more)}, Switches(cut=int(kind[5:] or 255))) as running:
             yield AtGandi(running)
     else:
         yield {"memory": InMemory, "zonefile": InAFile}[kind](folder, more)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import subprocess
 import tempfile
@@ -14,53 +13,16 @@ import requests
 
 from dnssync.core.model import Provider
 from tests.between import Spoil
-from tests.bind import Bind, free_port
+from tests.bind import Bind
 from tests.faults import full_disk, unprivileged
-from tests.gandi import Gandi
-from tests.gandi_faults import ERRED, HTML, NOT_FOUND, UNAUTHORIZED, Answer
-from tests.gandi_faults import Fault as AtStandIn
+from tests.http_faults import HTML
 from tests.providers.conformance import ZONE
 from tests.providers.conformance_faults import Strike
 from tests.providers.sites import PARTLY, READER, Site
+from tests.providers.strikes_anywhere import EVERYWHERE, SOON, strike
+from tests.providers.strikes_http import BY_GANDI, BY_STAND_IN
 
-SOON = 0.5  # seconds after which a provider that is kept waiting gives up; longer where a whole reading is within them
 OTHER_KEY = "c29tZSBvdGhlciBzZWNyZXQgdGhhdCBubyBzZXJ2ZXIga25vd3M="
-TOLD = f"{Gandi.token} has expired"  # what nobody else is to be told
-WRITES, READS = "POST|PUT|PATCH|DELETE", "GET"
-
-
-def strike(made: Callable[..., Iterator[Provider]]) -> Callable[..., Strike]:
-    """A way to make a fault, and then with which options."""
-
-    def given(*args: Any, **options: Any) -> Strike:
-        return lambda site: contextlib.contextmanager(made)(site, *args, **options)
-
-    return given
-
-
-# --- somebody else, wherever --------------------------------------------------------------------------------------------
-
-
-@strike
-def taken_away(site: Site) -> Iterator[Provider]:
-    """A stranger takes a record of ours away between reading and write."""
-    site.stranger("- _dmarc TXT")
-    yield site.provider
-
-
-@strike
-def written_beside(site: Site) -> Iterator[Provider]:
-    """A stranger writes a record of another name meanwhile, and it is there afterwards."""
-    site.stranger('+ stranger 300 TXT "meanwhile"')
-    yield site.provider
-    assert ("stranger", "TXT") in site.everything()
-    site.stranger("- stranger TXT")
-
-
-EVERYWHERE = {
-    "writing: somebody took away a record of ours": taken_away(),
-    "writing: somebody wrote another record": written_beside(),
-}
 
 
 # --- between a provider and its server ----------------------------------------------------------------------------------
@@ -152,79 +114,6 @@ BY_POWERDNS: dict[str, Strike] = {
     "writing: the server has an error of its own": spoiled(http("500 Internal Server Error", HTML), True),
     "reading: the zone is not there": no_zone_in_powerdns(),
     "writing: the zone is not there any more": no_zone_in_powerdns(),
-}
-
-
-# --- Gandi's stand-in ---------------------------------------------------------------------------------------------------
-
-
-@strike
-def at_stand_in(site: Site, method: str, skip: int = 0, patience: float = 0.0, **fault: Any) -> Iterator[Provider]:
-    """The stand-in goes wrong at every request of a method."""
-    struck = AtStandIn(method, "domains/", skip=skip, times=10**6, **fault)
-    provider = site.make(timeout=(patience, patience)) if patience else site.provider
-    site.gandi.faults = [struck]
-    yield provider
-    struck.release.set()
-    site.gandi.faults = []
-    assert struck.struck
-
-
-@strike
-def nobody_there(site: Site) -> Iterator[Provider]:
-    """Nobody takes the connection."""
-    yield site.make(endpoint=f"http://127.0.0.1:{free_port()}/v5")
-
-
-@strike
-def expired(site: Site) -> Iterator[Provider]:
-    """The token has expired."""
-    site.gandi.expired = True
-    yield site.provider
-    site.gandi.expired = False
-
-
-@strike
-def domain_gone(site: Site) -> Iterator[Provider]:
-    """The domain has left LiveDNS."""
-    zone = site.gandi.zones.pop(ZONE)
-    yield site.provider
-    site.gandi.zones[ZONE] = zone
-
-
-@strike
-def no_type_spf(site: Site) -> Iterator[Provider]:
-    """What is listed is not taken."""
-    site.gandi.switches.spf_taken = False
-    yield site.provider
-    site.gandi.switches.spf_taken = True
-
-
-BY_STAND_IN: dict[str, Strike] = {
-    **EVERYWHERE,
-    "reading: the server is gone": nobody_there(),
-    "reading: the connection is lost": at_stand_in(READS, drop=True),
-    "reading: the answer is cut short": at_stand_in(READS, torn=True, commits=True),
-    "reading: the answer is nonsense": at_stand_in(READS, answer=Answer(200, HTML)),
-    "reading: the credentials are refused": expired(),
-    "reading: the server has an error of its own": at_stand_in(READS, answer=Answer(500, ERRED)),
-    "reading: the zone is not there": domain_gone(),
-    "writing: the server is gone": nobody_there(),
-    "writing: the connection is lost before": at_stand_in(WRITES, drop=True),
-    "writing: the connection is lost afterwards": at_stand_in(WRITES, drop=True, commits=True),
-    "writing: the answer is cut short": at_stand_in(WRITES, torn=True, commits=True),
-    "writing: the credentials are refused": at_stand_in(WRITES, answer=Answer(401, {**UNAUTHORIZED, "message": TOLD})),
-    "writing: the server has an error of its own": at_stand_in(WRITES, answer=Answer(500, ERRED)),
-    "writing: the zone is not there any more": at_stand_in(WRITES, answer=Answer(404, NOT_FOUND)),
-    "writing: one of several changes is refused": at_stand_in(WRITES, skip=1, answer=Answer(500, ERRED)),
-}
-BY_GANDI: dict[str, Strike] = {
-    **BY_STAND_IN,
-    "reading: no answer comes": at_stand_in(READS, hang=True, patience=0.1),
-    "writing: no answer comes, and nothing is done": at_stand_in(WRITES, hang=True, patience=SOON),
-    "writing: no answer comes, and all is done": at_stand_in(WRITES, hang=True, commits=True, patience=SOON),
-    "writing: the answer is nonsense": at_stand_in(WRITES, answer=Answer(200, HTML)),
-    "writing: type SPF is refused": no_type_spf(),
 }
 
 

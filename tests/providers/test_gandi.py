@@ -12,7 +12,8 @@ from dnssync_providers.gandi import Provider
 
 from dnssync.core.model import Change, Kind, ProviderError, RRset, StaleZone, TypeRefused, Value
 from tests.gandi import Gandi, Switches
-from tests.gandi_faults import DNS_RECORD, ERRED, FORBIDDEN, HTML, NOT_FOUND, UNAUTHORIZED, Answer, Fault, invalid
+from tests.gandi_faults import DNS_RECORD, ERRED, FORBIDDEN, NOT_FOUND, UNAUTHORIZED, invalid
+from tests.http_faults import HTML, Answer, Fault
 
 ZONE = "example.org"
 KEY = "v=DKIM1; k=rsa; p=" + "A" * 392

@@ -9,7 +9,8 @@ import pytest
 
 from dnssync.core.model import Change, Kind, ProviderError, RRset, StaleZone, TypeRefused, Value
 from tests.gandi import Entry, Gandi
-from tests.gandi_faults import ERRED, NOT_FOUND, Answer, Fault
+from tests.gandi_faults import ERRED, NOT_FOUND
+from tests.http_faults import Answer, Fault
 from tests.providers.test_gandi import ROWS, ZONE, client
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from dnssync.core.model import Change, Kind, ProviderError, RRset, StaleZone, Value
 from tests.gandi import Entry, Gandi
-from tests.gandi_faults import ERRED, FORBIDDEN, HTML, NOT_FOUND, UNAUTHORIZED, Answer, Fault
+from tests.gandi_faults import ERRED, FORBIDDEN, NOT_FOUND, UNAUTHORIZED
+from tests.http_faults import HTML, Answer, Fault
 from tests.providers.test_gandi import ROWS, ZONE, changes, client, done, foreign
 
 

@@ -17,8 +17,9 @@ from dnssync_providers.gandi import Provider
 
 from dnssync.core.model import Change, Kind, ProviderError, RRset, Value
 from tests.gandi import Gandi
-from tests.gandi_faults import DNS_RECORD, ERRED, FORBIDDEN, HTML, NOT_FOUND, UNAUTHORIZED, Answer, Fault, invalid
+from tests.gandi_faults import DNS_RECORD, ERRED, FORBIDDEN, NOT_FOUND, UNAUTHORIZED, invalid
 from tests.gaps import Items
+from tests.http_faults import HTML, Answer, Fault
 
 ZONE = "example.org"
 THEIRS = [

@@ -12,8 +12,9 @@ import yaml
 
 from dnssync.core.model import Foreign, Provider, ProviderError
 from tests.gandi import Gandi
-from tests.gandi_faults import ERRED, Answer, Fault
+from tests.gandi_faults import ERRED
 from tests.gandi_records import Zone
+from tests.http_faults import Answer, Fault
 from tests.octodns_sync import Octodns
 from tests.providers import conformance
 from tests.providers.conformance import ZONE
