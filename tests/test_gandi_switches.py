@@ -14,7 +14,7 @@ from dnssync_providers.gandi import Provider
 from dnssync.core.model import ProviderError
 from tests.gandi import Gandi, Switches
 from tests.providers import conformance
-from tests.providers.sites import AtGandi, rows
+from tests.providers.sites import AtGandi, at_gandi
 from tests.test_gandi_stand_in import NOOP, ROWS, ZONE, Client, ask, gandi
 
 __all__ = ["ask", "gandi"]
@@ -63,7 +63,7 @@ def test_ours_with_either_way(switch: str, way: object, row: conformance.Row, tm
         time[0] += seconds
 
     switches = Switches(**{"a_minute": 3 if switch == "retry_after" else None, switch: way})  # type: ignore[arg-type]
-    with Gandi({ZONE: rows(tmp_path)}, switches, now=lambda: time[0]) as running:
+    with Gandi({ZONE: at_gandi(tmp_path, "")}, switches, now=lambda: time[0]) as running:
         site = AtGandi(running)
         if switches.a_minute is None:
             conformance.run(site, row)
@@ -78,7 +78,7 @@ def test_ours_with_either_way(switch: str, way: object, row: conformance.Row, tm
 
 def test_hard_texts_without_quotes(tmp_path: Path) -> None:
     """What others' texts mean cannot always be told then; they stay what they are, since they are never sent."""
-    with Gandi({ZONE: rows(tmp_path)}, Switches(quoted=False)) as running:
+    with Gandi({ZONE: at_gandi(tmp_path, "")}, Switches(quoted=False)) as running:
         site, key, ours = AtGandi(running), ("t-txt", "TXT"), {}
         before = site.everything()
         for texts in (["ours"], ["ours; changed"], []):
