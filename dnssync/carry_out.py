@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from dnssync.core.backoff import next_try
 from dnssync.core.decide import Decision, Observed, ZonePlan, decide
+from dnssync.core.homes import homes_of
 from dnssync.core.model import (
     Change,
     Claim,
@@ -33,6 +34,7 @@ from dnssync.reconcile import Line, again
 from dnssync.report import Outcome, Report, keep_said, look_again, named
 from dnssync.stamps import purge, stamp, switch
 from dnssync.state import LedgerEntry, ZoneRecord
+from dnssync.state_rows import ProviderTry
 from dnssync.views import read
 
 log = logging.getLogger("dnssync")
@@ -58,7 +60,7 @@ def carry_out(
     for plan in final.zones:
         if plan.plan.zone not in work.broken | seen.noted:
             work.outcomes.append(_write(work, plan, final, tuple(made)))
-    failed = {outcome.zone for outcome in work.outcomes if outcome.error or outcome.refusals} | set(final.failed)
+    failed = {outcome.zone for outcome in work.outcomes if outcome.error or outcome.refusals} | set(final.unread)
     line.progress("noting what was seen")
     stamp(work, final)
     _results(work, final, before)
@@ -100,8 +102,6 @@ def _write(work: Work, plan: ZonePlan, decision: Decision, made: Sequence[KeyPai
     zone, provider = plan.plan.zone, plan.plan.provider
     if zone in held(decision):
         return Outcome(zone, provider, refusals=plan.refusals)
-    if any(outcome.zone == zone and outcome.error for outcome in work.outcomes):
-        return Outcome(zone, provider, error=f"{zone}: left alone at {provider}, since another provider of it failed")
     for attempt in range(TRIES):
         if work.keys_only:
             plan = _part(plan, lambda claim: claim.owner is Owner.DKIM)
@@ -155,7 +155,8 @@ def _write(work: Work, plan: ZonePlan, decision: Decision, made: Sequence[KeyPai
 def _braked(work: Work, zone: str, provider: str) -> Refusal | None:
     """A person's brake works at once: what was frozen since the pass looked is not written any more."""
     words = {request.subject for request in work.line.state.requests(int(work.line.now())) if request.kind == "freeze"}
-    domains = next(view.domains for view in work.seen.zones if view.zone == zone)
+    homes = homes_of(work.seen)
+    domains = sorted({*homes.holding(zone), *homes.dmarc.get(zone, ())})
     fresh = [domain for domain in domains if domain in words - work.seen.frozen]
     if not fresh:
         return None
@@ -202,7 +203,9 @@ def _decided_again(work: Work, plan: ZonePlan, made: Sequence[KeyPair]) -> ZoneP
     views = []
     for view in work.seen.zones:
         if view.zone == zone:
-            found = read(work.line, zone, work.line.zones.provider(provider), view.domains)
+            homes = homes_of(work.seen)
+            names = (*view.domains, *homes.keys.get(zone, ()), *homes.dmarc.get(zone, ()))
+            found = read(work.line, zone, work.line.zones.provider(provider), names)
             view = replace(view, found={**view.found, provider: found})
         views.append(view)
     decision = decide(again(replace(work.seen, zones=tuple(views)), made))
@@ -261,7 +264,8 @@ def _results(work: Work, decision: Decision, before: Mapping[str, ZoneRecord]) -
     """How the pass ended for zones that got nothing, or wait for a person, for `status`; and when the daemon tries one again that
     failed. `before`: the zones' records as this pass found them, since what went well at one provider may have been noted."""
     rrsets = {plan.plan.zone: len(plan.found) for plan in decision.zones}
-    told = {zone: f"failed: {problem}" for zone, problem in decision.failed.items()}
+    partly = _apart(work)
+    told = {zone: f"failed: {problem}" for zone, problem in decision.unread.items()}
     for outcome in work.outcomes:
         if outcome.error:
             told[outcome.zone] = f"failed: {outcome.error}"
@@ -278,7 +282,30 @@ def _results(work: Work, decision: Decision, before: Mapping[str, ZoneRecord]) -
         if result.startswith("waiting"):
             read, count = work.now, rrsets[zone]  # it was read, whatever is still to be done
         failures, again_at = 0, None
-        if result.startswith("failed"):
+        if result.startswith("failed") and zone not in partly:
             failures = (before[zone].failures if zone in before else 0) + 1
             again_at = next_try(zone, failures, work.now, work.line.config.schedule.interval)
         work.line.state.save_zone(ZoneRecord(zone, read, work.now, result, count, failures, again_at))
+
+
+def _apart(work: Work) -> frozenset[str]:
+    """Note which providers failed where another one of the same zone did not: those alone are left out for a while. The zones of which that
+    is so."""
+    failed: dict[str, dict[str, str]] = {}
+    for view in work.seen.zones:
+        errors = {o.provider: o.error for o in work.outcomes if o.zone == view.zone and o.error}
+        failed[view.zone] = {**view.unread, **errors}
+    before = {(row.zone, row.provider): row for row in work.line.state.tries()}
+    rows = []
+    for zone, sentences in failed.items():
+        if len(sentences) == len(work.line.config.zones[zone].providers):
+            continue
+        for provider, sentence in sentences.items():
+            row = before.get((zone, provider))
+            if row is None or (zone, provider) not in work.line.resting:
+                failures = (row.failures if row else 0) + 1
+                again_at = next_try(f"{zone} {provider}", failures, work.now, work.line.config.schedule.interval)
+                row = ProviderTry(zone, provider, failures, again_at, sentence)
+            rows.append(row)
+    work.line.state.save_tries({*failed} - work.seen.noted, rows)
+    return frozenset(row.zone for row in rows)

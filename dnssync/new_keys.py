@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from dnssync import identity, signing_map
 from dnssync.core import selectors
 from dnssync.core.decide import Decision, Observed
+from dnssync.core.homes import homes_of
 from dnssync.core.model import KeyPair, kind_of
 from dnssync.core.plan import Intent
 from dnssync.core.taken_on import made_here
@@ -151,8 +152,9 @@ def _leave(work: Work, domain: str, what: str, trouble: KeyFileError | WriteErro
     full, that is no single domain's trouble, and raised."""
     if isinstance(trouble, WriteError) and trouble.full:
         raise trouble
+    homes = homes_of(work.seen)
     for plan in work.shown.zones:
-        if any(view.zone == plan.plan.zone and domain in view.domains for view in work.seen.zones):
+        if domain in homes.holding(plan.plan.zone):
             work.broken.add(plan.plan.zone)
             told = f"{plan.plan.zone}: {what}"
             log.error("zone=%s provider=%s %s", plan.plan.zone, plan.plan.provider, told)

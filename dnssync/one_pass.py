@@ -21,7 +21,7 @@ from dnssync.new_keys import make_map, recover
 from dnssync.reconcile import Line
 from dnssync.report import Report
 from dnssync.state import State
-from dnssync.state_rows import Trouble, ZoneRecord
+from dnssync.state_rows import ProviderTry, Trouble, ZoneRecord
 from dnssync.zones import TooLong
 
 log = logging.getLogger("dnssync")
@@ -106,10 +106,13 @@ def one_pass(
 
 
 def _left_out(line: Line) -> dict[str, int]:
-    """The zones that failed, are not due yet, and of which no person has said anything since they were looked at."""
-    records = line.state.zones()
+    """The zones that failed, are not due yet, and of which no person has said anything since they were looked at. Where that is so of some
+    of a zone's providers only, those are `Line.resting`."""
+    records, apart = line.state.zones(), line.state.tries()
     tries = {zone: record.next_try for zone, record in records.items()}
     failed = {zone: records[zone].last_pass for zone, at in tries.items() if at}
+    failed.update({row.zone: records[row.zone].last_pass for row in apart if row.zone in records})
+    heard = set()
     words = line.state.said(min(failed.values())) if failed else ()
     for word in words:
         name = word.domain or word.zone  # neither: it is of the whole host
@@ -117,7 +120,12 @@ def _left_out(line: Line) -> dict[str, int]:
         for zone, last in failed.items():
             if word.at >= last and (not name or zone == about):
                 tries[zone] = None
-    due = {*due_zones(line.config.zones, tries, int(line.now()))}
+                heard.add(zone)
+    now = int(line.now())
+    waits = {(row.zone, row.provider): row for row in apart if row.zone not in heard}
+    soon = {*due_zones(waits, {place: row.next_try for place, row in waits.items()}, now)}
+    line.resting = {place: row.sentence for place, row in waits.items() if place not in soon}
+    due = {*due_zones(line.config.zones, tries, now)}
     return {zone: tries[zone] or 0 for zone in line.config.zones if zone not in due}
 
 
@@ -170,10 +178,11 @@ def _note(state: State, error: DnssyncError | None, now: int) -> None:
 
 def tries(result: PassResult) -> list[int]:
     """When zones that failed are tried again."""
-    records: Mapping[str, ZoneRecord] = {}
+    rows: list[ZoneRecord | ProviderTry] = []
     with contextlib.suppress(StateError):  # the next pass tells
-        records = result.state.zones() if result.state is not None and result.failed else {}
-    return [record.next_try for record in records.values() if record.next_try and record.zone in result.config.zones]
+        if result.state is not None and result.failed:
+            rows = [*result.state.zones().values(), *result.state.tries()]
+    return [row.next_try for row in rows if row.next_try and row.zone in result.config.zones]
 
 
 def shut_out(config: Config, error: LockedError, now: int) -> PassResult:

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING
 from dnssync.config import ZoneConfig
 from dnssync.core.attention import needs_person
 from dnssync.core.decide import Decision, Observed, ZoneView
+from dnssync.core.homes import key_zone
 from dnssync.core.key_sets import policy_of
-from dnssync.core.model import Phase, RRset, Value, absolute, zone_of
+from dnssync.core.model import RRset, Value, absolute
 from dnssync.core.ownership import owns, same
-from dnssync.core.rotation import phase
+from dnssync.core.rotation import BY_READING, phase
 from dnssync.core.sighting import Question, Sight, sight
 from dnssync.noted import Noted
 from dnssync.resolver import Resolver
@@ -28,10 +29,6 @@ from dnssync.state import LedgerEntry, ZoneRecord
 
 if TYPE_CHECKING:
     from dnssync.reconcile import Line
-
-PENDING = frozenset(
-    {Phase.GENERATED, Phase.PUBLISHED, Phase.DUE, Phase.ENDED}
-)  # a sighting of these takes the provider's own reading
 
 
 def deep_due(record: ZoneRecord, deep: int) -> int:
@@ -89,10 +86,9 @@ def loud(seen: Observed, got: Decision, resolver: Resolver) -> frozenset[str]:
     }
     before = {(key.domain, key.selector): key for key in seen.keys}
     for key in got.keys:
-        zone = zone_of(key.domain, seen.configured)
-        view = views.get(zone or "")
+        view = views.get(key_zone(key, seen.configured) or "")
         moved = before.get((key.domain, key.selector)) != key
-        if view is not None and (moved or phase(key, policy_of(view), seen.now) in PENDING):
+        if view is not None and (moved or phase(key, policy_of(view), seen.now) in BY_READING):
             found.add(view.zone)
     return frozenset(found | _unlike(views, set(views) - found, resolver))
 

@@ -20,6 +20,7 @@ from dnssync.core.decide import Decision, Observed, ZoneView, decide
 from dnssync.core.desire import domains_of
 from dnssync.core.durations import HOUR, MARGIN
 from dnssync.core.hand_made import adopted
+from dnssync.core.homes import KEYS, guests, home, key_zone
 from dnssync.core.host import Address, Host
 from dnssync.core.key_sets import replaced
 from dnssync.core.model import KeyPair, Notice, relative, zone_of
@@ -57,7 +58,7 @@ class Line:
 
     `observe_host(names, recipients)` asks exim about candidate domains and report addresses; `now` gives seconds
     since 1970, `uptime()` what `clock.uptime` does (None: `now` is all there is), `machine()` what `identity.machine` does (None: nobody
-    looks whose keys they are); `progress(text)` is told of each step before it begins, and what it raises ends the pass there, where
+    looks whose keys they are); `resting`: providers of a zone, as (zone, provider), that are not asked yet since they failed, and how; `progress(text)` is told of each step before it begins, and what it raises ends the pass there, where
     nothing is half done.
     """
 
@@ -71,6 +72,7 @@ class Line:
     progress: Callable[[str], None] = field(default=lambda text: None)
     uptime: Callable[[], tuple[float, str]] | None = None
     machine: Callable[[], str] | None = None
+    resting: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     def observe(
         self, only: Sequence[str] = (), *, adopt: bool = False, attended: bool = True, look: Look | None = None
@@ -95,13 +97,15 @@ class Line:
         self.progress("asking exim")
         host = look.host or self._host(keys, current)
         served = self._served(host)
-        chosen = _chosen(self.config, served, only)
+        strangers = guests(served, self.config.zones)
+        chosen = _chosen(self.config, served, only, strangers if attended else {})
         kept = Noted.of(self.state, [zone.name for zone in chosen])
         noted = calm(self, chosen, now, confirmed, kept) - look.loud if look.dns_first else frozenset()
         for zone in chosen:
             if zone.name not in look.seen:
                 as_noted = zone.name in noted
-                look.seen[zone.name] = viewed(self, zone, served[zone.name], adopt, confirmed, kept, noted=as_noted)
+                names = (served[zone.name], strangers.get(zone.name, ()))
+                look.seen[zone.name] = viewed(self, zone, *names, adopt, confirmed, kept, noted=as_noted)
         views = [look.seen[zone.name][0] for zone in chosen]
         readings = {zone.name: look.seen[zone.name][1] for zone in chosen}
         unread = set(self.config.zones) - {view.zone for view in views if not view.problem}
@@ -112,9 +116,15 @@ class Line:
         hand_made = tuple(
             key
             for key in adopted(host, keys, now, standing)
-            if zone_of(key.domain, self.config.zones) not in unread  # its record must be seen when it is taken on
+            if key_zone(key, self.config.zones) not in unread  # its record must be seen when it is taken on
         )
-        ours = {domain: current.get(domain, ()) for view in views if not view.problem for domain in view.domains}
+        ours = {
+            domain: current.get(domain, ())
+            for view in views
+            if not view.problem
+            for domain in view.domains
+            if home(domain, KEYS, self.config.zones) not in unread
+        }
         public = self.keystore.public
         taken = mapped(ours, (*keys, *hand_made), now, public, standing)
         taken += strays(made_here(views, host_id), (*keys, *hand_made, *taken), now, public, standing)
@@ -278,12 +288,21 @@ def _unusable(lost: Mapping[KeyPair, str], keys: Sequence[KeyPair], now: int) ->
     ]  # fmt: skip
 
 
-def _chosen(config: Config, served: Mapping[str, tuple[str, ...]], only: Sequence[str]) -> list[ZoneConfig]:
-    """The zones that are named, or whose domains are; all where nothing is. Raises `DnssyncError` for another name."""
+def _chosen(
+    config: Config, served: Mapping[str, tuple[str, ...]], only: Sequence[str], strangers: Mapping[str, tuple[str, ...]]
+) -> list[ZoneConfig]:
+    """The zones that are named, or whose domains are; all where nothing is. `strangers`: by zone, domains of other zones some of whose
+    records it holds; a domain's zones are chosen together. Raises `DnssyncError` for another name."""
     for name in only:
         if name not in served and not any(name in domains for domains in served.values()):
             raise no_domain(config, name)
-    return [z for z in config.zones.values() if not only or z.name in only or any(d in only for d in served[z.name])]
+    named = {zone for zone, domains in served.items() if zone in only or any(domain in only for domain in domains)}
+    apart = {domain for zone in named for domain in (*served[zone], *strangers.get(zone, ()))}
+    named |= {zone for zone, domains in strangers.items() if apart & {*domains}}
+    named |= {
+        zone for zone, domains in served.items() if any(apart & {*strangers.get(one, ())} & {*domains} for one in named)
+    }
+    return [zone for zone in config.zones.values() if not only or zone.name in named]
 
 
 def no_domain(config: Config, name: str) -> DnssyncError:

@@ -56,7 +56,7 @@ class Report:
     @property
     def failed(self) -> bool:
         """Whether a zone could not be read or written."""
-        return bool(self.decision.failed) or any(outcome.error for outcome in self.outcomes)
+        return bool(self.decision.unread) or any(outcome.error for outcome in self.outcomes)
 
     @property
     def refused(self) -> bool:
@@ -76,7 +76,7 @@ def said(report: Report) -> list[Trouble]:
     def say(zone: str, kind: str, reason: str, sentence: str) -> None:
         told.append(Trouble(zone, kind, reason, sentence, now, subject=attention.about(sentence)))
 
-    for zone, problem in report.decision.failed.items():
+    for zone, problem in report.decision.unread.items():
         say(zone, attention.FAILED, "unread", problem)
     for outcome in report.outcomes:
         if outcome.error:
@@ -105,7 +105,7 @@ def keep_said(line: Line, seen: Observed, report: Report) -> None:
     unseen = zones - looked
     elsewhere = [r for r in standing if not r.zone and r.ended is None and zone_of(r.subject, zones) in unseen]
     # What was said of a zone that could not be read now is not known to be over.
-    blind = [r for r in standing if r.zone in report.decision.failed and r.ended is None and r.kind != attention.FAILED]
+    blind = [r for r in standing if r.zone in report.decision.unread and r.ended is None and r.kind != attention.FAILED]
     fresh += [row for row in (*elsewhere, *blind) if row.place not in places]
     # What the daemon says of its configuration is over when it says so.
     fresh += [row for row in standing if row.place[:3] == CONFIGURATION and row.ended is None]

@@ -8,7 +8,7 @@ from dnssync.core import dkim
 from dnssync.core.decide import ZoneView
 from dnssync.core.model import KeyPair, Owner, Phase, relative, zone_of
 from dnssync.core.ownership import owns
-from dnssync.core.rotation import Policy, phase, text
+from dnssync.core.rotation import BY_READING, Policy, phase, text
 from dnssync.core.sighting import Question, Sight, sight
 from dnssync.resolver import Resolver
 from dnssync.zones import Zones
@@ -62,5 +62,7 @@ def sights(
         elif lacking := [texts for texts in read if not any(dkim.same(text, wanted) for text in texts)]:
             gone = Sight.OTHER if any(lacking) else Sight.ABSENT
             look = Sight.PARTIAL if len(lacking) < len(read) else gone
+        if at in BY_READING and zones[question.zone].unread:
+            look = Sight.UNKNOWN  # nothing is known of it there, and it counts only where all of them have it
         seen[(key.domain, key.selector)] = look
     return seen, unanswered

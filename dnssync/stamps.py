@@ -8,6 +8,7 @@ from dataclasses import replace
 from dnssync import signing_map
 from dnssync.core.clock import newer
 from dnssync.core.decide import Decision
+from dnssync.core.homes import homes_of
 from dnssync.core.key_sets import left
 from dnssync.core.selectors import foreign
 from dnssync.errors import KeyFileError
@@ -67,7 +68,7 @@ def purge(work: Work, decision: Decision) -> None:
 
 def switch(work: Work, decision: Decision, failed: set[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """One rename of exim's map for all domains; zones that failed keep their lines."""
-    kept = {domain for view in work.seen.zones if view.zone in failed for domain in view.domains}
+    kept = homes_of(work.seen).stopped(failed)
     lines = {d: s for d, s in decision.map_after.items() if d not in kept}
     lines.update({d: s for d, s in decision.map_held.items() if d in kept})
     dropped = left(work.seen)

@@ -20,7 +20,7 @@ def well(result: PassResult) -> frozenset[str]:
     report = result.report
     if report is None:
         return frozenset()
-    bad = {o.zone for o in report.outcomes if o.error or o.refusals} | set(report.decision.failed)
+    bad = {o.zone for o in report.outcomes if o.error or o.refusals} | set(report.decision.unread)
     return frozenset(plan.plan.zone for plan in report.decision.zones) - bad
 
 
@@ -41,7 +41,7 @@ def standing(result: PassResult, again: int) -> str:
     if report is not None:
         count = len(_domains(report, well(result), result.config.zones))
         told.append(f"{count} domain{'s' * (count != 1)} in order")
-        failed = {*report.decision.failed, *(o.zone for o in report.outcomes if o.error)}
+        failed = {*report.decision.unread, *(o.zone for o in report.outcomes if o.error)}
         refused = {o.zone for o in report.outcomes if o.refusals} - failed
         by_hand = {o.zone for o in report.outcomes if o.instructions}
         told += _named("failed", failed) + _named("refused", refused) + _named("waiting for a person's hand", by_hand)

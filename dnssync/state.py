@@ -248,9 +248,9 @@ class State(Events):
     def forget(self, zone: str) -> int:
         """Forget everything of a zone that is released: its records stay in DNS. Returns how many entries went."""
         from dnssync.state_schema import ledger as table
-        from dnssync.state_schema import troubles, zones
+        from dnssync.state_schema import tries, troubles, zones
 
-        for kept in (zones, troubles):
+        for kept in (zones, troubles, tries):
             self._execute(kept.delete().where(kept.c.host == self._host, kept.c.zone == zone))
         self.drop_intents(zone)
         return int(self._execute(table.delete().where(table.c.host == self._host, table.c.zone == zone)).rowcount)

@@ -120,6 +120,18 @@ class ZoneRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class ProviderTry:
+    """One of several providers of a zone that failed while another one did not: how often in a row, the moment before which the daemon
+    does not ask it again, and what was told of it."""
+
+    zone: str
+    provider: str
+    failures: int
+    next_try: int
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
 class Trouble:
     """What the last pass had to say of a zone, "" for the host as a whole. `kind` is failed, refused, by_hand or notice, `reason` the
     stable word of it, `subject` the name that it is about ("" = no single one), `sentence` what people are told (`sentences` where there are several). `since`: the first pass of those

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 META = sa.MetaData()
-VERSION = 3  # of the schema; a newer one than this is refused
+VERSION = 4  # of the schema; a newer one than this is refused
 WORDS = ("called", "compromised", "recalled", "purged")  # of version 2, as are the reasons and the clocks
 REASONS = ("season_because", "overlap_because")
 
@@ -136,6 +136,18 @@ troubles = sa.Table(
 )
 
 
+tries = sa.Table(
+    "tries",
+    META,
+    _host(),
+    sa.Column("zone", sa.String(255), primary_key=True),
+    sa.Column("provider", sa.String(255), primary_key=True),
+    sa.Column("failures", sa.Integer, nullable=False),
+    sa.Column("next_try", sa.BigInteger, nullable=False),
+    sa.Column("sentence", sa.Text, nullable=False),
+)
+
+
 def _to_2(connection: sa.Connection) -> None:
     """The life of a key to its end: what persons said of keys, why they wait, and the clocks of the last pass."""
     for name in WORDS:
@@ -152,5 +164,10 @@ def _to_3(connection: sa.Connection) -> None:
     troubles.create(connection)
 
 
+def _to_4(connection: sa.Connection) -> None:
+    """How often one of several providers of a zone failed, and when that one is asked again."""
+    tries.create(connection)
+
+
 # From version N to N + 1; each takes a connection and leaves the tables of the next version. Forward only.
-MIGRATIONS: dict[int, Callable[[sa.Connection], None]] = {1: _to_2, 2: _to_3}
+MIGRATIONS: dict[int, Callable[[sa.Connection], None]] = {1: _to_2, 2: _to_3, 3: _to_4}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dnssync.core.attention import FAILED
 from dnssync.state_intents import Intents
-from dnssync.state_rows import Trouble, by_place, made_of
+from dnssync.state_rows import ProviderTry, Trouble, by_place, made_of
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -65,6 +65,28 @@ class Troubles(Intents):
     def forget_troubles(self, rows: Iterable[Trouble]) -> None:
         """These are over, and whoever knew of them knows that too."""
         self._each(rows, lambda t, row: t.delete())
+
+    def tries(self) -> tuple[ProviderTry, ...]:
+        """The providers that failed while another one of the same zone did not."""
+        from dnssync.state_schema import tries as table
+
+        return self._select(table, made_of(ProviderTry))
+
+    def save_tries(self, zones: Collection[str], failed: Iterable[ProviderTry]) -> None:
+        """Note which providers of these zones failed in this pass, and forget those that did not."""
+        from dnssync.state_schema import tries as t
+
+        rows = {(row.zone, row.provider): row for row in failed}
+        kept = {(row.zone, row.provider): row for row in self.tries() if row.zone in zones}
+        gone = [place for place in kept if place not in rows]
+        fresh: list[dict[str, Any]] = [asdict(row) for place, row in rows.items() if kept.get(place) != row]
+        if not gone and not fresh:
+            return
+        with self.transaction():
+            for zone, provider in gone:
+                self._execute(t.delete().where(t.c.host == self._host, t.c.zone == zone, t.c.provider == provider))
+            if fresh:
+                self._replace(t, fresh)
 
     def _each(self, rows: Iterable[Trouble], change: Callable[[sa.Table, Trouble], Any]) -> None:
         from dnssync.state_schema import troubles as t

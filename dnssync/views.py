@@ -10,7 +10,7 @@ from dnssync import by_dns, signing_map
 from dnssync.by_dns import Reading
 from dnssync.config import ZoneConfig
 from dnssync.core.decide import Observed, ZoneView, decide
-from dnssync.core.model import Provider, ProviderError, absolute
+from dnssync.core.model import Provider, ProviderError, absolute, zone_of
 from dnssync.core.ownership import Agreed, Ledger, owned, shows
 from dnssync.core.zone_view import Zone
 from dnssync.noted import Noted
@@ -28,23 +28,28 @@ def viewed(
     line: Line,
     zone: ZoneConfig,
     domains: tuple[str, ...],
+    strangers: tuple[str, ...],
     adopt: bool,
     confirmed: frozenset[tuple[str, str]],
     kept: Noted,
     *,
     noted: bool = False,
 ) -> Viewed:
-    """One zone as its providers show it, or why that cannot be known; and all the readings of each provider. `noted`: as the ledger has
-    it, and no provider is asked."""
+    """One zone as its providers show it, or why that cannot be known; and all the readings of each provider. `strangers`: domains of other
+    zones some of whose records it holds. `noted`: as the ledger has it, and no provider is asked."""
     entries, record = kept.ledger.get(zone.name, ()), kept.records.get(zone.name)
     readings: dict[str, tuple[Reading, ...]] = {}
-    problem = ""
+    unread: dict[str, str] = {}
     for name in () if noted else zone.providers:
+        if failed := line.resting.get((zone.name, name)):
+            unread[name] = failed
+            continue
         line.progress(f"reading {zone.name} at {name}")
         try:
-            readings[name] = _readings(line, zone.name, line.zones.provider(name), domains)
+            readings[name] = _readings(line, zone.name, line.zones.provider(name), (*domains, *strangers))
         except ProviderError as error:
-            problem = str(error)
+            unread[name] = str(error)
+    problem = "" if readings else " ".join(unread.values())
     trusted = ("servers", zone.name) in confirmed
     view = ZoneView(
         zone=zone.name,
@@ -52,6 +57,7 @@ def viewed(
         domains=domains,
         limits=line.zones.limits(zone.name),
         problem=problem,
+        unread=unread,
         negative_ttl=None if problem or noted else line.resolver.negative_ttl(zone.name),
         known_before=0 if trusted or noted or record is None else record.rrsets,
         adopt=adopt or (zone.policy.adopt and not entries),
@@ -126,4 +132,5 @@ def _readings(line: Line, zone: str, provider: Provider, domains: Sequence[str])
     # What we wrote matters wherever it stands: what is not looked at would be taken for gone, and be forgotten.
     noted = [absolute(e.name, zone) for e in (*line.state.ledger(zone), *line.state.handed_over(zone))]
     names = [zone, *domains, *(f"_dmarc.{domain}" for domain in domains), *selectors, *noted]
-    return by_dns.read(line.resolver, zone, names)
+    here = [name for name in names if zone_of(name, line.config.zones) == zone]
+    return by_dns.read(line.resolver, zone, here)

@@ -17,8 +17,8 @@ from dnssync.core.decide import Decision, Observed
 from dnssync.core.durations import DAY, HOUR
 from dnssync.core.model import Change, Kind, Owner, Phase, Refusal, RRset
 from dnssync.core.plan import Plan
-from dnssync.core.rotation import Policy, phase
-from dnssync.quiet import PENDING, as_noted, deep_due, loud
+from dnssync.core.rotation import BY_READING, Policy, phase
+from dnssync.quiet import as_noted, deep_due, loud
 from dnssync.reconcile import Look
 from dnssync.resolver import Resolver
 from dnssync.state import State, ZoneRecord
@@ -267,7 +267,7 @@ class TestLoud:
         key = next(key for key in got.keys if phase(key, Policy(), seen.now) is Phase.ACTIVE)
         others = tuple(each for each in got.keys if each is not key)
         retired = replace(key, retired=seen.now)
-        assert phase(retired, Policy(), seen.now) not in PENDING
+        assert phase(retired, Policy(), seen.now) not in BY_READING
         assert loud(seen, replace(got, keys=(*others, retired)), resolver) == {DOMAIN}
         elsewhere = replace(key, domain="elsewhere.test")
         assert loud(seen, replace(got, keys=(*got.keys, elsewhere)), resolver) == frozenset()

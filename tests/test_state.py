@@ -17,7 +17,7 @@ from dnssync.core.host import Address
 from dnssync.core.model import KeyPair, Owner
 from dnssync.errors import StateError
 from dnssync.state import State
-from dnssync.state_rows import LedgerEntry, Trouble, ZoneRecord
+from dnssync.state_rows import LedgerEntry, ProviderTry, Trouble, ZoneRecord
 from tests.postgres import postgres
 
 __all__ = ["postgres"]
@@ -297,6 +297,7 @@ V2_ZONES = (
     "create table zones (host varchar(255) not null, zone varchar(255) not null, last_read bigint not null, last_pass bigint not null, "
     "result text not null, rrsets integer not null, primary key (host, zone))"
 )
+TO_3 = ("drop table tries", "update zones set failures = 0, next_try = null")
 TO_2 = (
     "drop table troubles",
     "drop table zones",
@@ -310,7 +311,7 @@ TO_1 = (
 
 
 class TestOlderSchema:
-    @pytest.fixture(params=["1", "2"])
+    @pytest.fixture(params=["1", "2", "3"])
     def version(self, request: pytest.FixtureRequest) -> str:
         """Each version that a state may have."""
         return str(request.param)
@@ -318,10 +319,12 @@ class TestOlderSchema:
     @pytest.fixture
     def old(self, url: str, version: str) -> str:
         """A state as that version left it, with one key and one zone in it."""
-        State.open(url).save_keys([replace(KEY, seen=2, published=3, activated=4, adopted=False, record="")])
+        state = State.open(url)
+        state.save_keys([replace(KEY, seen=2, published=3, activated=4, adopted=False, record="")])
+        state.save_zone(ZoneRecord("example.org", 1, 2, "ok", 3))
         with sa.create_engine(url, poolclass=sa.NullPool).begin() as database:
             told = f"update meta set value = '{version}' where name = 'schema'"
-            for statement in (*TO_2, *(TO_1 if version == "1" else ()), told):
+            for statement in (*TO_3, *(TO_2 if version < "3" else ()), *(TO_1 if version == "1" else ()), told):
                 database.execute(sa.text(statement))
         return url
 
@@ -330,7 +333,7 @@ class TestOlderSchema:
         state = State.open(old, read_only=True)
         want = KeyPair("example.org", "s1", "rsa2048", "AAAA", 1, 2, 3, 4, season=5, overlap=6)
         assert state.keys() == (want,) and state.clock() is None and state.troubles() == ()
-        assert state.zone("example.org") == ZoneRecord("example.org", 1, 2, "ok", 3)
+        assert state.zone("example.org") == ZoneRecord("example.org", 1, 2, "ok", 3) and state.tries() == ()
         with sa.create_engine(old, poolclass=sa.NullPool).connect() as database:
             assert database.execute(sa.text("select value from meta where name = 'schema'")).scalar() == version
 
@@ -347,8 +350,10 @@ class TestOlderSchema:
         state.save_zone(ZoneRecord("example.org", 1, 2, "failed", 3, 4, 5))
         trouble = Trouble("example.org", "refused", "cname", "it stands there", 6)
         state.save_troubles(["example.org"], [trouble], 6)
+        state.save_tries(["example.org"], [ProviderTry("example.org", "theirs", 2, 9, "it is gone")])
         again = State.open(old, read_only=True)
         assert again.keys() == (full,) and again.clock() == reading and again.troubles() == (trouble,)
+        assert again.tries() == (ProviderTry("example.org", "theirs", 2, 9, "it is gone"),)
         assert again.zone("example.org") == ZoneRecord("example.org", 1, 2, "failed", 3, 4, 5)
 
 

@@ -163,7 +163,7 @@ def _wait(context: Context, line: Line, only: tuple[str, ...], report: Report) -
         except DnssyncError as error:
             trouble, fatal = str(error), error
         else:
-            trouble = "\n".join([*report.decision.failed.values(), *(o.error for o in report.outcomes if o.error)])
+            trouble = "\n".join([*report.decision.unread.values(), *(o.error for o in report.outcomes if o.error)])
         context.progress("")
         if not trouble:
             tell(context, report)
@@ -292,7 +292,7 @@ def as_data(report: Report) -> dict[str, object]:
     ]
     return {
         "outcomes": report.outcomes,
-        "failed": dict(report.decision.failed),
+        "failed": dict(report.decision.unread),
         "made": report.made,
         "map_lines": report.map_lines,
         "looks": report.looks,

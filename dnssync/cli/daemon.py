@@ -104,7 +104,7 @@ def _say(context: Context, result: PassResult, code: int) -> None:
         return
     if result.report is not None:
         told(context, result.report)
-        for zone, problem in result.report.decision.failed.items():
+        for zone, problem in result.report.decision.unread.items():
             context.say(f"failed: {zone}: {problem}", "red")
         for plan in result.report.decision.zones:
             for refusal in plan.refusals:

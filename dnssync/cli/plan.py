@@ -51,7 +51,7 @@ def command(context: Context, domains: tuple[str, ...], out: str | None, adopt: 
 
 def exit_code(got: Decision) -> int:
     """1 before 3 before 2."""
-    return FAILED if got.failed else REFUSED if got.refused else CHANGES if got.changes else 0
+    return FAILED if got.unread else REFUSED if got.refused else CHANGES if got.changes else 0
 
 
 def as_data(got: Decision, hand: Mapping[tuple[str, str], tuple[str, ...]]) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def as_data(got: Decision, hand: Mapping[tuple[str, str], tuple[str, ...]]) -> d
             }
             for plan in got.zones
         ],
-        "failed": dict(got.failed),
+        "failed": dict(got.unread),
         "notices": got.notices,
         "map": {"before": dict(got.map_before), "after": dict(got.map_after)},
         "wake": got.wake,

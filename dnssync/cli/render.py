@@ -45,7 +45,7 @@ def decision(
         lines.extend(zone_block(plan, width, hinted))
         lines.extend(by_hand((hand or {}).get((plan.plan.zone, plan.plan.provider), ())))
         lines.append(("", ""))
-    for zone, problem in got.failed.items():
+    for zone, problem in got.unread.items():
         lines.append((f"{zone}", "bold"))
         lines.extend(wrapped("failed: ", hinted(problem), "red", width))
         lines.append(("", ""))
@@ -67,7 +67,7 @@ def summary(got: Decision) -> str:
     lines = sum(got.map_before.get(domain) != selectors for domain, selectors in got.map_after.items())
     parts = [count(changes, "record set") + " to change" if changes else "", count(keys, "key") + " to make" if keys else "",
              count(lines, "line") + " of exim's map to write" if lines else ""]  # fmt: skip
-    refused, failed = len({plan.plan.zone for plan in got.zones if plan.refusals}), len(got.failed)
+    refused, failed = len({plan.plan.zone for plan in got.zones if plan.refusals}), len(got.unread)
     parts += [
         count(refused, "zone") + " refused" if refused else "",
         count(failed, "zone") + " failed" if failed else "",

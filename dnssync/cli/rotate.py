@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import click
@@ -14,6 +14,7 @@ from dnssync.cli import render
 from dnssync.cli.apply import tell
 from dnssync.cli.context import Context, chosen, json_option
 from dnssync.core import dkim
+from dnssync.core.homes import key_zone
 from dnssync.core.model import KeyPair, Phase, zone_of
 from dnssync.core.rotation import COMING, PAST, Policy, phase
 from dnssync.core.together import some, together
@@ -63,7 +64,7 @@ def command(
     every = line.state.keys()
     # A name that is a mail domain means it alone, else it is a zone with all of its domains.
     apart = {key.domain for key in every}
-    keys = [k for k in every if not only or k.domain in only or zone_of(k.domain, {*only} - apart) is not None]
+    keys = [k for k in every if not only or k.domain in only or _in(k, {*only} - apart)]
     marked = (
         _recalled(keys, now, signing_map.read(context.config.exim.map))
         if abort
@@ -97,12 +98,17 @@ def command(
     code = code or (1 if left and (emergency or abort) else 0)
     if context.json:
         context.emit({"marked": marked, "map_lines": [line for each in reports for line in each.map_lines], "waiting": left,
-                      "made": [key for each in reports for key in each.made], "failed": dict(report.decision.failed),
+                      "made": [key for each in reports for key in each.made], "failed": dict(report.decision.unread),
                       "outcomes": [outcome for each in reports for outcome in each.outcomes],
                       "notices": report.notices, "exit": code})  # fmt: skip
     for sentence in left:
         context.say(sentence, "red" if emergency else "yellow")
     return code
+
+
+def _in(key: KeyPair, zones: Collection[str]) -> bool:
+    """Whether a key is of a mail domain in one of these zones, or its record lies there."""
+    return zone_of(key.domain, zones) is not None or key_zone(key, zones) is not None
 
 
 @contextlib.contextmanager
@@ -215,7 +221,7 @@ def _pass(context: Context, line: Line, only: tuple[str, ...]) -> Report:
 def _in_the_way(context: Context, report: Report) -> None:
     """What holds a zone back, and what else a person should know; what would be changed there is for `dnssync plan` to show."""
     width = render.width(context)
-    for zone, problem in report.decision.failed.items():
+    for zone, problem in report.decision.unread.items():
         render.show(context, render.wrapped(f"{zone} failed: ", context.hinted(problem), "red", width))
     for refusal in dict.fromkeys(refusal for plan in report.decision.zones for refusal in plan.refusals):
         render.show(context, render.wrapped("refused: ", context.hinted(refusal.sentence), "red", width))
@@ -230,7 +236,7 @@ def _left(line: Line, report: Report, marked: Sequence[KeyPair], emergency: bool
     after = {(key.domain, key.selector): key for key in report.decision.keys}
     frozen = {request.subject for request in line.state.requests(now) if request.kind == "freeze"}
     held = {o.zone: o.provider for o in report.outcomes if o.refusals or o.error}
-    held.update(dict.fromkeys(report.decision.failed, "its provider"))
+    held.update(dict.fromkeys(report.decision.unread, "its provider"))
     revoked = {
         (claim.domain, claim.name.partition("._domainkey")[0])
         for plan in report.decision.zones
@@ -241,7 +247,7 @@ def _left(line: Line, report: Report, marked: Sequence[KeyPair], emergency: bool
     for key in marked:
         at = phase(after[(key.domain, key.selector)], Policy(), now)
         because = report.decision.steps[(key.domain, key.kind)].because
-        zone = zone_of(key.domain, line.config.zones) or ""
+        zone = key_zone(key, line.config.zones) or ""
         if key.domain in frozen:
             because = f"{key.domain} is frozen, and `dnssync freeze --off {key.domain}` ends that"
         elif zone in held:

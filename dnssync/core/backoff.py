@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from typing import TypeVar
 
 from dnssync.core.durations import HOUR
 
+T = TypeVar("T")
 LONGEST = 6 * HOUR
 JITTER = 0.25  # of a wait, at most, that is taken off: zones that failed together do not come back together
 
 
-def next_try(zone: str, failures: int, now: int, interval: int) -> int:
-    """When a zone that failed `failures` times in a row is tried again: after `interval` seconds, twice that, and so on, at most
-    after six hours; a hash of the zone and the count shortens it by up to a quarter, so that the same input gives the same time."""
+def next_try(name: str, failures: int, now: int, interval: int) -> int:
+    """When what failed `failures` times in a row (a zone, or one of its providers) is tried again: after `interval` seconds, twice that,
+    and so on, at most after six hours; a hash of its name and the count shortens it by up to a quarter, so that the same input gives the same time."""
     wait = min(interval * 2 ** min(max(failures - 1, 0), 32), LONGEST)
-    digest = hashlib.sha256(f"{zone} {failures}".encode()).digest()
+    digest = hashlib.sha256(f"{name} {failures}".encode()).digest()
     share = int.from_bytes(digest[:4], "big") / 2**32 * JITTER
     return now + max(1, int(wait * (1 - share)))
 
 
-def due_zones(zones: Iterable[str], tries: Mapping[str, int | None], now: int) -> tuple[str, ...]:
-    """The zones that a pass of the daemon looks at: all but those that failed and whose time has not come. `tries`: by zone, when it
+def due_zones(zones: Iterable[T], tries: Mapping[T, int | None], now: int) -> tuple[T, ...]:
+    """The zones (or the providers of zones) that a pass of the daemon asks: all but those that failed and whose time has not come. `tries`: by zone, when it
     is tried again (`next_try`), None or no entry where it did not fail. A time further off than any wait can be was noted by a
     clock that has jumped since, and counts for nothing."""
     return tuple(zone for zone in zones if not now < (tries.get(zone) or 0) <= now + LONGEST)

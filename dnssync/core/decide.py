@@ -17,9 +17,10 @@ from dnssync.core.clock import SURE, Verdict
 from dnssync.core.desire import desire, reports_of
 from dnssync.core.first_time import kept
 from dnssync.core.guard import Case, judge, notices, refusals
+from dnssync.core.homes import Homes, homes_of, key_zone
 from dnssync.core.host import Address, Host
 from dnssync.core.key_sets import fallen_back, left, lines_of, placeholder, policy_of, steps_of
-from dnssync.core.model import Claim, KeyPair, Limits, Notice, Refusal, RRset, Step, zone_of
+from dnssync.core.model import Claim, KeyPair, Limits, Notice, Refusal, RRset, Step
 from dnssync.core.ownership import Agreed, Ledger
 from dnssync.core.pass_notices import (
     compromised,
@@ -42,7 +43,7 @@ from dnssync.core.zone_view import Dns, Zone, dns_of
 @dataclass(frozen=True, slots=True)
 class ZoneView:
     """One configured zone as observed. `found` holds its RRsets per provider; `problem` says why it could not be read
-    (then nothing about it is decided). `negative_ttl` in seconds, None = not known. `known_before`: RRsets at the last
+    (then nothing about it is decided), `unread` which of its providers could not, and why (by the others, it goes on). `negative_ttl` in seconds, None = not known. `known_before`: RRsets at the last
     complete read. `domains`: the mail domains it serves. `agreed`: per provider the values, each with its place (name,
     type, owner), that were given to a person to enter: each take-over in them was agreed to."""
 
@@ -53,6 +54,7 @@ class ZoneView:
     found: Mapping[str, Zone] = field(default_factory=dict)
     ledger: Mapping[str, Ledger] = field(default_factory=dict)
     problem: str = ""
+    unread: Mapping[str, str] = field(default_factory=dict)
     negative_ttl: int | None = None
     known_before: int = 0
     adopt: bool = False
@@ -118,7 +120,8 @@ class ZonePlan:
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What this pass does. `keys` carry their new stamps; `map_after` is the whole signing map, `map_held` what it says of a
-    domain whose zone gets nothing (`held`, by domain); `failed` the zones that could not be read, with a sentence each; `steps` by (domain, kind)."""
+    domain whose zone gets nothing (`held`, by domain); `failed` the zones that could not be read, with a sentence each, `partly` those that could be at some of their
+    providers only; `steps` by (domain, kind)."""
 
     now: int
     zones: tuple[ZonePlan, ...]
@@ -128,6 +131,7 @@ class Decision:
     map_before: Mapping[str, tuple[str, ...]]
     map_after: Mapping[str, tuple[str, ...]]
     notices: tuple[Notice, ...]
+    partly: Mapping[str, str] = field(default_factory=dict)
     map_held: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     held: frozenset[str] = frozenset()
 
@@ -135,6 +139,11 @@ class Decision:
     def changes(self) -> bool:
         """Whether anything at all would be written for zones that are not refused."""
         return self.map_before != self.map_after or any(not z.plan.empty for z in self.zones if not z.refusals)
+
+    @property
+    def unread(self) -> dict[str, str]:
+        """What could not be read: all of `failed` and `partly`."""
+        return {**self.failed, **self.partly}
 
     @property
     def refused(self) -> bool:
@@ -160,11 +169,14 @@ def decide(seen: Observed) -> Decision:
         stepped.update({(key.domain, key.selector): key for key in step.keys})
         intents[domain] = (*intents.get(domain, ()), *(Intent(domain, algorithm) for algorithm in step.generate))
     keys = tuple(stepped.values())
-    views = {domain: view for view in seen.zones for domain in view.domains}
+    homes = homes_of(seen)
     lines = lines_of(seen, steps)
-    whole = _whole(seen, views, keys, intents, lines)
+    whole = _whole(seen, homes, keys, intents, lines)
     plans = [plan for view in seen.zones if not view.problem for plan in _zone(seen, view, whole)]
-    held = {p.plan.zone for p in plans if p.refusals} | {view.zone for view in seen.zones if view.problem}
+    held = {p.plan.zone for p in plans if p.refusals} | {
+        view.zone for view in seen.zones if view.problem or view.unread
+    }
+    stopped = homes.stopped(held)
     gone = left(seen)
     standing = {domain: selectors for domain, selectors in seen.map.items() if domain not in gone}
     named = {*standing, *(domain for domain, _ in steps)} - gone
@@ -172,8 +184,7 @@ def decide(seen: Observed) -> Decision:
     fallback = {domain: selectors for domain, selectors in fallback.items() if selectors}
     after = dict(standing)
     for domain, selectors in lines.items():
-        view = views.get(domain)
-        if view is not None and view.zone in held:
+        if domain in stopped:
             selectors = fallback.get(domain, ())
         if selectors and domain not in gone:
             after[domain] = selectors
@@ -181,12 +192,13 @@ def decide(seen: Observed) -> Decision:
         now=seen.now,
         zones=tuple(plans),
         failed={view.zone: view.problem for view in seen.zones if view.problem},
+        partly={v.zone: " ".join(v.unread.values()) for v in seen.zones if v.unread and not v.problem},
         keys=keys,
         steps=steps,
         map_before=dict(seen.map),
         map_after=after,
         map_held=fallback,
-        held=frozenset(domain for domain, view in views.items() if view.zone in held),
+        held=stopped,
         notices=(
             *seen.notices,
             *seen.clock.notices,
@@ -205,9 +217,10 @@ def decide(seen: Observed) -> Decision:
 
 @dataclass(frozen=True, slots=True)
 class _Whole:
-    """What the plans of all zones rest on: each zone's keys, new keys by domain, lines in exim's map, domains none of whose keys will
+    """What the plans of all zones rest on: which zone holds whose records, each zone's keys, new keys by domain, lines in exim's map, domains none of whose keys will
     sign again, one reading of each zone, the zones that no reading shows whole, and the DMARC reports that leave their domains."""
 
+    homes: Homes
     keys: Mapping[str, tuple[KeyPair, ...]]
     intents: Mapping[str, tuple[Intent, ...]]
     lines: Mapping[str, tuple[str, ...]]
@@ -219,7 +232,7 @@ class _Whole:
 
 def _whole(
     seen: Observed,
-    views: Mapping[str, ZoneView],
+    homes: Homes,
     keys: tuple[KeyPair, ...],
     intents: Mapping[str, tuple[Intent, ...]],
     lines: Mapping[str, tuple[str, ...]],
@@ -227,13 +240,13 @@ def _whole(
     names = seen.configured or {view.zone for view in seen.zones}
     mine: dict[str, list[KeyPair]] = {}
     for key in keys:
-        zone = views[key.domain].zone if key.domain in views else None
-        if zone is None and rotation.phase(key, rotation.Policy(), seen.now) in rotation.PAST:
-            # Of a domain that is no mail domain any more: its record is revoked, and goes, all the same.
-            zone = zone_of(key.domain, names)
-        if zone is not None:
+        # Of a domain that is no mail domain any more, the record of an old key is revoked, and goes, all the same.
+        living = key.domain in homes.views or rotation.phase(key, rotation.Policy(), seen.now) in rotation.PAST
+        zone = key_zone(key, names)
+        if living and zone is not None:
             mine.setdefault(zone, []).append(key)
     return _Whole(
+        homes=homes,
         keys={zone: tuple(held) for zone, held in mine.items()},
         intents=intents,
         lines=lines,
@@ -246,11 +259,15 @@ def _whole(
 
 def _zone(seen: Observed, view: ZoneView, whole: _Whole) -> list[ZonePlan]:
     """The plan of one zone at each of its providers."""
-    domains = tuple(domain for domain in view.domains if domain not in seen.frozen)
+    domains, signing, reporting = (
+        tuple(domain for domain in names if domain not in seen.frozen)
+        for names in (view.domains, whole.homes.keys.get(view.zone, ()), whole.homes.dmarc.get(view.zone, ()))
+    )
+    named_here = whole.homes.keys.get(view.zone, ())  # in exim's map
     policy, lines = policy_of(view), whole.lines
     held = whole.keys.get(view.zone, ())
     mine = tuple(key for key in held if key.domain not in seen.frozen)
-    new = tuple(intent for domain in domains for intent in whole.intents.get(domain, ()))
+    new = tuple(intent for domain in signing for intent in whole.intents.get(domain, ()))
 
     def named(key: KeyPair) -> bool:
         return key.selector in (*seen.map.get(key.domain, ()), *lines.get(key.domain, ()))
@@ -279,12 +296,15 @@ def _zone(seen: Observed, view: ZoneView, whole: _Whole) -> list[ZonePlan]:
                 frozen=seen.frozen,
                 host_id=seen.host_id,
                 leaving=whole.leaving,
+                signing=signing,
+                reporting=reporting,
+                configured=seen.configured,
             )
         )
         first = kept(seen, view, wanted_now.claims, found, new)
         wanted = overlay(found.values(), first.claims, ledger)
         changes = diff(found.values(), wanted)
-        map_lines = tuple(sorted((d, lines[d]) for d in view.domains if lines.get(d) and seen.map.get(d) != lines[d]))
+        map_lines = tuple(sorted((d, lines[d]) for d in named_here if lines.get(d) and seen.map.get(d) != lines[d]))
         plan = Plan(view.zone, provider, changes, map_lines, new)
         unsafe = not_carried(view.limits, plan, first.claims)
         after = {rrset.key: rrset for rrset in wanted}
@@ -296,13 +316,13 @@ def _zone(seen: Observed, view: ZoneView, whole: _Whole) -> list[ZonePlan]:
                 ledger=ledger,
                 keys=mine,
                 phases=phases,
-                map_before={domain: seen.map[domain] for domain in view.domains if domain in seen.map},
-                map_after={domain: lines.get(domain) or seen.map.get(domain, ()) for domain in view.domains},
+                map_before={domain: seen.map[domain] for domain in named_here if domain in seen.map},
+                map_after={domain: lines.get(domain) or seen.map.get(domain, ()) for domain in named_here},
                 senders=wanted_now.senders,
                 dns=dns_of(ChainMap({view.zone: after}, whole.found), seen.beyond, whole.partial),
                 adopt=view.adopt and seen.attended,
                 agreed=view.agreed.get(provider, frozenset()),
-                known_before=view.known_before,
+                known_before=view.known_before if ledger else 0,
             )
         )
         plans.append(
@@ -319,7 +339,7 @@ def _zone(seen: Observed, view: ZoneView, whole: _Whole) -> list[ZonePlan]:
                             *view.limits.notices,
                             *first.notices,
                             *wanted_now.notices,
-                            *short_keys(view, new),
+                            *short_keys(view, new, seen.policies),
                             *notices(findings),
                         )
                     )

@@ -27,12 +27,14 @@ def desire(wish: Wish) -> Desired:
         mail = wish.host.domain(name) or MailDomain(name, local=False)
         draft.refusals.extend(() if parked else mail.problems)
         _spf(draft, name, mail, parked)
-        _dmarc(draft, name, mail, parked)
         unsigned(draft, name, mail)
+    for name in wish.domains if wish.reporting is None else wish.reporting:
+        _dmarc(draft, name, wish.host.domain(name) or MailDomain(name, local=False), wish.policy_of(name).parked)
     key_claims(draft)
     _helo(draft)
     _reports(draft)
     _gone(draft)
+    _clamped(draft)
     return Desired(
         tuple(draft.claims), draft.added, draft.senders, tuple(dict.fromkeys(draft.notices)), tuple(draft.refusals)
     )
@@ -51,9 +53,12 @@ class Draft:
 
     def claim(self, name: str, kind: str, owner: Owner, value: str | None, domain: str, because: str) -> None:
         """Add a claim at a relative name, with the TTL of the policy within what the provider can hold."""
-        limits = self.wish.limits
-        ttl = min(max(self.wish.policy.ttl, limits.min_ttl), limits.max_ttl)
-        self.claims.append(Claim(name, kind, owner, value, ttl, domain, because))
+        self.claims.append(Claim(name, kind, owner, value, self.ttl, domain, because))
+
+    @property
+    def ttl(self) -> int:
+        """The TTL of the policy within what the providers of the zone take."""
+        return min(max(self.wish.policy.ttl, self.wish.limits.min_ttl), self.wish.limits.max_ttl)
 
     def invalid(self, reason: str, name: str, what: str, error: ValueError) -> None:
         """Refuse, since what others wrote there cannot be read, let alone merged with."""
@@ -65,6 +70,16 @@ class Draft:
         name = relative(full, self.wish.zone)
         assert name is not None, full
         return name
+
+
+def _clamped(draft: Draft) -> None:
+    """Tell where another TTL is used than the configuration says."""
+    wish, limits = draft.wish, draft.wish.limits
+    if draft.ttl != wish.policy.ttl and any(claim.value is not None for claim in draft.claims):
+        draft.notices.append(
+            Notice("ttl_clamped", f"{wish.zone}: a TTL of {wish.policy.ttl} seconds is configured, and its provider takes {limits.min_ttl} to "
+                   f"{limits.max_ttl}; {draft.ttl} is used. zones.{wish.zone}.ttl or defaults.ttl sets another one.")
+        )  # fmt: skip
 
 
 # --- SPF --------------------------------------------------------------------------------------------------------
@@ -135,6 +150,10 @@ def _type99(draft: Draft, name: str, text: str, domain: str, because: str) -> No
     if wish.limits.type99:
         draft.claim(name, "SPF", Owner.SPF, text, domain, because)
     else:
+        known = "SPF" not in wish.limits.types  # else the provider only did not say that it takes them
+        if known and (name, "SPF", Owner.SPF) in wish.ledger and (name, "SPF") in wish.found:
+            # Written when it could be held, it would go on saying what the TXT record says no more.
+            draft.claim(name, "SPF", Owner.SPF, None, domain, "not all providers of the zone take type SPF")
         draft.notices.append(
             Notice(
                 "type99_not_held",
@@ -147,7 +166,7 @@ def _type99(draft: Draft, name: str, text: str, domain: str, because: str) -> No
 def _helo(draft: Draft) -> None:
     """The names exim greets with: receivers check them for mail with an empty sender (RFC 7208 §2.3, §2.4)."""
     wish = draft.wish
-    for name in helo_names(wish.zone, wish.host, {*wish.domains, *wish.frozen}, wish.ledger):
+    for name in filter(wish.holds, helo_names(wish.zone, wish.host, {*wish.domains, *wish.frozen}, wish.ledger)):
         own = draft.name(name)
         labels = own.split(".") if own else []
         cut = any((".".join(labels[start:]), "NS") in wish.found for start in range(len(labels)))
@@ -187,7 +206,7 @@ def _dmarc(draft: Draft, domain: str, mail: MailDomain, parked: bool) -> None:
         wanted = dict.fromkeys(dmarc.POLICY_TAGS, "reject")
         _dmarc_claim(draft, name, domain, wanted, frozenset(wanted), "the domain is parked: it never sends mail")
         return
-    policy = wish.policy.dmarc
+    policy = wish.policy_of(domain).dmarc
     wanted = {"p": policy.p}
     for tag in ("sp", "np", "adkim", "aspf"):
         if getattr(policy, tag):
@@ -202,7 +221,7 @@ def _dmarc(draft: Draft, domain: str, mail: MailDomain, parked: bool) -> None:
     because = "the policy of the configuration"
     found = owned(wish.found.get((name, "TXT")), Owner.DMARC)
     strict = strict_by_us(found, wish.ledger.get((name, "TXT", Owner.DMARC)))
-    unparked = strict and was_parked(wish.ledger.get((draft.name(domain), "TXT", Owner.SPF)))
+    unparked = strict and was_parked(wish.ledger.get((relative(domain, wish.zone) or "", "TXT", Owner.SPF)))
     if (not found or unparked) and "p" not in policy.explicit:
         first = first_policy(domain, policy.p, wish.dns)
         if isinstance(first, Refusal):
@@ -212,7 +231,7 @@ def _dmarc(draft: Draft, domain: str, mail: MailDomain, parked: bool) -> None:
     elif strict and "p" not in policy.explicit and policy.p != "reject":
         draft.notices.append(
             Notice("dmarc_kept", f"{domain}: its DMARC record says p=reject. dnssync wrote that, perhaps when the domain was parked, and "
-                   f"never weakens a policy by itself: for p={policy.p} set zones.{wish.zone}.dmarc.p.")
+                   f"never weakens a policy by itself: for p={policy.p} set zones.{zone_of(domain, wish.configured) or wish.zone}.dmarc.p.")
         )  # fmt: skip
     _dmarc_claim(draft, name, domain, wanted, policy.explicit, because, unparked=unparked)
 
@@ -261,7 +280,7 @@ def _reports(draft: Draft) -> None:
     wish = draft.wish
     for domain, host, full in ((report.domain, report.host, report.name) for report in wish.reports):
         name = relative(full, wish.zone)
-        if name is not None and len(full) <= 253:
+        if name is not None and wish.holds(full) and len(full) <= 253:
             draft.claim(name, "TXT", Owner.REPORT, "v=DMARC1;", domain, f"DMARC reports of {domain} go to {host}")
         elif domain in wish.domains and not any(map(dmarc.is_dmarc, wish.dns(full, "TXT") or ())):
             draft.notices.append(

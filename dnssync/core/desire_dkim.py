@@ -27,9 +27,11 @@ BECAUSE = {
 
 
 def key_claims(draft: Draft) -> None:
-    """The claims of all keys: those of the zone's mail domains, unless it is parked, and whatever has come to its end."""
+    """The claims of all keys: those of the mail domains whose keys lie in the zone, but for parked ones, and whatever has come to its
+    end."""
     wish = draft.wish
-    living = () if wish.policy.parked else wish.domains
+    signing = wish.domains if wish.signing is None else wish.signing
+    living = {domain for domain in signing if not wish.policy_of(domain).parked}
     for key in wish.keys:
         at = wish.phases.get((key.domain, key.selector), Phase.GENERATED)
         if key.domain in living or at in rotation.PAST:

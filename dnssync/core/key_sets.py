@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from dnssync.core import durations, rotation
 from dnssync.core.desire_dkim import signs
 from dnssync.core.guard import SIGNING
+from dnssync.core.homes import homes_of
 from dnssync.core.host import MailDomain
 from dnssync.core.model import KeyPair, Phase, Step, kind_of
 from dnssync.core.plan import Intent
@@ -18,17 +19,24 @@ from dnssync.core.sighting import Sight
 if TYPE_CHECKING:
     from dnssync.core.decide import Observed, ZoneView
 
-RSA_MIN_TXT = 410  # octets of text that `v=DKIM1; k=rsa; p=` and a 2048-bit key take
+# Octets of text that `v=DKIM1; k=rsa; p=` and a key of so many bits take (RFC 5280 §4.1.2.7: its SubjectPublicKeyInfo, in base64).
+RSA_TEXTS = {1024: 234, 2048: 410, 3072: 582, 4096: 754}
 KINDS = ("rsa", "ed25519")
 Steps = Mapping[tuple[str, str], Step]
 
 
 def algorithms(view: ZoneView) -> tuple[str, ...]:
-    """The key sets of a zone's domains: those of the policy, RSA no longer than the provider can hold."""
-    return tuple(
-        "rsa1024" if name.startswith("rsa") and view.limits.txt < RSA_MIN_TXT else name
-        for name in view.policy.dkim.algorithms
-    )
+    """The key sets of a zone's domains: those of the policy, RSA no longer than the providers can hold."""
+    return tuple(_held(name, view.limits.txt) for name in view.policy.dkim.algorithms)
+
+
+def _held(algorithm: str, longest: int) -> str:
+    """An algorithm, RSA as long as its record may be; 1024 bits at least (RFC 8301 §3.2)."""
+    if kind_of(algorithm) != "rsa":
+        return algorithm
+    wanted = int(algorithm.removeprefix("rsa"))
+    fitting = (bits for bits, octets in RSA_TEXTS.items() if bits <= wanted and octets <= longest)
+    return f"rsa{max(fitting, default=1024)}"
 
 
 def replaced(lost: Collection[KeyPair], keys: Iterable[KeyPair], now: int) -> frozenset[KeyPair]:
@@ -45,8 +53,8 @@ def policy_of(view: ZoneView | None) -> rotation.Policy:
 
 def steps_of(seen: Observed) -> dict[tuple[str, str], Step]:
     """The step of every key set, by (domain, kind)."""
-    views = {domain: view for view in seen.zones for domain in view.domains}
-    seasons = {view.zone: durations.season(view.negative_ttl, _wild(view)) for view in seen.zones}
+    views = homes_of(seen).keyed
+    seasons = {view.zone: durations.season(view.negative_ttl, _wild(view)) for view in views.values()}
     sets: dict[tuple[str, str], list[KeyPair]] = {}
     for key in seen.keys:
         sets.setdefault((key.domain, key.kind), []).append(key)
@@ -166,7 +174,7 @@ def placeholder(intent: Intent, now: int) -> KeyPair:
 
 def lines_of(seen: Observed, steps: Steps) -> dict[str, tuple[str, ...]]:
     """Each domain's line in exim's map, as its key sets want it; () where they want none."""
-    views = {domain: view for view in seen.zones for domain in view.domains}
+    views = homes_of(seen).keyed
     return {
         domain: fallen_back(seen, domain, steps)
         if domain in seen.frozen

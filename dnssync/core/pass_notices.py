@@ -12,21 +12,25 @@ from typing import TYPE_CHECKING
 from dnssync.core.desire_dkim import signs
 from dnssync.core.model import Notice, Refusal, Step, relative, zone_of
 from dnssync.core.plan import Intent
+from dnssync.core.policy import MailPolicy
 from dnssync.core.together import some
 
 if TYPE_CHECKING:
     from dnssync.core.decide import Observed, ZoneView
 
 
-def short_keys(view: ZoneView, new: tuple[Intent, ...]) -> list[Notice]:
-    """A key that had to be shorter than the policy says, since the provider holds no longer text."""
-    if not any(intent.algorithm == "rsa1024" for intent in new) or "rsa1024" in view.policy.dkim.algorithms:
+def short_keys(view: ZoneView, new: tuple[Intent, ...], policies: Mapping[str, MailPolicy]) -> list[Notice]:
+    """Keys that have to be shorter than the policy of their domain says, since a provider holds no longer text."""
+    short = [i.algorithm for i in new if i.algorithm not in policies.get(i.domain, view.policy).dkim.algorithms]
+    if not short:
         return []
+    bits = int(min(short).removeprefix("rsa"))
+    weak = " Receivers still take them (RFC 8301), but move the zone if you can." if bits < 2048 else ""
     return [
         Notice(
-            "rsa1024",
-            f"{view.zone}: its provider holds no TXT text longer than {view.limits.txt} octets, too short for a 2048-bit key; "
-            "RSA keys of 1024 bits are made there. Receivers still take them (RFC 8301), but move the zone if you can.",
+            "shorter_key",
+            f"{view.zone}: its provider holds no TXT text longer than {view.limits.txt} octets, too short for an RSA key as long as "
+            f"`dkim.algorithms` says; RSA keys of {bits} bits are made there.{weak}",
         )
     ]
 

@@ -130,9 +130,10 @@ def digest(plans: Sequence[Plan], *, made: Mapping[str, Intent] | None = None) -
     since the plan was shown to the intents they fulfil; their names and bytes count as the placeholders that were
     shown, so that a plan before and after key generation has one digest.
     """
-    names = {f"{selector}._domainkey": intent for selector, intent in (made or {}).items()}
     data: list[object] = []
     for plan in plans:
+        under = "" if plan.zone.startswith("_domainkey.") else "._domainkey"
+        names = {f"{selector}{under}": intent for selector, intent in (made or {}).items()}
         data.append([plan.zone, plan.provider, sorted(json.dumps(to_json(_masked(c, names))) for c in plan.changes)])
         data.append([[domain, list(selectors)] for domain, selectors in sorted(plan.map_lines)])
     fulfilled = list((made or {}).values())
@@ -144,7 +145,8 @@ def digest(plans: Sequence[Plan], *, made: Mapping[str, Intent] | None = None) -
 def _masked(change: Change, names: Mapping[str, Intent]) -> Change:
     for label, intent in names.items():
         if change.name == label or change.name.startswith(label + "."):
-            name = f"{intent.placeholder}._domainkey" + change.name[len(label) :]
+            under = "._domainkey" if label.endswith("._domainkey") else ""
+            name = f"{intent.placeholder}{under}" + change.name[len(label) :]
             new = change.new and replace(change.new, name=name, values=(Value(intent.placeholder, ""),))
             return replace(change, name=name, new=new)
     if unmade(change.name) and change.new is not None:

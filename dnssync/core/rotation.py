@@ -63,6 +63,10 @@ class Observation:
     named: frozenset[str] = frozenset()
 
 
+# A sighting of these takes the providers' own readings: what a name server shows may be about to go, or not be everywhere yet.
+BY_READING = frozenset({Phase.GENERATED, Phase.PUBLISHED, Phase.DUE, Phase.ENDED})
+
+
 def phase(key: KeyPair, policy: Policy, now: int) -> Phase:
     """Where a key stands at a moment."""
     if key.removed is not None:

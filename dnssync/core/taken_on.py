@@ -66,9 +66,9 @@ def made_here(views: Iterable[ZoneView], host: str) -> list[tuple[str, str]]:
     for view in views:
         for shown in view.found.values():
             for name, kind in shown:
-                selector, mark, above = name.partition("._domainkey")
+                selector, mark, domain = absolute(name, view.zone).partition("._domainkey.")
                 if mark and kind == "TXT" and made_by(selector, host):
-                    found[absolute(above.lstrip("."), view.zone), selector] = None
+                    found[domain, selector] = None
     return list(found)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from dnssync.core.host import Address, Host
-from dnssync.core.model import Claim, KeyPair, Limits, Notice, Phase, Refusal, RRset
+from dnssync.core.model import Claim, KeyPair, Limits, Notice, Phase, Refusal, RRset, zone_of
 from dnssync.core.ownership import Ledger
 from dnssync.core.policy import MailPolicy
 from dnssync.core.zone_view import Dns
@@ -25,11 +25,12 @@ class ReportsElsewhere:
 class Wish:
     """Everything `desire` looks at, for one zone.
 
-    `domains` are the zone's mail domains, `keys` those whose records are ours to keep (with placeholders for those
+    `domains` are the zone's mail domains; `signing` those, of this zone or another, whose keys lie in it, and `reporting` those whose DMARC
+    record does (None: `domains`); `keys` those whose records are ours to keep (with placeholders for those
     that are not made yet), `phases` where they stand by (domain, selector), `policies` the policy of every mail
     domain of the host, `reports` what `reports_of` gives for them (another zone's domain may need a report record in this one), `remembered` the addresses that a domain's SPF held within the last seven days,
     `confirmed` the doubts a person has settled, as (what, subject), `frozen` the names that a person froze,
-    `leaving` domains none of whose keys will sign again, `host_id` this host's name in selectors.
+    `leaving` domains none of whose keys will sign again, `host_id` this host's name in selectors; `configured` names all zones.
     """
 
     zone: str
@@ -49,6 +50,17 @@ class Wish:
     frozen: frozenset[str] = frozenset()
     leaving: frozenset[str] = frozenset()
     host_id: str = ""
+    signing: tuple[str, ...] | None = None
+    reporting: tuple[str, ...] | None = None
+    configured: frozenset[str] = frozenset()
+
+    def policy_of(self, domain: str) -> MailPolicy:
+        """The policy of a mail domain, which may be another zone's."""
+        return self.policy if domain in self.domains else self.policies.get(domain, self.policy)
+
+    def holds(self, full: str) -> bool:
+        """Whether a name lies in this zone, and in no configured one below it."""
+        return zone_of(full, {*self.configured, self.zone}) == self.zone
 
 
 @dataclass(frozen=True, slots=True)

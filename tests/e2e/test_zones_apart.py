@@ -1,0 +1,139 @@
+"""A domain's keys and its policy in zones of their own, on another name server: real exim, two real named, and mail that verifies."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import dkim
+import pytest
+
+from dnssync import signing_map
+from tests.bind import Bind
+from tests.exim_host import EximHost
+from tests.site_under_test import DOMAIN, IP, ZONE, Site
+
+pytestmark = [pytest.mark.bind, pytest.mark.exim]
+
+KEYS, POLICY = f"_domainkey.{DOMAIN}", f"_dmarc.{DOMAIN}"
+CUTS = f"_domainkey 300 IN NS ns1.{KEYS}.\n_dmarc 300 IN NS ns1.{POLICY}.\n"
+THEIRS = 'theirs 300 IN TXT "v=DKIM1; p=AAAA"\n'
+MESSAGE = f"From: Someone <a@{DOMAIN}>\nTo: b@dest.test\nSubject: hello\nDate: Tue, 24 Nov 2026 08:20:00 +0000\nMessage-ID: <1@{DOMAIN}>\n\nHello.\n"
+
+
+class Apart(Site):
+    """The mail host; `other` serves the two zones below."""
+
+    def __init__(self, folder: Path, exim: EximHost, bind: Bind, other: Bind) -> None:
+        self.other = other
+        super().__init__(folder, exim, bind)
+
+    def write(self, zone: str = "") -> None:
+        """The configuration, with three zones at two providers."""
+        super().write(zone)
+        text = json.loads(self.config.read_text())
+        text["providers"]["other"] = {**self.other.options(), "class": "rfc2136"}
+        text["zones"] |= {name: {"provider": "other", "nameservers": [self.other.server]} for name in (KEYS, POLICY)}
+        self.config.write_text(json.dumps(text))
+
+    def selectors(self) -> list[str]:
+        """What exim's map names for the domain."""
+        return [*signing_map.read(self.exim.map)[DOMAIN]]
+
+    def signatures(self) -> list[bool]:
+        """A message through exim, each of its signatures verified by what the other server says."""
+        [received] = self.exim.send(MESSAGE.encode(), sender=f"a@{DOMAIN}")
+
+        def txt(name: bytes, timeout: int = 5) -> bytes | None:
+            texts = self.other.texts(name.decode().rstrip("."))
+            return texts[0].encode() if texts else None
+
+        count = received.data.count(b"DKIM-Signature:")
+        return [bool(dkim.DKIM(received.data).verify(idx=index, dnsfunc=txt)) for index in range(count)]
+
+
+@pytest.fixture
+def apart(tmp_path: Path) -> Iterator[Apart]:
+    """Everything running, exim told of dnssync's macros."""
+    with (
+        EximHost(hostnames=(DOMAIN,)) as exim,
+        Bind(tmp_path / "bind", {DOMAIN: ZONE + CUTS}) as bind,
+        Bind(tmp_path / "other", {KEYS: THEIRS, POLICY: ""}) as other,
+    ):
+        exim.switched()
+        yield Apart(tmp_path, exim, bind, other)
+
+
+def test_each_record_where_it_is_seen(apart: Apart) -> None:
+    """SPF is written at one provider, keys and DMARC at the other; mail signed with them verifies, and nothing is left to do."""
+    before, theirs = apart.bind.transfer(DOMAIN), apart.other.transfer(KEYS)
+    code, out = apart.run("apply", "--yes", "--wait")
+    assert code == 0, out
+    assert apart.signatures() == [True, True]
+    after = apart.bind.transfer(DOMAIN)
+    assert {key for key in after if after[key] != before.get(key)} == {(f"{DOMAIN}.", "TXT"), (f"{DOMAIN}.", "SPF")}
+    assert apart.other.texts(POLICY) == [f"v=DMARC1; p=none; rua=mailto:postmaster@{DOMAIN}"]
+    now = apart.other.transfer(KEYS)
+    assert (
+        theirs.items() <= now.items() and len(now) == len(theirs) + 4
+    )  # of each kind one that signs and one that stands by
+    assert apart.run("plan")[0] == 0
+    code, out = apart.run("status")
+    assert code == 0 and out.count(" active ") == 2, out
+
+
+def test_a_rotation(apart: Apart) -> None:
+    """An emergency switches and revokes in the zone of the keys; a command for the domain looks at all three."""
+    assert apart.run("apply", "--yes", "--wait", DOMAIN)[0] == 0
+    for _ in range(4):  # until the standby is ready
+        apart.now += 3600
+        assert apart.run("apply", "--yes", DOMAIN)[0] == 0
+    first = apart.selectors()
+    code, out = apart.run("rotate", "--emergency", "--yes", DOMAIN)
+    assert code == 0, out
+    assert apart.signatures() == [True, True] and not {*first} & {*apart.selectors()}
+    assert [apart.other.texts(f"{name}.{KEYS}") for name in first] == [["v=DKIM1; p="]] * 2
+
+
+def test_the_other_server_is_gone(apart: Apart) -> None:
+    """While the zone of the keys cannot be read, SPF goes on, exim signs on with what it has, and no key is made."""
+    assert apart.run("apply", "--yes", "--wait")[0] == 0
+    line, files = apart.exim.map.read_text(), sorted(apart.exim.keys.rglob("*.pem"))
+    apart.write('{"spf": {"extra": ["ip4:192.0.2.77"]}}')
+    apart.other.stop()
+    apart.now += 200 * 86400
+    code, out = apart.run("apply", "--yes")
+    assert code == 1 and KEYS in out and POLICY in out, out
+    assert f"v=spf1 mx a ip4:{IP} ip4:192.0.2.77 -all" in apart.bind.texts(DOMAIN)
+    assert apart.exim.map.read_text() == line and sorted(apart.exim.keys.rglob("*.pem")) == files
+    apart.other.start()
+    assert apart.run("apply", "--yes")[0] == 0 and apart.signatures() == [True, True]
+
+
+def test_a_selector_that_is_a_cname(apart: Apart) -> None:
+    """A CNAME in the zone of the keys is looked at and left alone; no selector of ours is put beside one."""
+    import dns.query
+    import dns.tsigkeyring
+    import dns.update
+
+    update = dns.update.UpdateMessage(KEYS, keyring=dns.tsigkeyring.from_text({Bind.key_name: Bind.secret}))
+    update.add("vendor", 300, "CNAME", "vendor.elsewhere.test.")
+    assert dns.query.tcp(update, "127.0.0.1", port=apart.other.port, timeout=5).rcode() == 0
+    assert apart.run("apply", "--yes", "--wait")[0] == 0
+    assert apart.other.ask(f"vendor.{KEYS}", "CNAME") == ["vendor.elsewhere.test."] and apart.signatures() == [
+        True,
+        True,
+    ]
+
+
+def test_without_the_zone_in_the_configuration(apart: Apart) -> None:
+    """Where the zone of the keys is delegated and nobody configured it, nothing is written that nobody would see, and the sentence says
+    what to configure."""
+    text = json.loads(apart.config.read_text())
+    del text["zones"][KEYS], text["zones"][POLICY]
+    apart.config.write_text(json.dumps(text))
+    before = apart.bind.transfer(DOMAIN)
+    code, out = apart.run("apply", "--yes")
+    assert code == 3 and f"Configure {KEYS} as a zone of its own" in " ".join(out.split()), out
+    assert apart.bind.transfer(DOMAIN) == before
