@@ -22,6 +22,8 @@ import dns.tsigkeyring
 import dns.zone
 import pytest
 
+from tests.installed import program
+
 NAMED = "/usr/sbin/named"
 SECRET = base64.b64encode(b"a secret that the tests share").decode()
 HEAD = """$TTL 3600
@@ -105,7 +107,7 @@ class Bind:
         for path in (self.folder, *self.folder.iterdir()):
             path.chmod(0o777 if path.is_dir() else 0o644)
         with (self.folder / "named.log").open("wb") as log:
-            self.process = subprocess.Popen([NAMED, "-g", "-c", str(conf), "-n", "1"], stdout=log, stderr=log)
+            self.process = subprocess.Popen([*program(NAMED), "-g", "-c", str(conf), "-n", "1"], stdout=log, stderr=log)
         for _ in range(200):
             if self.process.poll() is not None:
                 break
