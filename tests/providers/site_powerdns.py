@@ -59,7 +59,6 @@ WITHOUT = [
 DISABLED = {  # what stands there and is not served
     ("t-txt", "TXT"): ['"off; \\"kept\\""'],
     ("t-spf", "SPF"): ['"v=spf1 -all" "off"'],
-    ("@", "TXT"): ['"off"'],
     ("off", "TXT"): ['"one off"', '"two off"'],
 }
 

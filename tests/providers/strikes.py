@@ -16,6 +16,7 @@ from tests.between import Spoil
 from tests.bind import Bind
 from tests.faults import full_disk, unprivileged
 from tests.http_faults import HTML
+from tests.powerdns import PowerDns
 from tests.providers.conformance import ZONE
 from tests.providers.conformance_faults import Strike
 from tests.providers.sites import PARTLY, READER, Site
@@ -53,7 +54,7 @@ def another_named(site: Site, zones: dict[str, str], writes: bool) -> Iterator[P
         yield site.provider
 
 
-def lines(nonsense: bytes, patience: float) -> dict[str, Strike]:
+def lines(nonsense: bytes, patience: float | tuple[float, float]) -> dict[str, Strike]:
     """What can befall any connection, of a provider that waits so many seconds for an answer."""
     return {
         "reading: the server is gone": spoiled(Spoil.REFUSED, False),
@@ -114,6 +115,26 @@ BY_POWERDNS: dict[str, Strike] = {
     "writing: the server has an error of its own": spoiled(http("500 Internal Server Error", HTML), True),
     "reading: the zone is not there": no_zone_in_powerdns(),
     "writing: the zone is not there any more": no_zone_in_powerdns(),
+}
+
+
+@strike
+def another_powerdns(site: Site, writes: bool) -> Iterator[Provider]:
+    """Another PowerDNS, which does not have the zone, is asked instead of the right one."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        PowerDns(Path(folder) / "pdns", {"example.net": ""}) as pdns,
+        site.between.spoiling(pdns.api_port, writes),
+    ):
+        yield site.provider
+
+
+BY_OUR_POWERDNS: dict[str, Strike] = {
+    **BY_POWERDNS,
+    **lines(http("200 OK", HTML), (SOON, SOON)),
+    "writing: the answer is nonsense": spoiled(http("200 OK", HTML), True),
+    "reading: the zone is not there": another_powerdns(False),
+    "writing: the zone is not there any more": another_powerdns(True),
 }
 
 
@@ -225,9 +246,14 @@ STRIKES: dict[str, dict[str, Strike]] = {
     "rfc2136": by_update(SOON),
     "octodns_bind": by_update(2.5 * SOON),
     "octodns_powerdns": BY_POWERDNS,
+    "powerdns": BY_OUR_POWERDNS,
+    "powerdns_lmdb": BY_OUR_POWERDNS,
 }
 NO_SPF = {"writing: type SPF is refused": "the plug-in says that it has no type SPF, so that it is never asked for one"}
 LIKE_ANY = {"writing: type SPF is refused": "type SPF is a type like any other there"}
+ONE_PATCH = {
+    "writing: one of several changes is refused": "all changes are one PATCH, which PowerDNS does whole or not at all"
+}
 NO_WIRE = (
     "the server is gone", "the connection is lost", "the connection is lost before", "the connection is lost afterwards",
     "the answer is cut short", "no answer comes", "no answer comes, and nothing is done", "no answer comes, and all is done",
@@ -258,7 +284,7 @@ CANNOT: dict[str, dict[str, str]] = {
     },
     "rfc2136": LIKE_ANY,
     "octodns_bind": LIKE_ANY,
-    "octodns_powerdns": NO_SPF | {
-        "writing: one of several changes is refused": "all changes are one PATCH, which PowerDNS does whole or not at all",
-    },
+    "octodns_powerdns": NO_SPF | ONE_PATCH,
+    "powerdns": LIKE_ANY | ONE_PATCH,
+    "powerdns_lmdb": LIKE_ANY | ONE_PATCH,
 }  # fmt: skip
