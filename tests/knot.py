@@ -25,6 +25,16 @@ class Knot(Bind):
         self._readers, (self._partly, self._owner) = readers, partly
         self._actions, self._settings = actions, extra
 
+    def __enter__(self) -> Knot:
+        self.databases.mkdir(parents=True, exist_ok=True)  # without that folder, every update ends in SERVFAIL
+        super().__enter__()
+        return self
+
+    @property
+    def databases(self) -> Path:
+        """Where its journal lies."""
+        return self.folder / "db"
+
     def _configured(self) -> list[str]:
         """Write the configuration; how the server is started with it."""
         keys = [self.key_name, *self._readers, *filter(None, [self._partly])]
@@ -37,13 +47,12 @@ class Knot(Bind):
                 f"key: {self._partly}\n    action: [update]\n    update-owner: name\n    update-owner-match: equal\n"
                 f"    update-owner-name: [{self._owner}]"
             )
-        (self.folder / "db").mkdir(exist_ok=True)  # without it, every update ends in SERVFAIL
         conf = self.folder / "knot.conf"
         conf.write_text(
             f"server:\n    rundir: {self.folder}\n    listen: 127.0.0.1@{self.port}\n"
             "    udp-workers: 1\n    tcp-workers: 1\n    background-workers: 1\n"
             "log:\n  - target: stderr\n    any: info\n"
-            f"database:\n    storage: {self.folder}/db\n    journal-db-max-size: 16M\n    kasp-db-max-size: 8M\n    timer-db-max-size: 8M\n"
+            f"database:\n    storage: {self.databases}\n    journal-db-max-size: 16M\n    kasp-db-max-size: 8M\n    timer-db-max-size: 8M\n"
             "key:\n" + "".join(f"  - id: {key}\n    algorithm: hmac-sha256\n    secret: {self.secret}\n" for key in keys)
             + ("acl:\n" if rules else "") + "".join(f"  - id: {name}\n    {rule}\n" for name, rule in rules.items())
             + f"template:\n  - id: default\n    storage: {self.folder}\n    semantic-checks: off\n    acl: [{', '.join(rules)}]\n{self._settings}"

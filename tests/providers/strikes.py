@@ -13,7 +13,6 @@ import requests
 
 from dnssync.core.model import Provider
 from tests.between import Spoil
-from tests.bind import Bind
 from tests.faults import full_disk, unprivileged
 from tests.http_faults import HTML
 from tests.powerdns import PowerDns
@@ -44,11 +43,11 @@ def other(site: Site, **options: Any) -> Iterator[Provider]:
 
 
 @strike
-def another_named(site: Site, zones: dict[str, str], writes: bool) -> Iterator[Provider]:
-    """Another named is asked instead of the right one."""
+def another_server(site: Site, zones: dict[str, str], writes: bool) -> Iterator[Provider]:
+    """Another server of the same make is asked instead of the right one."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        Bind(Path(folder) / "bind", zones) as bind,
+        type(site.bind)(Path(folder) / "server", zones) as bind,
         site.between.spoiling(bind.port, writes),
     ):
         yield site.provider
@@ -79,10 +78,10 @@ def by_update(patience: float) -> dict[str, Strike]:
         "writing: the answer is nonsense": spoiled(b"\x00\x05hello", True),
         "reading: the credentials are refused": other(key_secret=OTHER_KEY),
         "writing: the credentials are refused": other(key_name=READER),
-        "reading: the server has an error of its own": another_named({ZONE: "@ IN SOA this is not one"}, False),
-        "writing: the server has an error of its own": another_named({ZONE: "@ IN SOA this is not one"}, True),
-        "reading: the zone is not there": another_named({"example.net": ""}, False),
-        "writing: the zone is not there any more": another_named({"example.net": ""}, True),
+        "reading: the server has an error of its own": another_server({ZONE: "@ IN SOA this is not one"}, False),
+        "writing: the server has an error of its own": another_server({ZONE: "@ IN SOA this is not one"}, True),
+        "reading: the zone is not there": another_server({"example.net": ""}, False),
+        "writing: the zone is not there any more": another_server({"example.net": ""}, True),
         "writing: one of several changes is refused": other(key_name=PARTLY),
     }
 
@@ -243,6 +242,7 @@ STRIKES: dict[str, dict[str, Strike]] = {
     "zonefile": BY_FILE,
     "gandi": BY_GANDI,
     "octodns_gandi": BY_STAND_IN,
+    "knot": by_update(SOON),
     "rfc2136": by_update(SOON),
     "octodns_bind": by_update(2.5 * SOON),
     "octodns_powerdns": BY_POWERDNS,
@@ -282,6 +282,7 @@ CANNOT: dict[str, dict[str, str]] = {
         "writing: no answer comes, and all is done": "the same",
         "writing: the answer is nonsense": "it takes every answer of status 2xx for done; the next pass reads what is",
     },
+    "knot": LIKE_ANY,
     "rfc2136": LIKE_ANY,
     "octodns_bind": LIKE_ANY,
     "octodns_powerdns": NO_SPF | ONE_PATCH,
