@@ -62,8 +62,10 @@ class Api:
         explain: Callable[[Any], str] = lambda data: "",
         timeout: tuple[float, float] = (CONNECT, READ),
         sleep: Callable[[float], None] = time.sleep,
+        verify: bool | str = True,
     ) -> None:
-        """`authorize` puts the secret into a request's headers; `explain` takes the vendor's words out of an error's JSON.
+        """`authorize` puts the secret into a request's headers; `explain` takes the vendor's words out of an error's JSON; `verify`
+        names a file of certificate authorities to trust in place of this host's.
 
         Raises `ProviderError` where the endpoint is no https address (http is for loopback alone).
         """
@@ -74,7 +76,7 @@ class Api:
         if set(endpoint) & set("?#"):
             raise ProviderError("endpoint: ends with its path; what comes behind `?` or `#` does not belong to it")
         self._base = endpoint.rstrip("/")
-        self._authorize, self._explain, self._timeout = authorize, explain, timeout
+        self._authorize, self._explain, self._timeout, self._verify = authorize, explain, timeout, verify
         self._session = requests.Session()
         self._session.headers.update({"Accept": "application/json", "User-Agent": "dnssync"})
         self._session.trust_env = scheme == "https"  # what is not encrypted goes to this host, not to a proxy
@@ -102,7 +104,8 @@ class Api:
         """
         try:
             with self._watch, self._session.request(
-                method, self._base + path, json=body, params=params, timeout=self._timeout, allow_redirects=False, stream=True
+                method, self._base + path, json=body, params=params, timeout=self._timeout, allow_redirects=False, stream=True,
+                verify=self._verify,
             ) as answer:  # fmt: skip
                 content = _content(answer)
             data, sound = _json(content)

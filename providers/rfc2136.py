@@ -260,13 +260,17 @@ class Provider:
             except (dns.tsig.PeerError, dns.tsig.BadSignature, dns.tsig.BadKey, dns.message.UnknownTSIGKey) as error:
                 name = type(error).__name__
                 word = {"PeerBadKey": "BADKEY", "PeerBadSignature": "BADSIG"}.get(name, name)
+                knot = f"; Knot says the same where no acl with action {what} names the key" if word == "BADKEY" else ""
                 raise ProviderError(f"{zone}: {self._server} does not accept the TSIG key of provider {self.id} ({word}). Compare "
-                                    "key_name, key_algorithm and key_secret with the server's key statement.") from None  # fmt: skip
+                                    f"key_name, key_algorithm and key_secret with the server's key statement{knot}.") from None  # fmt: skip
             except EOFError:
                 so = {"transfer": "nothing is taken from half a zone"}.get(what, "whether it was done is read in the next pass")  # fmt: skip
                 raise ProviderError(f"{zone}: {self._server} ended the {what} before it was complete; {so}. If it happens again, look "
                                     "at the server's log.", transient=True) from None  # fmt: skip
             except dns.exception.DNSException as error:
+                if "requires a TSIG" in str(error):
+                    raise ProviderError(f"{zone}: {self._server} (provider {self.id}) did not sign its answer to the {what}, so nothing is taken from "
+                                        "it. Knot answers so where it does not have the zone: look at `host:` and at the zone's name.") from None  # fmt: skip
                 raise ProviderError(f"{zone}: the answer of {self._server} to the {what} cannot be understood "
                                     f"({type(error).__name__}); nothing is taken from it.", transient=True) from None  # fmt: skip
         raise ProviderError(f"{zone}: {self._server} (provider {self.id}) cannot be reached for the {what}: {unreached}. Is the "
@@ -278,8 +282,8 @@ class Provider:
             ("transfer", "REFUSED"): f"Allow it there: allow-transfer {{ {key}; }}; in the zone (BIND), or an acl with action transfer (Knot)",
             ("update", "REFUSED"): f"Allow it there: update-policy {{ grant {key.removeprefix('key ')} zonesub ANY; }}; in the zone (BIND), or "
                                    "an acl with action update (Knot)",
-            ("transfer", "NOTAUTH"): "It is not the server of that zone, or the key may not transfer it. Look at `host:` and at the zone's name",
-            ("update", "NOTAUTH"): "It is not the primary of that zone, or the key may not update it. Look at `host:` and at the zone's name",
+            ("transfer", "NOTAUTH"): "It is not the server of that zone, or no acl with action transfer has the key (Knot). Look at `host:` and at the zone's name",
+            ("update", "NOTAUTH"): "It is not the primary of that zone, or no acl with action update has the key (Knot). Look at `host:` and at the zone's name",
             ("update", "NOTZONE"): "The zone's name in the configuration is not the zone's at that server",
             ("transfer", "SERVFAIL"): "It has the zone but cannot serve it: look at its log (a zone file that does not load?)",
             ("update", "SERVFAIL"): "It could not store the change: look at its log (may it write its journal?). Whether it was done is read again",

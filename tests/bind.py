@@ -22,6 +22,8 @@ import dns.tsigkeyring
 import dns.zone
 import pytest
 
+from tests.installed import program
+
 NAMED = "/usr/sbin/named"
 SECRET = base64.b64encode(b"a secret that the tests share").decode()
 HEAD = """$TTL 3600
@@ -90,9 +92,8 @@ class Bind:
         return (f'zone "{zone}" {{ type primary; file "{self.zone_file(zone)}"; check-names ignore; '
                 f"update-policy {{ {self._policy} }}; }};")  # fmt: skip
 
-    def start(self, policy: str = "") -> None:
-        """Run named on the zone files as they are, with another update-policy where one is given."""
-        self._policy = policy or self._policy
+    def _configured(self) -> list[str]:
+        """Write the configuration; how the server is started with it."""
         blocks = [self._block(zone) for zone in self.zones]
         conf = self.folder / "named.conf"
         conf.write_text(
@@ -102,10 +103,16 @@ class Bind:
             f"check-spf ignore; allow-transfer {{ {self._transfer} }}; }};\n"
             "controls { };\n" + self._extra + "\n".join(blocks) + "\n"
         )
+        return [*program(NAMED), "-g", "-c", str(conf), "-n", "1"]
+
+    def start(self, policy: str = "") -> None:
+        """Run named on the zone files as they are, with another update-policy where one is given."""
+        self._policy = policy or self._policy
+        argv = self._configured()
         for path in (self.folder, *self.folder.iterdir()):
             path.chmod(0o777 if path.is_dir() else 0o644)
         with (self.folder / "named.log").open("wb") as log:
-            self.process = subprocess.Popen([NAMED, "-g", "-c", str(conf), "-n", "1"], stdout=log, stderr=log)
+            self.process = subprocess.Popen(argv, stdout=log, stderr=log)
         for _ in range(200):
             if self.process.poll() is not None:
                 break
@@ -116,7 +123,7 @@ class Bind:
             except (OSError, dns.exception.Timeout):
                 time.sleep(0.05)
         self.stop()
-        raise RuntimeError("named did not start:\n" + (self.folder / "named.log").read_text())
+        raise RuntimeError(f"{argv[0]} did not start:\n" + (self.folder / "named.log").read_text())
 
     def __exit__(self, *_: object) -> None:
         self.stop()

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.installed import there
+
 # A busy machine is slow, not wrong: no test fails for the time it took.
 settings.register_profile("dnssync", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("dnssync")
@@ -18,11 +20,14 @@ NEEDS = {
     "exim": ("a real exim4", lambda: Path("/usr/sbin/exim4").exists() and Path("/usr/sbin/update-exim4.conf").exists()),
     "postgres": ("a real PostgreSQL", lambda: any(Path("/usr/lib/postgresql").glob("*/bin/initdb"))),
     "powerdns": (
-        "a real PowerDNS with SQLite",
-        lambda: Path("/usr/sbin/pdns_server").exists() and any(Path("/usr/lib").glob("*/pdns/libgsqlite3backend.so")),
+        "a real PowerDNS with SQLite and LMDB",
+        lambda: all(
+            map(there, ["/usr/sbin/pdns_server", *(f"/usr/lib/*/pdns/lib{b}backend.so" for b in ("gsqlite3", "lmdb"))])
+        ),
     ),
     "systemd": ("systemd-analyze", lambda: shutil.which("systemd-analyze") is not None),
-    "bind": ("a real named", lambda: shutil.which("named", path="/usr/sbin:/usr/bin") is not None),
+    "bind": ("a real named", lambda: there("/usr/sbin/named")),
+    "knot": ("a real knotd", lambda: there("/usr/sbin/knotd")),
 }
 left_out: dict[str, list[str]] = {}
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import re
+import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,26 +22,55 @@ from dnssync_providers import rfc2136
 from octodns_gandi import GandiProvider
 
 from dnssync.config import ProviderConfig
-from dnssync.core.model import Change, Provider
+from dnssync.core.model import Provider
 from dnssync.plugins import build
 from tests.between import DNS, HTTP, Between
 from tests.bind import Bind
 from tests.gandi import Gandi, Switches
 from tests.gandi_values import TYPES as GANDI_TYPES
-from tests.gaps import By, Item, Moment, gaps, items
+from tests.knot import Knot
 from tests.powerdns import PowerDns
 from tests.providers import conformance
 from tests.providers.conformance import ZONE, Everything
+from tests.providers.site_powerdns import AtPowerDns, HalfDisabled
+from tests.providers.sites_behind import POINTING, Behind
 from tests.providers.sites_here import InAFile, InMemory, parted, short
 from tests.providers.sites_http import AtStandIn, Rows, rows
 from tests.stand_in import StandIn
 from tests.zone_of_everything import master
 
-# Named points inside the message for their names (RFC 3597 §4), dnspython does not follow.
-POINTING = ("MB", "MG", "MR", "MINFO")
 READER, PARTLY = "reader", "partly"  # keys that may transfer; the second one may also change `_dmarc`
 POLICY = f"grant dnssync zonesub ANY; grant {PARTLY} name _dmarc.{ZONE} ANY;"
 MORE_KEYS = "".join(f'key "{key}" {{ algorithm hmac-sha256; secret "{Bind.secret}"; }};\n' for key in (READER, PARTLY))
+# Types that Knot 3.2 has no names for.
+NAMELESS = [
+    "A6",
+    "AMTRELAY",
+    "ATMA",
+    "AVC",
+    "DLV",
+    "DOA",
+    "EID",
+    "GPOS",
+    "HIP",
+    "ISDN",
+    "MB",
+    "MG",
+    "MR",
+    "NIMLOC",
+    "NINFO",
+    "NSAP",
+    "NSAP-PTR",
+    "NXT",
+    "PX",
+    "RKEY",
+    "SIG",
+    "SINK",
+    "TA",
+    "TALINK",
+    "WKS",
+    "X25",
+]
 HARD = """hard IN TXT "a\\"b" "c"
 hard IN TXT "x\\\\y"
 hard IN TXT "\\255"
@@ -70,45 +99,6 @@ def everything_for_a_plugin(zone: str) -> str:
     """The zone of everything, but for texts at the apex that no plug-in of octodns' could carry; hard ones stand elsewhere."""
     text = re.sub(r'(?m)^@ 300 IN TXT ("site.*" "def"|"semi.*)\n', "", master(zone)) + HARD
     return text.replace('-all" "second"', '-all"')
-
-
-class Behind:
-    """A real server with something between it and the provider."""
-
-    secret = ""
-
-    def __init__(self, between: Between) -> None:
-        self.between = between
-        between.seen = lambda: self._note(By.CLIENT)
-        self.words: tuple[str, ...] = (f"127.0.0.1 port {between.port}", "provider theirs", "at theirs")
-        self.moments: list[Moment] = []
-        self.provider = self.make()
-
-    def make(self, **options: Any) -> Provider:
-        """The provider anew."""
-        raise NotImplementedError
-
-    def everything(self) -> Everything:
-        """The zone, past the provider."""
-        raise NotImplementedError
-
-    def transferred(self) -> Everything:
-        """The same by AXFR alone."""
-        return self.everything()
-
-    def write(self, provider: Provider, changes: Sequence[Change]) -> None:
-        """A write; what the zone holds is noted after each of its requests."""
-        with contextlib.suppress(dns.exception.DNSException):  # a zone that a fault took away
-            self._note(By.SOMEBODY)
-        provider.write(ZONE, changes)
-
-    def _note(self, by: By) -> None:
-        zone = {key: values for key, (_, values) in self.transferred().items() if key[1] not in POINTING}
-        self.moments.append(Moment(time.monotonic(), items(zone), by))
-
-    def gaps(self) -> dict[Item, float]:
-        """What requests took away and brought back."""
-        return gaps(self.moments)
 
 
 class InNamed(Behind):
@@ -148,6 +138,12 @@ class InNamed(Behind):
         else:
             update.add(name, *rest)
         assert dns.query.tcp(update, "127.0.0.1", port=self.bind.port, timeout=5).rcode() == 0
+
+
+class InKnot(InNamed):
+    """A real knotd, with the same provider."""
+
+    kind = "knot"
 
 
 class PluginInNamed(InNamed):
@@ -231,16 +227,20 @@ def at_gandi(folder: Path, more: str) -> Rows:
     return rows(folder, more, GANDI_TYPES, spelled=True)
 
 
-Site = InAFile | InMemory | InNamed | PluginInPowerDns | AtStandIn
+Site = InAFile | InMemory | InNamed | PluginInPowerDns | AtPowerDns | AtStandIn
 Servers = Any  # a cached function: kind → server
 # The server behind a site, which the rows of a table share; what stands between is each row's own.
 SERVERS: dict[str, Callable[[Path, str], Bind | PowerDns]] = {
+    "knot": lambda folder, more: _knotd(folder, master(ZONE) + more),
     "rfc2136": lambda folder, more: _named(folder, master(ZONE) + more),
     "octodns_bind": lambda folder, more: _named(folder, everything_for_a_plugin(ZONE) + more),
     "octodns_powerdns": lambda folder, more: PowerDns(folder, {ZONE: POWERDNS_ZONE + more}),
+    "powerdns": lambda folder, more: HalfDisabled(folder, more, "gsqlite3"),
+    "powerdns_lmdb": lambda folder, more: HalfDisabled(folder, more, "lmdb"),
 }
 KINDS = ("memory", "zonefile", "gandi", "gandi150", "octodns_gandi", *SERVERS)
-MARKS = {"rfc2136": "bind", "octodns_bind": "bind", "octodns_powerdns": "powerdns"}
+MARKS = {"knot": "knot", "rfc2136": "bind", "octodns_bind": "bind", "octodns_powerdns": "powerdns", "powerdns": "powerdns",
+         "powerdns_lmdb": "powerdns"}  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -263,6 +263,23 @@ def _named(folder: Path, text: str) -> Bind:
     return Bind(folder, {ZONE: text}, policy=POLICY, transfer=transfer, extra=MORE_KEYS)
 
 
+def _knotd(folder: Path, text: str) -> Knot:
+    return Knot(folder, {ZONE: by_number(text)}, readers=(READER,), partly=(PARTLY, f"_dmarc.{ZONE}."))
+
+
+def by_number(text: str) -> str:
+    """A master file with the records whose types Knot has no names for in the form of RFC 3597, which named's own tool writes."""
+    lines = []
+    for line in text.splitlines():
+        found = re.fullmatch(r"(\S+ (?:\d+ )?IN) (\S+) (.*)", line)
+        if found and found[2] in NAMELESS:
+            argv = ["named-rrchecker", "-u", "-o", f"{ZONE}."]
+            told = subprocess.run(argv, input=f"IN {found[2]} {found[3]}\n", capture_output=True, check=True, text=True)
+            line = " ".join([found[1], *told.stdout.split()[1:]])
+        lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
 @contextlib.contextmanager
 def servers(folder: Path) -> Iterator[Servers]:
     """A server of a kind for many rows, started when it is first asked for: each row leaves its zone as it was, or clears the
@@ -281,10 +298,10 @@ def behind(kind: str, server: Bind | PowerDns) -> Iterator[Site]:
     """A site before a server that runs."""
     if isinstance(server, Bind):
         with Between(server.port, DNS) as between:
-            yield (InNamed if kind == "rfc2136" else PluginInNamed)(server, between)
+            yield {"knot": InKnot, "rfc2136": InNamed}.get(kind, PluginInNamed)(server, between)
     else:
         with Between(server.api_port, HTTP) as between:
-            yield PluginInPowerDns(server, between)
+            yield (AtPowerDns if isinstance(server, HalfDisabled) else PluginInPowerDns)(server, between)
 
 
 @contextlib.contextmanager

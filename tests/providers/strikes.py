@@ -13,9 +13,9 @@ import requests
 
 from dnssync.core.model import Provider
 from tests.between import Spoil
-from tests.bind import Bind
 from tests.faults import full_disk, unprivileged
 from tests.http_faults import HTML
+from tests.powerdns import PowerDns
 from tests.providers.conformance import ZONE
 from tests.providers.conformance_faults import Strike
 from tests.providers.sites import PARTLY, READER, Site
@@ -43,17 +43,17 @@ def other(site: Site, **options: Any) -> Iterator[Provider]:
 
 
 @strike
-def another_named(site: Site, zones: dict[str, str], writes: bool) -> Iterator[Provider]:
-    """Another named is asked instead of the right one."""
+def another_server(site: Site, zones: dict[str, str], writes: bool) -> Iterator[Provider]:
+    """Another server of the same make is asked instead of the right one."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        Bind(Path(folder) / "bind", zones) as bind,
+        type(site.bind)(Path(folder) / "server", zones) as bind,
         site.between.spoiling(bind.port, writes),
     ):
         yield site.provider
 
 
-def lines(nonsense: bytes, patience: float) -> dict[str, Strike]:
+def lines(nonsense: bytes, patience: float | tuple[float, float]) -> dict[str, Strike]:
     """What can befall any connection, of a provider that waits so many seconds for an answer."""
     return {
         "reading: the server is gone": spoiled(Spoil.REFUSED, False),
@@ -78,10 +78,10 @@ def by_update(patience: float) -> dict[str, Strike]:
         "writing: the answer is nonsense": spoiled(b"\x00\x05hello", True),
         "reading: the credentials are refused": other(key_secret=OTHER_KEY),
         "writing: the credentials are refused": other(key_name=READER),
-        "reading: the server has an error of its own": another_named({ZONE: "@ IN SOA this is not one"}, False),
-        "writing: the server has an error of its own": another_named({ZONE: "@ IN SOA this is not one"}, True),
-        "reading: the zone is not there": another_named({"example.net": ""}, False),
-        "writing: the zone is not there any more": another_named({"example.net": ""}, True),
+        "reading: the server has an error of its own": another_server({ZONE: "@ IN SOA this is not one"}, False),
+        "writing: the server has an error of its own": another_server({ZONE: "@ IN SOA this is not one"}, True),
+        "reading: the zone is not there": another_server({"example.net": ""}, False),
+        "writing: the zone is not there any more": another_server({"example.net": ""}, True),
         "writing: one of several changes is refused": other(key_name=PARTLY),
     }
 
@@ -114,6 +114,26 @@ BY_POWERDNS: dict[str, Strike] = {
     "writing: the server has an error of its own": spoiled(http("500 Internal Server Error", HTML), True),
     "reading: the zone is not there": no_zone_in_powerdns(),
     "writing: the zone is not there any more": no_zone_in_powerdns(),
+}
+
+
+@strike
+def another_powerdns(site: Site, writes: bool) -> Iterator[Provider]:
+    """Another PowerDNS, which does not have the zone, is asked instead of the right one."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        PowerDns(Path(folder) / "pdns", {"example.net": ""}) as pdns,
+        site.between.spoiling(pdns.api_port, writes),
+    ):
+        yield site.provider
+
+
+BY_OUR_POWERDNS: dict[str, Strike] = {
+    **BY_POWERDNS,
+    **lines(http("200 OK", HTML), (SOON, SOON)),
+    "writing: the answer is nonsense": spoiled(http("200 OK", HTML), True),
+    "reading: the zone is not there": another_powerdns(False),
+    "writing: the zone is not there any more": another_powerdns(True),
 }
 
 
@@ -222,12 +242,18 @@ STRIKES: dict[str, dict[str, Strike]] = {
     "zonefile": BY_FILE,
     "gandi": BY_GANDI,
     "octodns_gandi": BY_STAND_IN,
+    "knot": by_update(SOON),
     "rfc2136": by_update(SOON),
     "octodns_bind": by_update(2.5 * SOON),
     "octodns_powerdns": BY_POWERDNS,
+    "powerdns": BY_OUR_POWERDNS,
+    "powerdns_lmdb": BY_OUR_POWERDNS,
 }
 NO_SPF = {"writing: type SPF is refused": "the plug-in says that it has no type SPF, so that it is never asked for one"}
 LIKE_ANY = {"writing: type SPF is refused": "type SPF is a type like any other there"}
+ONE_PATCH = {
+    "writing: one of several changes is refused": "all changes are one PATCH, which PowerDNS does whole or not at all"
+}
 NO_WIRE = (
     "the server is gone", "the connection is lost", "the connection is lost before", "the connection is lost afterwards",
     "the answer is cut short", "no answer comes", "no answer comes, and nothing is done", "no answer comes, and all is done",
@@ -256,9 +282,10 @@ CANNOT: dict[str, dict[str, str]] = {
         "writing: no answer comes, and all is done": "the same",
         "writing: the answer is nonsense": "it takes every answer of status 2xx for done; the next pass reads what is",
     },
+    "knot": LIKE_ANY,
     "rfc2136": LIKE_ANY,
     "octodns_bind": LIKE_ANY,
-    "octodns_powerdns": NO_SPF | {
-        "writing: one of several changes is refused": "all changes are one PATCH, which PowerDNS does whole or not at all",
-    },
+    "octodns_powerdns": NO_SPF | ONE_PATCH,
+    "powerdns": LIKE_ANY | ONE_PATCH,
+    "powerdns_lmdb": LIKE_ANY | ONE_PATCH,
 }  # fmt: skip

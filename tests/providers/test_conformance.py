@@ -18,6 +18,8 @@ AGROUND = {
     ("octodns_gandi", "blanks and nothing"),  # no text without a character, and the plug-in sends none of the quotes
     ("octodns_gandi", "a name that a stranger wrote in capitals"),  # the plug-in writes it in lower case
     ("octodns_powerdns", "names with escapes"),
+    ("powerdns", "names with escapes"),  # they are refused by the server, and the provider tells why
+    ("powerdns_lmdb", "names with escapes"),
 }
 
 

@@ -1,0 +1,157 @@
+"""PowerDNS Authoritative Server (https://doc.powerdns.com/authoritative/http-api/), its own HTTP API, version 1.
+
+    read    GET   /servers/{server_id}/zones/{zone}     the zone whole
+    write   PATCH /servers/{server_id}/zones/{zone}     all changes in one request, which is done whole or not at all
+
+The API has no prerequisites: what a write rests on is looked at anew where it is older than `TRUST` seconds. From 4.9.12 and 5.0.2 on
+it knows single values (changetypes EXTEND and PRUNE); older servers refuse the whole request with 422 "Changetype not understood",
+and then it is made once more with REPLACE, with others' values as they were read.
+
+Quirks, each seen at 4.7.3 and 4.9.18 with the backends gsqlite3 and lmdb: a reading of one record set (`rrset_name`) leaves out disabled
+values, so the zone is always read whole; EXTEND and PRUNE drop the disabled values of their record set, EXTEND does not look for a CNAME,
+and PRUNE of a value that is spelled otherwise does nothing and says nothing; REPLACE without `comments` leaves comments alone; a
+secondary zone can be written to; 401 and 404 are plain text; names are letters, digits and `-_*/.` alone.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from dnssync.core.model import Change, Limits, ProviderError, RRset, absolute
+
+from ._http import LOOPBACK, Api, Reply
+from ._powerdns import Reading, explain, parts, reading, zone_id
+from ._unmoved import TRUST, ordered, unmoved
+
+SECONDARY = {"slave", "secondary", "consumer"}  # kinds of zones whose records come from another server
+SERVER_ID = re.compile(r"[A-Za-z0-9._-]+")
+_SECRET = re.compile(r"[\x20-\x7e]+")
+
+
+class Provider:
+    """`host`, `port` and `scheme` (https, or http on this host) say where the API is, or `endpoint` does, up to `/api/v1`; `api_key` is the one
+    of pdns.conf, `server_id` is `localhost` but behind a proxy of PowerDNS', `ssl_verify` a file of the certificate authorities to trust."""
+
+    def __init__(
+        self,
+        id: str,
+        host: str = "",
+        api_key: str = "",
+        port: int = 8081,
+        scheme: str = "",
+        ssl_verify: bool | str = True,
+        server_id: str = "localhost",
+        endpoint: str = "",
+        *,
+        timeout: tuple[float, float] = (10.0, 60.0),
+        now: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.id, self.limits = id, Limits()
+        self.who = f"PowerDNS (provider {id})"
+        key = api_key.strip()
+        scheme = scheme or ("http" if host in LOOPBACK else "https")
+        wrong = []  # told together, a line each
+        if not key:
+            wrong.append("api_key: is missing; it is the `api-key` of the server's pdns.conf")
+        elif not _SECRET.fullmatch(key):
+            wrong.append("api_key: holds characters that no header can carry")
+        if not host and not endpoint:
+            wrong.append("host: is missing; it is where the API listens (`webserver-address` in pdns.conf)")
+        elif host and endpoint:
+            wrong.append("endpoint: cannot be given together with host; leave out the one that is not meant")
+        elif not endpoint and (scheme not in ("http", "https") or (scheme == "http" and host not in LOOPBACK)):
+            wrong.append("scheme: must be https, so that nobody reads the key on its way; http is for 127.0.0.1, ::1 and localhost. Put a "
+                         "web server with TLS before the API, or a tunnel to it on this host")  # fmt: skip
+        if not str(port).isdecimal() or not 0 < int(port) < 65536:
+            wrong.append(f"port: must be 1 to 65535, not {port}")
+        if ssl_verify is False:
+            wrong.append("ssl_verify: cannot be false, the key would go to whoever answers; name the file of the authority that signed "
+                         "the certificate")  # fmt: skip
+        if not SERVER_ID.fullmatch(server_id):
+            wrong.append("server_id: is no name of a server; it is `localhost` where pdns_server itself answers")
+
+        def authorize(headers: dict[str, str]) -> None:
+            headers["X-API-Key"] = key
+
+        if not wrong:
+            base = endpoint.rstrip("/") or f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/api/v1"
+            try:
+                self._api = Api(id, "PowerDNS", f"{base}/servers/{server_id}", authorize, explain=explain, timeout=timeout, sleep=sleep,
+                                verify=ssl_verify)  # fmt: skip
+            except ProviderError as error:
+                wrong.append(str(error) if endpoint else str(error).replace("endpoint:", "host:"))
+        if wrong:
+            raise ProviderError("\n".join(wrong))
+        self.requests = self._api.counts
+        self._now = now
+        self._single = True  # whether the server may know of single values
+        self._read: dict[str, Reading] = {}
+
+    def read(self, zone: str) -> tuple[RRset, ...]:
+        """Every RRset that is served; one whose values are all disabled is none."""
+        self._read[zone] = self._zone(zone)
+        return tuple(self._read[zone].rrsets.values())
+
+    def write(self, zone: str, changes: Sequence[Change]) -> tuple[str, ...]:
+        """All changes in one request, or none of them. Raises `StaleZone` where the zone is not what was read."""
+        if not changes:
+            return ()
+        known = self._read.pop(zone, None)  # whatever happens now, it is not what was read any more
+        if known is None or self._now() - known.at > TRUST:
+            known = self._zone(zone)
+        unmoved(self.id, zone, changes, known.rrsets)
+        self._enabled(zone, changes, known)
+        more = f" and {len(changes) - 1} record sets more" if changes[1:] else ""
+        doing = f"{zone}: writing {absolute(changes[0].name, zone)} {changes[0].type}{more}"
+        reply = self._patch(zone, changes, known, doing)
+        if reply.status == 422 and self._single and "changetype" in self._api.words(reply).lower():
+            self._single = False  # it knows of record sets alone, and has done nothing yet
+            reply = self._patch(zone, changes, known, doing)
+        if reply.status == 422:
+            raise ProviderError(f"{doing}: {self.who} refused it: {self._api.words(reply).rstrip('.')}. Nothing was written; the next pass "
+                                "reads the zone again.")  # fmt: skip
+        return ()
+
+    # --- one zone ---------------------------------------------------------------------------------------------------
+
+    def _zone(self, zone: str) -> Reading:
+        """The zone as it stands now. Raises `ProviderError` where it is not there, is a secondary, or is not understood whole."""
+        doing, at = f"{zone}: reading the zone", self._now()
+        data = self._call("GET", zone, doing).data
+        try:
+            kind, known = reading(data, zone, at)
+        except (TypeError, KeyError, ValueError):
+            raise ProviderError(f"{doing}: {self.who} answered with something that is not that zone. Nothing is taken from it; see that "
+                                "the address is the API's.") from None  # fmt: skip
+        if kind.lower() in SECONDARY:
+            raise ProviderError(f"{doing}: it is a secondary ({kind}) at {self.who}, which takes its records from another server and would lose "
+                                "ours. Give the zone the provider of its primary.")  # fmt: skip
+        return known
+
+    def _enabled(self, zone: str, changes: Sequence[Change], known: Reading) -> None:
+        """Raise `ProviderError` where a value that is to come stands there disabled: that was somebody's wish."""
+        for change in changes:
+            off = {value.text for value in known.disabled.get((change.name, change.type), ())}
+            if change.new and off & {value.text for value in change.new.values}:
+                raise ProviderError(f"{zone}: {absolute(change.name, zone)} {change.type} at {self.id} has the value that is to be written, but "
+                                    "disabled. Nothing was written; enable it there, or delete it there.")  # fmt: skip
+
+    def _patch(self, zone: str, changes: Sequence[Change], known: Reading, doing: str) -> Reply:
+        body = [part for change in ordered(changes)[1] for part in parts(zone, change, known, self._single)]
+        return self._call("PATCH", zone, doing, body={"rrsets": body}, expect=(422,))
+
+    def _call(self, method: str, zone: str, doing: str, *, body: Any = None, expect: Sequence[int] = ()) -> Reply:
+        """A request about a zone."""
+        reply = self._api.call(method, f"/zones/{zone_id(zone)}", doing, body=body, expect=(*expect, 401, 404))
+        if reply.status == 401:
+            raise ProviderError(
+                f"{doing}: {self.who} does not accept the key. Compare `api_key` with the `api-key` of its pdns.conf."
+            )
+        if reply.status == 404:
+            raise ProviderError(f"{doing}: {self.who} has no such zone, or `server_id` is another one, or its API is off (`api=yes` in pdns.conf). "
+                                "No zone is ever created.")  # fmt: skip
+        return reply
