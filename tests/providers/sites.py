@@ -32,6 +32,7 @@ from tests.gaps import By, Item, Moment, gaps, items
 from tests.powerdns import PowerDns
 from tests.providers import conformance
 from tests.providers.conformance import ZONE, Everything
+from tests.providers.site_cloudflare import at_cloudflare
 from tests.providers.sites_here import InAFile, InMemory, parted, short
 from tests.providers.sites_http import AtStandIn, Rows, rows
 from tests.stand_in import StandIn
@@ -239,7 +240,7 @@ SERVERS: dict[str, Callable[[Path, str], Bind | PowerDns]] = {
     "octodns_bind": lambda folder, more: _named(folder, everything_for_a_plugin(ZONE) + more),
     "octodns_powerdns": lambda folder, more: PowerDns(folder, {ZONE: POWERDNS_ZONE + more}),
 }
-KINDS = ("memory", "zonefile", "gandi", "gandi150", "octodns_gandi", *SERVERS)
+KINDS = ("memory", "zonefile", "gandi", "gandi150", "octodns_gandi", "cloudflare", *SERVERS)
 MARKS = {"rfc2136": "bind", "octodns_bind": "bind", "octodns_powerdns": "powerdns"}
 
 
@@ -292,6 +293,9 @@ def alone(kind: str, folder: Path, more: str = "") -> Iterator[Site]:
     """A site with a zone of its own, with `more` lines in it. Gandi cuts long texts somewhere: where it does is not known."""
     if kind in SERVERS:
         with SERVERS[kind](folder / "server", more) as server, behind(kind, server) as site:
+            yield site
+    elif kind == "cloudflare":
+        with at_cloudflare(folder, more) as site:
             yield site
     elif kind == "octodns_gandi":  # in two steps, which it says of itself: `conformance` asserts that
         with Gandi({ZONE: at_gandi(folder, more)}, gapless=False) as running:
