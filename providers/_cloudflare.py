@@ -44,9 +44,7 @@ class Client:
         """The id of a zone. Raises `ProviderError` where there is none, or more than one."""
         doing = f"{zone}: looking for the zone"
         params = {"name": zone} | ({"account.id": self._account} if self._account else {})
-        found = _list(self.call("GET", "/zones", doing, params=params).data.get("result"))
-        if found is None:
-            raise self._no_list(doing)
+        found = self._list(self.call("GET", "/zones", doing, params=params), doing)
         ids = [
             str(each["id"])
             for each in found
@@ -75,17 +73,12 @@ class Client:
                     f"{doing}: {self.who} does not say how many records there are. Nothing is taken from it."
                 )
             totals.add(total)
-            entries = _list(answer.data.get("result"))
-            if entries is None:
-                raise self._no_list(doing)
+            entries = self._list(answer, doing)
             for entry in entries:
                 record = read(entry, zone)
                 if record is None:
                     raise ProviderError(f"{doing}: {self.who} answered with something that is no record of the zone. Nothing is "
                                         "taken from it.")  # fmt: skip
-                if record.id in found:
-                    raise ProviderError(f"{doing}: {self.who} shows a record on two pages; the zone changed while it was read. The "
-                                        "next pass reads again.", transient=True)  # fmt: skip
                 found[record.id] = record
             if not entries or len(found) >= max(totals):
                 break
@@ -115,8 +108,12 @@ class Client:
                                 "and tries again.", transient=True)  # fmt: skip
         raise self._api.refused(reply, doing)
 
-    def _no_list(self, doing: str) -> ProviderError:
-        return ProviderError(f"{doing}: {self.who} answered with something that is no list. Nothing is taken from it.")
+    def _list(self, reply: Reply, doing: str) -> list[Any]:
+        """The list in an envelope; raises where it is none."""
+        result = reply.data.get("result")
+        if isinstance(result, list):
+            return result
+        raise ProviderError(f"{doing}: {self.who} answered with something that is no list. Nothing is taken from it.")
 
     def _no_zone(self, doing: str, words: str = "") -> ProviderError:
         told = f" ({words})" if words else ""
@@ -128,10 +125,6 @@ class Client:
         return ProviderError(f"{doing}: {self.who} answered {reply.status}{told}. See that the token is right and has not expired, and "
                              "that it has the permission Zone, DNS, Edit for this zone; with `email`, that `token` is the global API "
                              "key.".replace("..", "."))  # fmt: skip
-
-
-def _list(result: Any) -> list[Any] | None:
-    return result if isinstance(result, list) else None
 
 
 def codes(data: Any) -> frozenset[int]:

@@ -737,7 +737,6 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("if not ids:", "if False:"),
         ("if len(ids) > 1:", "if False:"),
         ("if type(total) is not int:", "if False:"),
-        ("if record.id in found:", "if False:"),
         ("if totals != {len(found)}:", "if False:"),
         ("if not entries or len(found) >= max(totals):", "if True:"),
         ('reply.data.get("success") is True', "True"),
