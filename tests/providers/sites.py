@@ -34,6 +34,7 @@ from tests.providers import conformance
 from tests.providers.conformance import ZONE, Everything
 from tests.providers.site_powerdns import AtPowerDns, HalfDisabled
 from tests.providers.sites_behind import POINTING, Behind
+from tests.providers.site_cloudflare import at_cloudflare
 from tests.providers.sites_here import InAFile, InMemory, parted, short
 from tests.providers.sites_http import AtStandIn, Rows, rows
 from tests.stand_in import StandIn
@@ -238,7 +239,15 @@ SERVERS: dict[str, Callable[[Path, str], Bind | PowerDns]] = {
     "powerdns": lambda folder, more: HalfDisabled(folder, more, "gsqlite3"),
     "powerdns_lmdb": lambda folder, more: HalfDisabled(folder, more, "lmdb"),
 }
-KINDS = ("memory", "zonefile", "gandi", "gandi150", "octodns_gandi", *SERVERS)
+KINDS = (
+    "memory",
+    "zonefile",
+    "gandi",
+    "gandi150",
+    "octodns_gandi",
+    "cloudflare",
+    *SERVERS,
+)  # fmt: skip
 MARKS = {"knot": "knot", "rfc2136": "bind", "octodns_bind": "bind", "octodns_powerdns": "powerdns", "powerdns": "powerdns",
          "powerdns_lmdb": "powerdns"}  # fmt: skip
 
@@ -309,6 +318,9 @@ def alone(kind: str, folder: Path, more: str = "") -> Iterator[Site]:
     """A site with a zone of its own, with `more` lines in it. Gandi cuts long texts somewhere: where it does is not known."""
     if kind in SERVERS:
         with SERVERS[kind](folder / "server", more) as server, behind(kind, server) as site:
+            yield site
+    elif kind == "cloudflare":
+        with at_cloudflare(folder, more) as site:
             yield site
     elif kind == "octodns_gandi":  # in two steps, which it says of itself: `conformance` asserts that
         with Gandi({ZONE: at_gandi(folder, more)}, gapless=False) as running:

@@ -117,3 +117,5 @@ BY_HTTP: dict[str, Strike] = {
     "writing: the answer is nonsense": at_stand_in(WRITES, nonsense),
 }
 BY_GANDI: dict[str, Strike] = {**BY_HTTP, "writing: type SPF is refused": no_type_spf()}
+# One request does all or nothing.
+BY_CLOUDFLARE = {k: v for k, v in BY_HTTP.items() if k != "writing: one of several changes is refused"}
