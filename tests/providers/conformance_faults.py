@@ -41,7 +41,7 @@ AFTER: Step = {
     "b._domainkey TXT": ["v=DKIM1; p=BBBB"],
 }
 # Where all changes are done by one request, or one rename, there is nothing between all and none.
-WHOLE = {"memory", "zonefile", "rfc2136", "octodns_bind", "octodns_powerdns"}
+WHOLE = {"memory", "zonefile", "rfc2136", "desec", "octodns_bind", "octodns_powerdns"}
 
 # What a plug-in makes of a SERVFAIL does not tell that it may pass; a full disk waits for a person.
 VAGUE = {

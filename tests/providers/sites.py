@@ -26,12 +26,14 @@ from dnssync.core.model import Change, Provider
 from dnssync.plugins import build
 from tests.between import DNS, HTTP, Between
 from tests.bind import Bind
+from tests.desec import Desec
 from tests.gandi import Gandi, Switches
 from tests.gandi_values import TYPES as GANDI_TYPES
 from tests.gaps import By, Item, Moment, gaps, items
 from tests.powerdns import PowerDns
 from tests.providers import conformance
 from tests.providers.conformance import ZONE, Everything
+from tests.providers.site_desec import AtDesec, at_desec
 from tests.providers.sites_here import InAFile, InMemory, parted, short
 from tests.providers.sites_http import AtStandIn, Rows, rows
 from tests.stand_in import StandIn
@@ -239,7 +241,7 @@ SERVERS: dict[str, Callable[[Path, str], Bind | PowerDns]] = {
     "octodns_bind": lambda folder, more: _named(folder, everything_for_a_plugin(ZONE) + more),
     "octodns_powerdns": lambda folder, more: PowerDns(folder, {ZONE: POWERDNS_ZONE + more}),
 }
-KINDS = ("memory", "zonefile", "gandi", "gandi150", "octodns_gandi", *SERVERS)
+KINDS = ("memory", "zonefile", "gandi", "gandi150", "octodns_gandi", "desec", *SERVERS)
 MARKS = {"rfc2136": "bind", "octodns_bind": "bind", "octodns_powerdns": "powerdns"}
 
 
@@ -299,5 +301,8 @@ def alone(kind: str, folder: Path, more: str = "") -> Iterator[Site]:
     elif kind.startswith("gandi"):
         with Gandi({ZONE: at_gandi(folder, more)}, Switches(cut=int(kind[5:] or 255))) as running:
             yield AtGandi(running)
+    elif kind == "desec":
+        with Desec({ZONE: at_desec(folder, more)}) as running:
+            yield AtDesec(running)
     else:
         yield {"memory": InMemory, "zonefile": InAFile}[kind](folder, more)
