@@ -215,6 +215,9 @@ class Limits:
     by_hand: bool = False  # True: `write` writes nothing and only tells what a person has to do; `plan` asks it too
     complete: bool = True  # False: `read` shows some types only; for others the authoritative servers are asked
     foreign: Foreign = Foreign.ANY
+    names: str = (
+        ".*"  # a regular expression for the names (relative, in lower case) that it can hold; others `write` refuses
+    )
     notices: tuple[Notice, ...] = ()
 
 

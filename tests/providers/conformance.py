@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import random
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -129,6 +130,8 @@ def carried(limits: Limits, change: Change) -> bool:
         return True
     if any(len(v.text.encode("utf-8", "surrogateescape")) > limits.txt for v in change.new.values if not v.raw):
         return False
+    if not re.fullmatch(limits.names, change.name):
+        return False
     if limits.foreign is Foreign.ANY:
         return True
     theirs = [value for value in change.new.values if value.raw]
@@ -148,7 +151,7 @@ def refuses(site: Site, todo: Sequence[Change]) -> None:
     """What cannot be carried is told as that, and nothing is done, neither of it nor of anything beside it."""
     before = site.everything()
     with pytest.raises(
-        ProviderError, match=rf"^{ZONE}: .*(unharmed|may lose|too long[^;]*); nothing was written"
+        ProviderError, match=rf"^{ZONE}: .*(unharmed|may lose|too long[^;]*|no such name.*); nothing was written"
     ) as caught:
         site.write(site.provider, todo)
     assert not caught.value.transient and not isinstance(caught.value, StaleZone)

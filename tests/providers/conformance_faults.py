@@ -51,6 +51,7 @@ WHOLE = {
     "octodns_bind",
     "octodns_powerdns",
     "cloudflare",
+    "desec",
 }  # fmt: skip
 
 # What a plug-in makes of a SERVFAIL does not tell that it may pass; a full disk waits for a person.

@@ -26,15 +26,17 @@ from dnssync.core.model import Provider
 from dnssync.plugins import build
 from tests.between import DNS, HTTP, Between
 from tests.bind import Bind
+from tests.desec import Desec
 from tests.gandi import Gandi, Switches
 from tests.gandi_values import TYPES as GANDI_TYPES
 from tests.knot import Knot
 from tests.powerdns import PowerDns
 from tests.providers import conformance
 from tests.providers.conformance import ZONE, Everything
+from tests.providers.site_cloudflare import at_cloudflare
+from tests.providers.site_desec import AtDesec, at_desec
 from tests.providers.site_powerdns import AtPowerDns, HalfDisabled
 from tests.providers.sites_behind import POINTING, Behind
-from tests.providers.site_cloudflare import at_cloudflare
 from tests.providers.sites_here import InAFile, InMemory, parted, short
 from tests.providers.sites_http import AtStandIn, Rows, rows
 from tests.stand_in import StandIn
@@ -246,6 +248,7 @@ KINDS = (
     "gandi150",
     "octodns_gandi",
     "cloudflare",
+    "desec",
     *SERVERS,
 )  # fmt: skip
 MARKS = {"knot": "knot", "rfc2136": "bind", "octodns_bind": "bind", "octodns_powerdns": "powerdns", "powerdns": "powerdns",
@@ -328,5 +331,8 @@ def alone(kind: str, folder: Path, more: str = "") -> Iterator[Site]:
     elif kind.startswith("gandi"):
         with Gandi({ZONE: at_gandi(folder, more)}, Switches(cut=int(kind[5:] or 255))) as running:
             yield AtGandi(running)
+    elif kind == "desec":
+        with Desec({ZONE: at_desec(folder, more)}) as running:
+            yield AtDesec(running)
     else:
         yield {"memory": InMemory, "zonefile": InAFile}[kind](folder, more)

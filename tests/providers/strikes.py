@@ -18,9 +18,10 @@ from tests.http_faults import HTML
 from tests.powerdns import PowerDns
 from tests.providers.conformance import ZONE
 from tests.providers.conformance_faults import Strike
+from tests.providers.site_desec import one_refused
 from tests.providers.sites import PARTLY, READER, Site
 from tests.providers.strikes_anywhere import EVERYWHERE, SOON, strike
-from tests.providers.strikes_http import BY_CLOUDFLARE, BY_GANDI, BY_STAND_IN
+from tests.providers.strikes_http import BY_CLOUDFLARE, BY_GANDI, BY_HTTP, BY_STAND_IN, no_type_spf
 
 OTHER_KEY = "c29tZSBvdGhlciBzZWNyZXQgdGhhdCBubyBzZXJ2ZXIga25vd3M="
 
@@ -237,6 +238,11 @@ BY_MEMORY: dict[str, Strike] = {
     "writing: the zone is not there any more": forgotten(),
 }
 
+BY_DESEC: dict[str, Strike] = {
+    **BY_HTTP,
+    "writing: one of several changes is refused": strike(one_refused)(),
+    "writing: type SPF is refused": no_type_spf(),
+}
 STRIKES: dict[str, dict[str, Strike]] = {
     "memory": BY_MEMORY,
     "zonefile": BY_FILE,
@@ -244,6 +250,7 @@ STRIKES: dict[str, dict[str, Strike]] = {
     "octodns_gandi": BY_STAND_IN,
     "knot": by_update(SOON),
     "cloudflare": BY_CLOUDFLARE,
+    "desec": BY_DESEC,
     "rfc2136": by_update(SOON),
     "octodns_bind": by_update(2.5 * SOON),
     "octodns_powerdns": BY_POWERDNS,
@@ -277,6 +284,7 @@ CANNOT: dict[str, dict[str, str]] = {
         "writing: one of several changes is refused": "all changes are one rename",
     },
     "gandi": {},
+    "desec": {},
     "octodns_gandi": NO_SPF | {
         "reading: no answer comes": "it waits a minute and has no option for it; that it does wait no longer is in test_octodns_gandi",
         "writing: no answer comes, and nothing is done": "the same",

@@ -1,0 +1,200 @@
+"""deSEC (https://desec.readthedocs.io; its source is github.com/desec-io/desec-stack), API version 1.
+
+    read    GET   /domains/{zone}/          the smallest TTL that the domain takes
+            GET   /domains/{zone}/rrsets/   every RRset; where they are more than a page, how many there are, and then the pages
+    write   PATCH /domains/{zone}/rrsets/   all changes in one request, which deSEC does whole or not at all
+
+An RRset is written whole, so strangers' values in it go back as they were read, and since the API has no prerequisites, the zone is
+looked at again before a write where the reading is older than `TRUST` seconds. A TTL goes with what is new and with what is ours
+whole; strangers' TTLs are not sent and stay (docs/dns/rrsets.rst, "Field requirements"), and where somebody took their record set away
+meanwhile, none is made without one. Quirks that are dealt with here: names hold letters, digits, `-` and `_` alone
+(models/records.py); answers are canonical, with texts cut at 255 octets; the errors of a list are a list, in the order of what was
+sent. Pages go by the time at which record sets were made, so that one that is made again while they are read may be on none of
+them: the count tells that (pagination.py).
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from math import inf
+from typing import Any
+
+from dnssync.core.model import Change, Limits, ProviderError, RRset, TypeRefused, absolute
+
+from . import _desec as desec
+from ._http import WRITE_LONGEST, Reply
+from ._token import by_token
+from ._unmoved import TRUST, Found, unmoved
+
+ENDPOINT = "https://desec.io/api/v1"
+MOST_PAGES = 1000
+NAMES = r"|\*|(\*\.)?([a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}"
+# 3600 is what deSEC begins with; each domain tells its own. A record set has 64000 characters at most as JSON, of which an octet that
+# is escaped takes five.
+LIMITS = Limits(min_ttl=3600, max_ttl=86400, txt=12000, names=NAMES)
+
+
+class Provider:
+    """`token` is a token that may write the domain's RRsets. `endpoint` is another address of the API."""
+
+    def __init__(
+        self,
+        id: str,
+        token: str = "",
+        endpoint: str = ENDPOINT,
+        *,
+        timeout: tuple[float, float] = (10.0, 60.0),
+        now: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        what = "a token of the account that has the domain"
+        self._api = by_token(id, "deSEC", endpoint, "Token", token, what, desec.explain, timeout, sleep)
+        self.id, self.limits, self.requests = id, LIMITS, self._api.counts
+        self._who, self._endpoint = f"deSEC (provider {id})", endpoint.rstrip("/")
+        self._now, self._sleep = now, sleep
+        self._read: dict[str, tuple[float, Found]] = {}
+
+    # --- reading ----------------------------------------------------------------------------------------------------
+
+    def read(self, zone: str) -> tuple[RRset, ...]:
+        """Every RRset of the zone but SOA and what belongs to DNSSEC, which the API does not list."""
+        at = self._now()
+        # Where a token may see RRsets and not the domain, what deSEC begins with has to do.
+        reply = self._call("GET", desec.domain(zone), zone, "reading the zone", expect=(403,))
+        least = reply.data.get("minimum_ttl") if isinstance(reply.data, dict) else None
+        self.limits = replace(self.limits, min_ttl=least if type(least) is int else LIMITS.min_ttl)
+        found = self._all(zone)
+        self._read[zone] = (at, found)
+        return tuple(found.values())
+
+    def _all(self, zone: str) -> Found:
+        """The whole zone. Raises `ProviderError` where the pages do not come to what deSEC itself counts."""
+        path, doing = desec.rrsets(zone), "reading the zone"
+        reply, counted = self._call("GET", path, zone, doing, expect=(400,)), None
+        if reply.status == 400:  # it is more than a page
+            counted = desec.total(reply)
+            reply = self._call("GET", path, zone, doing, params={"cursor": ""})
+        found: dict[tuple[str, str], RRset] = {}
+        for _ in range(MOST_PAGES):
+            for entry in reply.data if isinstance(reply.data, list) else [None]:
+                rrset = desec.told(entry)
+                if rrset is None:
+                    raise self._error(
+                        zone, doing, "answered with something that is no record set. Nothing is taken from it"
+                    )
+                if rrset.key in found:
+                    twice = f"shows {absolute(rrset.name, zone)} {rrset.type} on two pages; the zone changed while it was read"
+                    raise self._error(zone, doing, f"{twice}. The next pass reads again", transient=True)
+                found[rrset.key] = rrset
+            following = desec.following(reply)
+            if following is None:
+                break
+            cursor = desec.cursor(following, self._endpoint + path)
+            if not cursor:
+                raise self._error(zone, doing, "says that the zone goes on at another address, which is not followed, since the "
+                                  "secret is for this one alone. See that `endpoint` is right")  # fmt: skip
+            reply = self._call("GET", path, zone, doing, params={"cursor": cursor})
+        else:
+            raise self._error(zone, doing, f"shows no end after {MOST_PAGES} pages. Nothing is taken from them")
+        if counted not in (None, len(found)):
+            raise self._error(zone, doing, f"counts {counted} record sets and shows {len(found)}; the zone changed meanwhile, or a page "
+                              "is missing. Nothing is taken from it; the next pass reads again", transient=True)  # fmt: skip
+        return found
+
+    # --- writing ----------------------------------------------------------------------------------------------------
+
+    def write(self, zone: str, changes: Sequence[Change]) -> tuple[str, ...]:
+        """All changes by one request. Raises `StaleZone` where the zone is not what was read, and then nothing is written."""
+        if not changes:
+            return ()
+        for change in changes:
+            if change.new is not None and not re.fullmatch(NAMES, change.name):
+                raise self._error(zone, f"writing {absolute(change.name, zone)} {change.type}", "takes no such name: it has letters, digits, "
+                                  "`-` and `_` alone, and `*` at its beginning; nothing was written. Leave that name out")  # fmt: skip
+        at, found = self._read.pop(zone, (-inf, {}))
+        unmoved(self.id, zone, changes, found if self._now() - at <= TRUST else self._all(zone))
+        reply, left_out = self._patch(zone, changes), []
+        if reply.status == 400 and (left_out := self._type_spf(changes, reply)):
+            # Nothing was done, and all of it can be done without what receivers do not read.
+            self.limits = replace(self.limits, type99=False)
+            changes = [change for change in changes if change not in left_out]
+            reply = self._patch(zone, changes) if changes else Reply(200, {}, [])
+        if reply.status == 400:
+            raise self._refused(zone, changes, reply)
+        self._as_asked(zone, changes, reply)
+        if left_out:
+            raise TypeRefused(f"{zone}: writing {absolute(left_out[0].name, zone)} SPF: {self._who} takes no record of that type. All else "
+                              "is written, and receivers read the TXT record (RFC 7208 §3.1). If it stays so, set `spf: {type99: "
+                              "never}` for the zone.")  # fmt: skip
+        return ()
+
+    def _patch(self, zone: str, changes: Sequence[Change]) -> Reply:
+        """The one request. Where deSEC says that it comes too soon, nothing was done, and it is made once more if that is soon."""
+        doing, body = f"writing {len(changes)} changes", [desec.item(change) for change in changes]
+        for again in (True, False):
+            reply = self._call("PATCH", desec.rrsets(zone), zone, doing, body=body, expect=(400, 429))
+            seconds = desec.later(reply)
+            if reply.status != 429 or not again or not 0 < seconds <= WRITE_LONGEST:
+                break
+            self._sleep(seconds)
+            unmoved(self.id, zone, changes, self._all(zone))
+        if reply.status == 429:
+            when = f"for {seconds} seconds" if seconds else "for a while"
+            raise self._error(zone, doing, f"takes no more changes of this zone {when}: it takes 2 a second, 15 a minute, 100 an hour and "
+                              "300 a day. Nothing was done; a later pass does it", transient=True)  # fmt: skip
+        return reply
+
+    def _type_spf(self, changes: Sequence[Change], reply: Reply) -> list[Change]:
+        """The changes of type SPF, if their type is all that was refused."""
+        errors = desec.by_item(reply, changes)
+        if not errors or any(change.type != "SPF" or set(error) != {"type"} for change, error in errors):
+            return []
+        return [change for change in changes if change.type == "SPF"]
+
+    def _refused(self, zone: str, changes: Sequence[Change], reply: Reply) -> ProviderError:
+        """What a 400 means, where the zone still is what it was; raises `StaleZone` where it is not."""
+        try:
+            now = self._all(zone)
+        except ProviderError:
+            pass  # then the refusal's own words have to do
+        else:
+            unmoved(self.id, zone, changes, now)
+        errors = desec.by_item(reply, changes)
+        if not errors:
+            return self._api.refused(reply, f"{zone}: writing {len(changes)} changes")
+        change, error = errors[0]
+        more = f" {len(errors) - 1} more were refused with it." if len(errors) > 1 else ""
+        words = self._api.words(replace(reply, data=error))
+        doing = f"writing {absolute(change.name, zone)} {change.type}"
+        return self._error(zone, doing, f"refused the record: {words}.{more} Nothing was written")
+
+    def _as_asked(self, zone: str, changes: Sequence[Change], reply: Reply) -> None:
+        """Raise where the answer, which shows what stands there now, shows something else than was asked for."""
+        shown = {rrset.key: rrset for entry in reply.data or () if (rrset := desec.told(entry))}
+        for change in changes:
+            now, sent = shown.get((change.name, change.type)), desec.item(change)
+            texts = sorted(value.text for value in change.new.values) if change.new else []
+            if sorted(value.text for value in now.values) != texts if now else texts:
+                told = "something else than was asked for"
+            elif now and sent.get("ttl", now.ttl) != now.ttl:
+                told = f"a TTL of {now.ttl} instead of {sent['ttl']}"
+            else:
+                continue
+            raise self._error(zone, f"writing {absolute(change.name, zone)} {change.type}", f"took the changes and shows {told}. Look at "
+                              "the record there; the next pass reads it again")  # fmt: skip
+
+    # --- asking -----------------------------------------------------------------------------------------------------
+
+    def _call(self, method: str, path: str, zone: str, doing: str, *, expect: Sequence[int] = (), **sent: Any) -> Reply:
+        """A request about a zone; a 404 means that the account has no such domain."""
+        reply = self._api.call(method, path, f"{zone}: {doing}", expect=(*expect, 404), **sent)
+        if reply.status == 404:
+            raise self._error(zone, doing, "has no such domain, or it is another account's than the token's. See which domains the account "
+                              "has. No zone is ever created")  # fmt: skip
+        return reply
+
+    def _error(self, zone: str, doing: str, what: str, *, transient: bool = False) -> ProviderError:
+        return ProviderError(f"{zone}: {doing}: {self._who} {what}.", transient=transient)
