@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from dnssync.core.backoff import next_try
-from dnssync.core.decide import Decision, Observed, ZonePlan, decide
+from dnssync.core.decide import Decision, ZonePlan, decide
 from dnssync.core.homes import homes_of
 from dnssync.core.model import (
     Change,
@@ -25,6 +25,7 @@ from dnssync.core.model import (
     TypeRefused,
     absolute,
 )
+from dnssync.core.observed import Observed
 from dnssync.core.ownership import taken_over
 from dnssync.core.plan import Intent, digest, our_part, unmade
 from dnssync.core.together import some

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 
 from dnssync import identity, signing_map
 from dnssync.core import selectors
-from dnssync.core.decide import Decision, Observed
+from dnssync.core.decide import Decision
 from dnssync.core.homes import homes_of
 from dnssync.core.model import KeyPair, kind_of
+from dnssync.core.observed import Observed
 from dnssync.core.plan import Intent
 from dnssync.core.taken_on import made_here
 from dnssync.errors import KeyFileError

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 
 from dnssync.config import ZoneConfig
 from dnssync.core.attention import needs_person
-from dnssync.core.decide import Decision, Observed, ZoneView
+from dnssync.core.decide import Decision
 from dnssync.core.homes import key_zone
 from dnssync.core.key_sets import policy_of
 from dnssync.core.model import RRset, Value, absolute
+from dnssync.core.observed import Observed, ZoneView
 from dnssync.core.ownership import owns, same
 from dnssync.core.rotation import BY_READING, phase
 from dnssync.core.sighting import Question, Sight, sight

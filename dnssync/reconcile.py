@@ -16,7 +16,7 @@ from dnssync import identity, signing_map
 from dnssync.config import Config, ZoneConfig
 from dnssync.core.clock import Reading as ClockReading
 from dnssync.core.clock import Verdict, judge
-from dnssync.core.decide import Decision, Observed, ZoneView, decide
+from dnssync.core.decide import Decision, decide
 from dnssync.core.desire import domains_of
 from dnssync.core.durations import HOUR, MARGIN
 from dnssync.core.hand_made import adopted
@@ -24,6 +24,7 @@ from dnssync.core.homes import KEYS, guests, home, key_zone
 from dnssync.core.host import Address, Host
 from dnssync.core.key_sets import replaced
 from dnssync.core.model import KeyPair, Notice, relative, zone_of
+from dnssync.core.observed import Observed, ZoneView
 from dnssync.core.pass_notices import silent
 from dnssync.core.rotation import PAST, SERVING, Policy, phase, rebased
 from dnssync.core.taken_on import made_here, mapped, overtaken, strays, unknown

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from dnssync.core import attention, rotation
-from dnssync.core.decide import Decision, Observed, ZonePlan
+from dnssync.core.decide import Decision, ZonePlan
 from dnssync.core.model import Change, KeyPair, Notice, Phase, Refusal, absolute, zone_of
+from dnssync.core.observed import Observed
 from dnssync.core.ownership import owns, same
 from dnssync.core.plan import unmade
 from dnssync.core.sighting import Question, Sight, sight

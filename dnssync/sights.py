@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from dnssync.core import dkim
-from dnssync.core.decide import ZoneView
 from dnssync.core.model import KeyPair, Owner, Phase, relative, zone_of
+from dnssync.core.observed import ZoneView
 from dnssync.core.ownership import owns
 from dnssync.core.rotation import BY_READING, Policy, phase, text
 from dnssync.core.sighting import Question, Sight, sight

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from dnssync import by_dns, signing_map
 from dnssync.by_dns import Reading
 from dnssync.config import ZoneConfig
-from dnssync.core.decide import Observed, ZoneView, decide
+from dnssync.core.decide import decide
 from dnssync.core.model import Provider, ProviderError, absolute, zone_of
+from dnssync.core.observed import Observed, ZoneView
 from dnssync.core.ownership import Agreed, Ledger, owned, shows
 from dnssync.core.zone_view import Zone
 from dnssync.noted import Noted

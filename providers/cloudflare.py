@@ -32,7 +32,7 @@ from ._http import Api
 from ._unmoved import TRUST, ordered, so_far, unmoved
 
 ENDPOINT = "https://api.cloudflare.com/client/v4"
-LIMITS = Limits(min_ttl=60, max_ttl=86400, txt=4080, type99=False)
+LIMITS = Limits(types=frozenset({"TXT"}), min_ttl=60, max_ttl=86400, txt=4080, type99=False)
 CONTENT = 8192  # characters of content at one name and type
 BATCH = 200  # records of one batch in a free zone; a paid one takes 3500
 MOVED = frozenset({81044, 81057, 81058})  # the record is not there any more, or is there already

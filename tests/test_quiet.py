@@ -13,9 +13,10 @@ import pytest
 
 from dnssync import identity
 from dnssync.config import load
-from dnssync.core.decide import Decision, Observed
+from dnssync.core.decide import Decision
 from dnssync.core.durations import DAY, HOUR
 from dnssync.core.model import Change, Kind, Owner, Phase, Refusal, RRset
+from dnssync.core.observed import Observed
 from dnssync.core.plan import Plan
 from dnssync.core.rotation import BY_READING, Policy, phase
 from dnssync.quiet import as_noted, deep_due, loud

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from dnssync.core import dkim
-from dnssync.core.decide import ZoneView
 from dnssync.core.model import KeyPair, Limits, RRset, Value
+from dnssync.core.observed import ZoneView
 from dnssync.core.policy import MailPolicy
 from dnssync.core.sighting import Answer, Rcode, Reply, Sight
 from dnssync.sights import sights

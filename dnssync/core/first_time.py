@@ -12,7 +12,7 @@ from dnssync.core.plan import Intent
 from dnssync.core.zone_view import Zone
 
 if TYPE_CHECKING:
-    from dnssync.core.decide import Observed, ZoneView
+    from dnssync.core.observed import Observed, ZoneView
 
 
 @dataclass(frozen=True, slots=True)

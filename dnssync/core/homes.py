@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from dnssync.core.model import KeyPair, zone_of
 
 if TYPE_CHECKING:
-    from dnssync.core.decide import Observed, ZoneView
+    from dnssync.core.observed import Observed, ZoneView
 
 KEYS, DMARC = "_domainkey", "_dmarc"  # the label under which a domain's keys lie, and that of its policy
 

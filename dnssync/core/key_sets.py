@@ -17,7 +17,7 @@ from dnssync.core.selectors import foreign
 from dnssync.core.sighting import Sight
 
 if TYPE_CHECKING:
-    from dnssync.core.decide import Observed, ZoneView
+    from dnssync.core.observed import Observed, ZoneView
 
 # Octets of text that `v=DKIM1; k=rsa; p=` and a key of so many bits take (RFC 5280 §4.1.2.7: its SubjectPublicKeyInfo, in base64).
 RSA_TEXTS = {1024: 234, 2048: 410, 3072: 582, 4096: 754}

@@ -16,7 +16,7 @@ from dnssync.core.policy import MailPolicy
 from dnssync.core.together import some
 
 if TYPE_CHECKING:
-    from dnssync.core.decide import Observed, ZoneView
+    from dnssync.core.observed import Observed, ZoneView
 
 
 def short_keys(view: ZoneView, new: tuple[Intent, ...], policies: Mapping[str, MailPolicy]) -> list[Notice]:

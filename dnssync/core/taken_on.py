@@ -12,7 +12,7 @@ from dnssync.core.model import KeyPair, absolute
 from dnssync.core.selectors import OWN_NAME, made_by
 
 if TYPE_CHECKING:
-    from dnssync.core.decide import ZoneView
+    from dnssync.core.observed import ZoneView
 
 
 def mapped(

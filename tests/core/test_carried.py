@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from dnssync.core.decide import Decision, ZoneView, decide
+from dnssync.core.decide import Decision, decide
 from dnssync.core.model import Foreign, Limits, Notice, Owner, Value
+from dnssync.core.observed import ZoneView
 from dnssync.core.ownership import Applied, shows
 from dnssync.core.policy import MailPolicy
 from tests.core.test_decide import seen

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from dnssync.core.decide import Observed, ZoneView, decide
+from dnssync.core.decide import decide
 from dnssync.core.hand_made import adopted
 from dnssync.core.host import MailDomain, Signer, Transport
 from dnssync.core.model import KeyPair, Limits
+from dnssync.core.observed import Observed, ZoneView
 from dnssync.core.policy import MailPolicy
 from dnssync.core.sighting import Sight
 from dnssync.core.taken_on import mapped

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from dnssync.core.decide import Decision, Observed, ZoneView, decide
+from dnssync.core.decide import Decision, decide
 from dnssync.core.model import KeyPair, Limits, Owner
+from dnssync.core.observed import Observed, ZoneView
 from dnssync.core.ownership import Applied
 from dnssync.core.policy import MailPolicy
 from tests.zonetext import host, told, zone

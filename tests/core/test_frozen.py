@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from dnssync.core.decide import Decision, Observed, decide
+from dnssync.core.decide import Decision, decide
 from dnssync.core.model import KeyPair
+from dnssync.core.observed import Observed
 from dnssync.core.sighting import Sight
 from tests.core.test_decide import NOW
 from tests.core.test_decide import seen as observed

@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from dnssync.core import dkim
-from dnssync.core.decide import Decision, Observed, ZoneView, decide
+from dnssync.core.decide import Decision, decide
 from dnssync.core.homes import guests, home, homes_of, key_zone
 from dnssync.core.model import KeyPair, Limits
+from dnssync.core.observed import Observed, ZoneView
 from dnssync.core.ownership import Applied, Owner
 from dnssync.core.policy import MailPolicy
 from dnssync.core.sighting import Sight

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from dnssync.core.decide import Decision, Observed, ZoneView, decide
+from dnssync.core.decide import Decision, decide
 from dnssync.core.key_sets import RSA_TEXTS, algorithms
 from dnssync.core.model import Limits, Owner
+from dnssync.core.observed import Observed, ZoneView
 from dnssync.core.ownership import Applied
 from dnssync.core.policy import DkimPolicy, MailPolicy
 from tests.zonetext import host, told, zone

@@ -41,7 +41,7 @@ def of_version_1(file: Path) -> None:
             names = ", ".join(row[1] for row in database.execute(f"pragma table_info({table})"))
             database.execute(f"insert into {table} select {names} from today")
             database.execute("drop table today")
-        for table in ("clocks", "troubles"):
+        for table in ("clocks", "troubles", "tries"):
             database.execute(f"drop table {table}")
         database.execute("update meta set value = '1' where name = 'schema'")
         database.commit()

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from dnssync.core import durations
 from dnssync.core.clock import Reading, judge
-from dnssync.core.decide import Observed, ZoneView
 from dnssync.core.guard import SIGNING
 from dnssync.core.key_sets import Steps, fallen_back, lines_of, steps_of
 from dnssync.core.model import KeyPair, Limits, Phase, RRset, Step, Value
+from dnssync.core.observed import Observed, ZoneView
 from dnssync.core.policy import DkimPolicy, MailPolicy
 from dnssync.core.rotation import COMING, PAST, claimed_keys, phase, rebased, text
 from dnssync.core.selectors import made_by
