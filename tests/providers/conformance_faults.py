@@ -41,7 +41,17 @@ AFTER: Step = {
     "b._domainkey TXT": ["v=DKIM1; p=BBBB"],
 }
 # Where all changes are done by one request, or one rename, there is nothing between all and none.
-WHOLE = {"memory", "zonefile", "knot", "rfc2136", "octodns_bind", "octodns_powerdns", "powerdns", "powerdns_lmdb"}
+WHOLE = {
+    "memory",
+    "zonefile",
+    "knot",
+    "rfc2136",
+    "octodns_bind",
+    "octodns_powerdns",
+    "powerdns",
+    "powerdns_lmdb",
+    "powerdns_single",
+}
 
 # What a plug-in makes of a SERVFAIL does not tell that it may pass; a full disk waits for a person.
 VAGUE = {
