@@ -15,6 +15,7 @@ secondary zone can be written to; 401 and 404 are plain text; names are letters,
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -28,6 +29,7 @@ from ._unmoved import TRUST, ordered, unmoved
 
 SECONDARY = {"slave", "secondary", "consumer"}  # kinds of zones whose records come from another server
 SERVER_ID = re.compile(r"[A-Za-z0-9._-]+")
+_HOST = re.compile(r"[A-Za-z0-9._:-]+")
 _SECRET = re.compile(r"[\x20-\x7e]+")
 
 
@@ -63,6 +65,8 @@ class Provider:
             wrong.append("host: is missing; it is where the API listens (`webserver-address` in pdns.conf)")
         elif host and endpoint:
             wrong.append("endpoint: cannot be given together with host; leave out the one that is not meant")
+        elif host and not _HOST.fullmatch(host):
+            wrong.append("host: is neither a name nor an address")
         elif not endpoint and (scheme not in ("http", "https") or (scheme == "http" and host not in LOOPBACK)):
             wrong.append("scheme: must be https, so that nobody reads the key on its way; http is for 127.0.0.1, ::1 and localhost. Put a "
                          "web server with TLS before the API, or a tunnel to it on this host")  # fmt: skip
@@ -71,6 +75,8 @@ class Provider:
         if ssl_verify is False:
             wrong.append("ssl_verify: cannot be false, the key would go to whoever answers; name the file of the authority that signed "
                          "the certificate")  # fmt: skip
+        elif isinstance(ssl_verify, str) and not os.access(ssl_verify, os.R_OK):
+            wrong.append(f"ssl_verify: {ssl_verify} cannot be read")
         if not SERVER_ID.fullmatch(server_id):
             wrong.append("server_id: is no name of a server; it is `localhost` where pdns_server itself answers")
 
@@ -83,7 +89,7 @@ class Provider:
                 self._api = Api(id, "PowerDNS", f"{base}/servers/{server_id}", authorize, explain=explain, timeout=timeout, sleep=sleep,
                                 verify=ssl_verify)  # fmt: skip
             except ProviderError as error:
-                wrong.append(str(error) if endpoint else str(error).replace("endpoint:", "host:"))
+                wrong.append(str(error))
         if wrong:
             raise ProviderError("\n".join(wrong))
         self.requests = self._api.counts

@@ -270,7 +270,8 @@ class Provider:
             except dns.exception.DNSException as error:
                 if "requires a TSIG" in str(error):
                     raise ProviderError(f"{zone}: {self._server} (provider {self.id}) did not sign its answer to the {what}, so nothing is taken from "
-                                        "it. Knot answers so where it does not have the zone: look at `host:` and at the zone's name.") from None  # fmt: skip
+                                        f"it. Knot answers so where it does not have the zone, or where no acl with action {what} names the key: look at "
+                                        "`host:`, at the zone's name and at the acl.") from None  # fmt: skip
                 raise ProviderError(f"{zone}: the answer of {self._server} to the {what} cannot be understood "
                                     f"({type(error).__name__}); nothing is taken from it.", transient=True) from None  # fmt: skip
         raise ProviderError(f"{zone}: {self._server} (provider {self.id}) cannot be reached for the {what}: {unreached}. Is the "

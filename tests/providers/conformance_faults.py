@@ -53,6 +53,14 @@ WHOLE = {
     "cloudflare",
     "desec",
 }  # fmt: skip
+    "knot",
+    "rfc2136",
+    "octodns_bind",
+    "octodns_powerdns",
+    "powerdns",
+    "powerdns_lmdb",
+    "powerdns_single",
+}
 
 # What a plug-in makes of a SERVFAIL does not tell that it may pass; a full disk waits for a person.
 VAGUE = {

@@ -11,10 +11,12 @@ from dnssync_providers import powerdns
 from dnssync.core.model import Provider
 from tests.between import Between
 from tests.powerdns import PowerDns
+from tests.powerdns_api import PowerDnsApi
 from tests.providers.conformance import ZONE, Everything
 from tests.providers.sites_behind import Behind
 from tests.providers.sites_here import parted, short
-from tests.zone_of_everything import master
+from tests.providers.sites_http import AtStandIn, rows
+from tests.zone_of_everything import DATA, master
 
 # Types that PowerDNS 4.7 or dnspython, which fills the zone, does not know or spells otherwise.
 WITHOUT = [
@@ -68,6 +70,25 @@ def everything_for_powerdns(more: str) -> str:
     found = (re.match(r"\S+ (?:\d+ )?IN (\S+) ", line) for line in master(ZONE).splitlines())
     lines = zip(master(ZONE).splitlines(), found, strict=True)
     return "\n".join(line for line, kind in lines if not kind or kind[1] not in WITHOUT) + "\n" + more
+
+
+class AtPowerDnsApi(AtStandIn):
+    """The provider before the stand-in for a server that knows of single values."""
+
+    kind = "powerdns_single"
+    plugin = powerdns.Provider
+
+    def options(self) -> dict[str, Any]:
+        """What it is made with."""
+        return {"api_key": self.secret}
+
+
+def at_powerdns_api(folder: Path, more: str) -> PowerDnsApi:
+    """The stand-in with the zone of everything, a value of it disabled."""
+    types = set(DATA) | {"A", "NS"}
+    stand_in = PowerDnsApi({ZONE: rows(folder, more, types)})
+    stand_in.entry(ZONE, "t-spf", "SPF").records.append(('"off"', True))
+    return stand_in
 
 
 class HalfDisabled(PowerDns):

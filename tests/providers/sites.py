@@ -36,6 +36,7 @@ from tests.providers.conformance import ZONE, Everything
 from tests.providers.site_cloudflare import at_cloudflare
 from tests.providers.site_desec import AtDesec, at_desec
 from tests.providers.site_powerdns import AtPowerDns, HalfDisabled
+from tests.providers.site_powerdns import AtPowerDns, AtPowerDnsApi, HalfDisabled, at_powerdns_api
 from tests.providers.sites_behind import POINTING, Behind
 from tests.providers.sites_here import InAFile, InMemory, parted, short
 from tests.providers.sites_http import AtStandIn, Rows, rows
@@ -251,6 +252,7 @@ KINDS = (
     "desec",
     *SERVERS,
 )  # fmt: skip
+KINDS = ("memory", "zonefile", "gandi", "gandi150", "octodns_gandi", "powerdns_single", *SERVERS)
 MARKS = {"knot": "knot", "rfc2136": "bind", "octodns_bind": "bind", "octodns_powerdns": "powerdns", "powerdns": "powerdns",
          "powerdns_lmdb": "powerdns"}  # fmt: skip
 
@@ -328,6 +330,9 @@ def alone(kind: str, folder: Path, more: str = "") -> Iterator[Site]:
     elif kind == "octodns_gandi":  # in two steps, which it says of itself: `conformance` asserts that
         with Gandi({ZONE: at_gandi(folder, more)}, gapless=False) as running:
             yield PluginAtGandi(running)
+    elif kind == "powerdns_single":
+        with at_powerdns_api(folder, more) as running:
+            yield AtPowerDnsApi(running)
     elif kind.startswith("gandi"):
         with Gandi({ZONE: at_gandi(folder, more)}, Switches(cut=int(kind[5:] or 255))) as running:
             yield AtGandi(running)

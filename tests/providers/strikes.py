@@ -22,6 +22,7 @@ from tests.providers.site_desec import one_refused
 from tests.providers.sites import PARTLY, READER, Site
 from tests.providers.strikes_anywhere import EVERYWHERE, SOON, strike
 from tests.providers.strikes_http import BY_CLOUDFLARE, BY_GANDI, BY_HTTP, BY_STAND_IN, no_type_spf
+from tests.providers.strikes_http import BY_GANDI, BY_HTTP, BY_STAND_IN
 
 OTHER_KEY = "c29tZSBvdGhlciBzZWNyZXQgdGhhdCBubyBzZXJ2ZXIga25vd3M="
 
@@ -243,6 +244,11 @@ BY_DESEC: dict[str, Strike] = {
     "writing: one of several changes is refused": strike(one_refused)(),
     "writing: type SPF is refused": no_type_spf(),
 }
+ONE_PATCH = {
+    "writing: one of several changes is refused": "all changes are one PATCH, which PowerDNS does whole or not at all"
+}
+NO_BODY = {"writing: the answer is cut short": "a 204 is head alone; half a head is in the tables of the real servers"}
+AT_ONCE = {title: made for title, made in BY_HTTP.items() if title not in ONE_PATCH | NO_BODY}
 STRIKES: dict[str, dict[str, Strike]] = {
     "memory": BY_MEMORY,
     "zonefile": BY_FILE,
@@ -254,14 +260,12 @@ STRIKES: dict[str, dict[str, Strike]] = {
     "rfc2136": by_update(SOON),
     "octodns_bind": by_update(2.5 * SOON),
     "octodns_powerdns": BY_POWERDNS,
+    "powerdns_single": AT_ONCE,
     "powerdns": BY_OUR_POWERDNS,
     "powerdns_lmdb": BY_OUR_POWERDNS,
 }
 NO_SPF = {"writing: type SPF is refused": "the plug-in says that it has no type SPF, so that it is never asked for one"}
 LIKE_ANY = {"writing: type SPF is refused": "type SPF is a type like any other there"}
-ONE_PATCH = {
-    "writing: one of several changes is refused": "all changes are one PATCH, which PowerDNS does whole or not at all"
-}
 NO_WIRE = (
     "the server is gone", "the connection is lost", "the connection is lost before", "the connection is lost afterwards",
     "the answer is cut short", "no answer comes", "no answer comes, and nothing is done", "no answer comes, and all is done",
@@ -299,6 +303,7 @@ CANNOT: dict[str, dict[str, str]] = {
     "rfc2136": LIKE_ANY,
     "octodns_bind": LIKE_ANY,
     "octodns_powerdns": NO_SPF | ONE_PATCH,
+    "powerdns_single": LIKE_ANY | ONE_PATCH | NO_BODY,
     "powerdns": LIKE_ANY | ONE_PATCH,
     "powerdns_lmdb": LIKE_ANY | ONE_PATCH,
 }  # fmt: skip

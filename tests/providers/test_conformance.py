@@ -20,6 +20,7 @@ AGROUND = {
     ("octodns_powerdns", "names with escapes"),
     ("powerdns", "names with escapes"),  # they are refused by the server, and the provider tells why
     ("powerdns_lmdb", "names with escapes"),
+    ("powerdns_single", "names with escapes"),
 }
 
 

@@ -52,10 +52,11 @@ class TestRefusals:
         assert "dnssync sent no TSIG key: set key_name and key_secret" in told
 
     def test_an_acl_without_that_action(self, tmp_path: Path, writes: bool, what: str) -> None:
-        """A right key that may not do it is called BADKEY by Knot: the sentence does not speak of the key alone."""
+        """Knot 3.2 calls a right key that may not do it BADKEY, Knot 3.4 says NOTAUTH: the sentence speaks of the acl each time."""
         with knot(tmp_path, actions="transfer" if writes else "update") as server:
             told = refused(provider(server), writes)
-        assert f"(BADKEY). Compare key_name, key_algorithm and key_secret with the server's key statement; Knot says the same where no acl with action {what} names the key." in told  # fmt: skip
+        assert "(BADKEY)" in told or "NOTAUTH" in told or "did not sign its answer" in told
+        assert f"no acl with action {what} " in told
 
     def test_another_secret(self, tmp_path: Path, writes: bool, what: str) -> None:
         """A wrong secret is the key's fault, and nothing is said of an acl."""
@@ -68,7 +69,7 @@ class TestRefusals:
         with knot(tmp_path) as server:
             told = refused(provider(server), writes, "example.net")
         assert ("did not sign its answer to the update" if writes else "refused the transfer with NOTAUTH") in told
-        assert "look at `host:` and at the zone's name" in told.replace("Look", "look")
+        assert "ook at `host:`" in told and "the zone's name" in told
 
 
 class TestWrites:
