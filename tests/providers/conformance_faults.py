@@ -52,15 +52,8 @@ WHOLE = {
     "octodns_powerdns",
     "cloudflare",
     "desec",
-}  # fmt: skip
-    "knot",
-    "rfc2136",
-    "octodns_bind",
-    "octodns_powerdns",
-    "powerdns",
-    "powerdns_lmdb",
     "powerdns_single",
-}
+}  # fmt: skip
 
 # What a plug-in makes of a SERVFAIL does not tell that it may pass; a full disk waits for a person.
 VAGUE = {

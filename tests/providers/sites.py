@@ -35,7 +35,6 @@ from tests.providers import conformance
 from tests.providers.conformance import ZONE, Everything
 from tests.providers.site_cloudflare import at_cloudflare
 from tests.providers.site_desec import AtDesec, at_desec
-from tests.providers.site_powerdns import AtPowerDns, HalfDisabled
 from tests.providers.site_powerdns import AtPowerDns, AtPowerDnsApi, HalfDisabled, at_powerdns_api
 from tests.providers.sites_behind import POINTING, Behind
 from tests.providers.sites_here import InAFile, InMemory, parted, short
@@ -250,9 +249,9 @@ KINDS = (
     "octodns_gandi",
     "cloudflare",
     "desec",
+    "powerdns_single",
     *SERVERS,
 )  # fmt: skip
-KINDS = ("memory", "zonefile", "gandi", "gandi150", "octodns_gandi", "powerdns_single", *SERVERS)
 MARKS = {"knot": "knot", "rfc2136": "bind", "octodns_bind": "bind", "octodns_powerdns": "powerdns", "powerdns": "powerdns",
          "powerdns_lmdb": "powerdns"}  # fmt: skip
 

@@ -22,7 +22,6 @@ from tests.providers.site_desec import one_refused
 from tests.providers.sites import PARTLY, READER, Site
 from tests.providers.strikes_anywhere import EVERYWHERE, SOON, strike
 from tests.providers.strikes_http import BY_CLOUDFLARE, BY_GANDI, BY_HTTP, BY_STAND_IN, no_type_spf
-from tests.providers.strikes_http import BY_GANDI, BY_HTTP, BY_STAND_IN
 
 OTHER_KEY = "c29tZSBvdGhlciBzZWNyZXQgdGhhdCBubyBzZXJ2ZXIga25vd3M="
 
