@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: run test check lint types mutants soak boot bench lock clean venv install-service uninstall-service
+.PHONY: run test check lint types mutants table soak boot bench lock clean venv install-service uninstall-service
 
 # The main job on this machine alone: exim (or a recorded sample), a zone file, a name server on loopback.
 run: $(STAMP)
@@ -27,6 +27,11 @@ types: $(STAMP)
 # Small breakages of the deciding code; each must make a test fail.
 mutants: $(STAMP)
 	$(BIN)/python tests/mutants.py
+
+# The table of docs/providers.md, measured anew.
+table: $(STAMP)
+	@./tests/prepare
+	$(BIN)/python -m tests.providers.table
 
 # Two thousand lives of keys of each kind, hour by hour; days of work. `tests/soak.py LIVES MINUTES` stops sooner.
 soak: $(STAMP)

@@ -69,12 +69,13 @@ class Between:
     """Listens on `port` of 127.0.0.1 for the server behind it. Nothing is spoiled but within `spoiling`."""
 
     def __init__(self, server: int, protocol: Protocol, seen: Callable[[], None] = lambda: None) -> None:
-        self._server, self._protocol, self.seen = server, protocol, seen
+        self._server, self.protocol, self.seen = server, protocol, seen
         self._spoil: Spoil | bytes | int | None = None
         self._writes = False
         self._open: set[socket.socket] = set()
         self._release = threading.Event()
         self.struck = 0
+        self.requests: list[bytes] = []  # as they came in
 
     def __enter__(self) -> Between:
         self._listening = socket.create_server(("127.0.0.1", 0))
@@ -129,8 +130,9 @@ class Between:
 
     def _connection(self, client: socket.socket) -> None:
         with client, contextlib.suppress(OSError):
-            while request := self._protocol.request(client):
-                writes = self._protocol.writes(request)
+            while request := self.protocol.request(client):
+                writes = self.protocol.writes(request)
+                self.requests.append(request)
                 spoil = self._spoil if self._spoil is not None and writes is self._writes else None
                 self.struck += spoil is not None
                 if spoil is Spoil.SILENT:
