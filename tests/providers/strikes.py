@@ -247,7 +247,7 @@ STRIKES: dict[str, dict[str, Strike]] = {
     "zonefile": BY_FILE,
     "gandi": BY_GANDI,
     "octodns_gandi": BY_STAND_IN,
-    "knot": by_update(SOON),
+    "knot": by_update(2 * SOON),
     "rfc2136": by_update(SOON),
     "octodns_bind": by_update(2.5 * SOON),
     "octodns_powerdns": BY_POWERDNS,
