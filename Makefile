@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: run test check lint types mutants table soak boot bench lock clean venv install-service uninstall-service
+.PHONY: run test check lint types mutants table soak boot trixie bench lock clean venv install-service uninstall-service
 
 # The main job on this machine alone: exim (or a recorded sample), a zone file, a name server on loopback.
 run: $(STAMP)
@@ -41,6 +41,10 @@ soak: $(STAMP)
 # The installed service under a real systemd in namespaces of its own; root, two minutes.
 boot:
 	@./tests/boot
+
+# The tables of the providers with the name servers of Debian 13, unpacked here; ten minutes, and a Debian mirror.
+trixie: $(STAMP)
+	@./tests/trixie
 
 bench: $(STAMP)
 	$(BIN)/python bench/startup.py

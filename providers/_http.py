@@ -64,10 +64,9 @@ class Api:
         sleep: Callable[[float], None] = time.sleep,
         verify: bool | str = True,
     ) -> None:
-        """`authorize` puts the secret into a request's headers; `explain` takes the vendor's words out of an error's JSON; `verify`
-        names a file of certificate authorities to trust in place of this host's.
-
-        Raises `ProviderError` where the endpoint is no https address (http is for loopback alone).
+        """`authorize` puts the secret into a request's headers, `explain` takes the vendor's words out of an error's JSON, `verify`
+        names a file of authorities to trust in place of this host's. Raises `ProviderError` where the endpoint is no https address (http:
+        loopback alone).
         """
         self._who, self.counts = f"{service} (provider {name})", Counter[str]()
         scheme, self._host = _origin(endpoint)
@@ -75,13 +74,11 @@ class Api:
             raise ProviderError("endpoint: must be an https address, so that nobody reads the secret on its way")
         if set(endpoint) & set("?#"):
             raise ProviderError("endpoint: ends with its path; what comes behind `?` or `#` does not belong to it")
-        self._base = endpoint.rstrip("/")
         self._authorize, self._explain, self._timeout, self._verify = authorize, explain, timeout, verify
-        self._session = requests.Session()
+        self._base, self._session, self._watch = endpoint.rstrip("/"), requests.Session(), _Watch(timeout[1] * WHOLE)
         self._session.headers.update({"Accept": "application/json", "User-Agent": "dnssync"})
         self._session.trust_env = scheme == "https"  # what is not encrypted goes to this host, not to a proxy
         self._session.auth = _Secret(authorize)  # set, it also keeps a netrc file from putting another one in its place
-        self._watch = _Watch(timeout[1] * WHOLE)
         for scheme in ("https://", "http://"):
             self._session.mount(scheme, _Adapter(self._watch, _patience(sleep)))
 

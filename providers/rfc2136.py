@@ -36,6 +36,7 @@ import dns.zone
 from dnssync.core.model import Change, Limits, ProviderError, RRset, StaleZone, Value, absolute
 
 from . import _text
+from ._rfc2136_words import hint
 
 T = TypeVar("T")
 ALGORITHMS = {
@@ -278,21 +279,8 @@ class Provider:
                             "name server running, and may this host reach its TCP port?", transient=True)  # fmt: skip
 
     def _refused(self, zone: str, what: str, code: str) -> str:
-        key = "key NAME" if self._keyring is None else f"key {next(iter(self._keyring)).to_text(omit_final_dot=True)}"
-        hint = {
-            ("transfer", "REFUSED"): f"Allow it there: allow-transfer {{ {key}; }}; in the zone (BIND), or an acl with action transfer (Knot)",
-            ("update", "REFUSED"): f"Allow it there: update-policy {{ grant {key.removeprefix('key ')} zonesub ANY; }}; in the zone (BIND), or "
-                                   "an acl with action update (Knot)",
-            ("transfer", "NOTAUTH"): "It is not the server of that zone, or no acl with action transfer has the key (Knot). Look at `host:` and at the zone's name",
-            ("update", "NOTAUTH"): "It is not the primary of that zone, or no acl with action update has the key (Knot). Look at `host:` and at the zone's name",
-            ("update", "NOTZONE"): "The zone's name in the configuration is not the zone's at that server",
-            ("transfer", "SERVFAIL"): "It has the zone but cannot serve it: look at its log (a zone file that does not load?)",
-            ("update", "SERVFAIL"): "It could not store the change: look at its log (may it write its journal?). Whether it was done is read again",
-            ("update", "NOTIMP"): "It does not take dynamic updates",
-            ("update", "FORMERR"): "It does not understand the update; please report it with the server's version",
-        }.get((what, code), "Look at its log")  # fmt: skip
-        without = " dnssync sent no TSIG key: set key_name and key_secret." if self._keyring is None else ""
-        return f"{zone}: {self._server} (provider {self.id}) refused the {what} with {code}. {hint}.{without}"
+        key = next(iter(self._keyring)).to_text(omit_final_dot=True) if self._keyring else ""
+        return f"{zone}: {self._server} (provider {self.id}) refused the {what} with {code}. {hint(what, code, key)}"
 
 
 def _relative(name: dns.name.Name, origin: dns.name.Name) -> str:

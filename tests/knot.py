@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -29,6 +31,18 @@ class Knot(Bind):
         self.databases.mkdir(parents=True, exist_ok=True)  # without that folder, every update ends in SERVFAIL
         super().__enter__()
         return self
+
+    def start(self, policy: str = "") -> None:
+        """Run it, and wait until each zone is loaded or is known not to load: until then an update finds nothing there."""
+        super().start(policy)
+        for _ in range(400):
+            log = (self.folder / "named.log").read_text()
+            if all(
+                re.search(rf"\[{re.escape(zone)}\.\] (loaded|zone event 'load' failed)", log) for zone in self.zones
+            ):
+                return
+            time.sleep(0.025)
+        raise RuntimeError("knotd does not come to an end with its zones:\n" + log)
 
     @property
     def databases(self) -> Path:

@@ -25,6 +25,7 @@ EXAMPLES = {
     "desec": "token: credential/desec-token    # a token of the account that has the domain",
     "rfc2136": "host: 192.0.2.53            # the zone's primary\n    key_name: dnssync\n    key_secret: credential/tsig-secret"
                "\n    key_algorithm: hmac-sha256",
+    "powerdns": "host: 127.0.0.1             # where its API listens\n    api_key: credential/pdns-api-key",
     "zonefile": "directory: /etc/bind/zones\n    file_extension: .zone\n    # reload: [/usr/sbin/rndc, reload]",
     "manual": "type99: false               # whether its form knows records of type SPF",
 }  # fmt: skip
