@@ -19,6 +19,7 @@ from tests.zonetext import host, told, zone
 NOW = 1_795_507_200
 APART, POLICY = "_domainkey.example.org", "_dmarc.example.org"
 ZONES = ("example.org", APART, POLICY)
+LEDGER = {("x", "TXT", Owner.DKIM): Applied("v=DKIM1; p=CCCC", "example.org")}
 KEY = KeyPair("example.org", "s1", "rsa2048", "AAAA", 1, 1, 1, season=10)
 
 
@@ -132,16 +133,28 @@ def test_a_zone_that_cannot_be_read_holds_the_line(zones: str) -> None:
     )
     got = decide(replace(seen, zones=views))
     assert got.map_after == {"example.org": ("old",)} and "example.org" in got.held
-    assert not any(plan.plan.intents for plan in got.zones)
+    assert not any(plan.plan.intents for plan in got.zones) and not any(step.generate for step in got.steps.values())
     assert changed(got)[POLICY] == {("", "TXT")}
 
 
 def test_a_zone_that_was_left_out_holds_the_line() -> None:
-    """A configured zone of keys that this pass did not look at (it failed before) is not taken for one without keys."""
-    seen = ready(map={"example.org": ("s1",)})
+    """A configured zone of keys that this pass did not look at (it failed before) is not taken for one without keys, and nothing is switched."""
+    seen = ready(map={"example.org": ("old",)})
+    assert decide(seen).map_after == {"example.org": ("s1",)}
     got = decide(replace(seen, zones=tuple(view for view in seen.zones if view.zone != APART)))
-    assert got.map_after == {"example.org": ("s1",)} and not any(plan.plan.intents for plan in got.zones)
+    assert got.map_after == {"example.org": ("old",)} and not any(plan.plan.intents for plan in got.zones)
     assert "was not looked at" in homes_of(replace(seen, zones=seen.zones[:1])).keyed["example.org"].problem
+
+
+@pytest.mark.parametrize("refused", [APART, "example.org"])
+def test_a_zone_that_is_refused_holds_the_line(refused: str) -> None:
+    """Whichever of the domain's zones the guard holds back, nothing is switched."""
+    seen = ready(map={"example.org": ("old",)})
+    views = tuple(replace(view, found={"theirs": {}}, known_before=9, ledger={"theirs": dict(LEDGER)}) if view.zone == refused else view
+                  for view in seen.zones)  # fmt: skip
+    got = decide(replace(seen, zones=views))
+    assert [plan.plan.zone for plan in got.zones if plan.refusals] == [refused]
+    assert got.map_after == {"example.org": ("old",)}
 
 
 def test_limits_are_those_of_the_zone_of_the_keys() -> None:

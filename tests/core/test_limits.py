@@ -52,6 +52,7 @@ def test_ttl_of_nothing() -> None:
     ("txt", "wanted", "got"),
     [
         (65000, "rsa4096", "rsa4096"),
+        (65000, "rsa2048", "rsa2048"),
         (RSA_TEXTS[4096], "rsa4096", "rsa4096"),
         (RSA_TEXTS[4096] - 1, "rsa4096", "rsa3072"),
         (RSA_TEXTS[3072] - 1, "rsa4096", "rsa2048"),
