@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dnssync import signing_map
 from dnssync.core.durations import HOUR
 from dnssync.one_pass import one_pass
 from dnssync.state import State
@@ -121,6 +122,24 @@ def test_a_key_counts_where_all_have_it(both: Both) -> None:
     assert sum(key.published is not None for key in both.state().keys()) >= 2 and both.exim.map.read_text()
 
 
+def test_an_emergency_while_one_fails(both: Both) -> None:
+    """The standby takes over at once, since every name server shows it; what cannot be revoked at the one that fails is told."""
+    assert both.run("apply", "--yes", "--wait")[0] == 0
+    for _ in range(4):  # until the standby is ready
+        both.now += HOUR
+        assert both.run("apply", "--yes")[0] == 0
+    first = signing_map.read(both.exim.map)[DOMAIN]
+    text = both.config.read_text()
+    both.config.write_text(text.replace(str(both.pdns.options()["api_key"]), "a wrong key"))
+    code, out = both.run("rotate", "--emergency", "--yes")
+    assert code == 1 and "pdns" in out, out
+    second = signing_map.read(both.exim.map)[DOMAIN]
+    assert len(second) == 2 and not {*first} & {*second}
+    assert both.bind.texts(f"{first[0]}._domainkey.{DOMAIN}") == ["v=DKIM1; p="]
+    both.config.write_text(text)
+    assert both.run("apply", "--yes")[0] == 0 and both.ours(both.bind) == both.ours(both.pdns)
+
+
 def test_the_daemon_rests_one_and_not_the_other(both: Both) -> None:
     """Who failed is asked ever more rarely, and the other one at every pass; what is said of it goes on meanwhile."""
     assert both.run("apply", "--yes", "--wait")[0] == 0
@@ -132,11 +151,12 @@ def test_the_daemon_rests_one_and_not_the_other(both: Both) -> None:
     assert (first.provider, first.failures) == ("pdns", 1) and first.next_try > both.now
     record = both.state().zone(DOMAIN)
     assert record is not None and record.next_try is None and record.result.startswith("failed: ")
-    both.write('{"spf": {"extra": ["ip4:192.0.2.77"]}}')
-    both.config.write_text(both.config.read_text().replace(str(both.pdns.options()["api_key"]), "a wrong key"))
-    both.by_itself()  # within the same second: the other one gets what is new, and this one is not asked
+    both.write('{"spf": {"extra": ["ip4:192.0.2.77"]}}')  # with the right key again, which nobody knows yet
+    both.by_itself()
     assert WIDER in both.bind.texts(DOMAIN) and both.state().tries() == (first,)
+    assert not any(b"192.0.2.77" in value for values in both.ours(both.pdns).values() for value in values)
     assert any(row.kind == "failed" and row.sentence == first.sentence for row in both.state().troubles())
+    both.config.write_text(both.config.read_text().replace(str(both.pdns.options()["api_key"]), "a wrong key"))
     both.now = first.next_try
     both.by_itself()
     [second] = both.state().tries()
@@ -146,3 +166,15 @@ def test_the_daemon_rests_one_and_not_the_other(both: Both) -> None:
     both.now += 1
     both.by_itself()
     assert both.state().tries() == () and both.ours(both.bind) == both.ours(both.pdns)
+
+
+def test_both_fail(both: Both) -> None:
+    """Then the zone as a whole is left out for a while, as one with a single provider is."""
+    assert both.run("apply", "--yes", "--wait")[0] == 0
+    both.config.write_text(both.config.read_text().replace(str(both.pdns.options()["api_key"]), "a wrong key"))
+    both.bind.stop()
+    both.now += 86400
+    both.by_itself()
+    record = both.state().zone(DOMAIN)
+    assert record is not None and record.next_try is not None and record.failures == 1 and both.state().tries() == ()
+    assert "pdns" in record.result and "bind" in record.result
