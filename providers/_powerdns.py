@@ -34,7 +34,8 @@ def explain(data: Any) -> str:
 
 
 def reading(data: Any, zone: str, at: float) -> tuple[str, Reading]:
-    """The kind of a zone and what stands in it, from an answer; raises TypeError, KeyError or ValueError where it is not that zone."""
+    """The kind of a zone and what stands in it, from an answer; raises AttributeError, KeyError, TypeError or ValueError where
+    it is not that zone."""
     if data["name"].lower() != f"{zone}.":
         raise ValueError
     rrsets: dict[Key, RRset] = {}

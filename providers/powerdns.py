@@ -130,7 +130,7 @@ class Provider:
         data = self._call("GET", zone, doing).data
         try:
             kind, known = reading(data, zone, at)
-        except (TypeError, KeyError, ValueError):
+        except (AttributeError, KeyError, TypeError, ValueError):
             raise ProviderError(f"{doing}: {self.who} answered with something that is not that zone. Nothing is taken from it; see that "
                                 "the address is the API's.") from None  # fmt: skip
         if kind.lower() in SECONDARY:
