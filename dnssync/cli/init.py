@@ -22,6 +22,8 @@ from dnssync.resolver import Resolver
 EXAMPLES = {
     "gandi": "token: credential/gandi-token    # a personal access token",
     "cloudflare": "token: credential/cloudflare-token    # an API token that may edit the zone's DNS",
+    "ovh": "endpoint: ovh-eu            # where the keys were made\n    application_key: credential/ovh-application-key"
+           "\n    application_secret: credential/ovh-application-secret\n    consumer_key: credential/ovh-consumer-key",
     "rfc2136": "host: 192.0.2.53            # the zone's primary\n    key_name: dnssync\n    key_secret: credential/tsig-secret"
                "\n    key_algorithm: hmac-sha256",
     "zonefile": "directory: /etc/bind/zones\n    file_extension: .zone\n    # reload: [/usr/sbin/rndc, reload]",

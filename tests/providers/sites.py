@@ -33,6 +33,7 @@ from tests.powerdns import PowerDns
 from tests.providers import conformance
 from tests.providers.conformance import ZONE, Everything
 from tests.providers.site_cloudflare import at_cloudflare
+from tests.providers.site_ovh import at_ovh
 from tests.providers.sites_here import InAFile, InMemory, parted, short
 from tests.providers.sites_http import AtStandIn, Rows, rows
 from tests.stand_in import StandIn
@@ -240,7 +241,7 @@ SERVERS: dict[str, Callable[[Path, str], Bind | PowerDns]] = {
     "octodns_bind": lambda folder, more: _named(folder, everything_for_a_plugin(ZONE) + more),
     "octodns_powerdns": lambda folder, more: PowerDns(folder, {ZONE: POWERDNS_ZONE + more}),
 }
-KINDS = ("memory", "zonefile", "gandi", "gandi150", "octodns_gandi", "cloudflare", *SERVERS)
+KINDS = ("memory", "zonefile", "gandi", "gandi150", "octodns_gandi", "cloudflare", "ovh", *SERVERS)
 MARKS = {"rfc2136": "bind", "octodns_bind": "bind", "octodns_powerdns": "powerdns"}
 
 
@@ -296,6 +297,9 @@ def alone(kind: str, folder: Path, more: str = "") -> Iterator[Site]:
             yield site
     elif kind == "cloudflare":
         with at_cloudflare(folder, more) as site:
+            yield site
+    elif kind == "ovh":
+        with at_ovh(folder, more) as site:
             yield site
     elif kind == "octodns_gandi":  # in two steps, which it says of itself: `conformance` asserts that
         with Gandi({ZONE: at_gandi(folder, more)}, gapless=False) as running:

@@ -20,7 +20,7 @@ from tests.providers.conformance import ZONE
 from tests.providers.conformance_faults import Strike
 from tests.providers.sites import PARTLY, READER, Site
 from tests.providers.strikes_anywhere import EVERYWHERE, SOON, strike
-from tests.providers.strikes_http import BY_CLOUDFLARE, BY_GANDI, BY_STAND_IN
+from tests.providers.strikes_http import BY_CLOUDFLARE, BY_GANDI, BY_HTTP, BY_STAND_IN
 
 OTHER_KEY = "c29tZSBvdGhlciBzZWNyZXQgdGhhdCBubyBzZXJ2ZXIga25vd3M="
 
@@ -223,6 +223,7 @@ STRIKES: dict[str, dict[str, Strike]] = {
     "gandi": BY_GANDI,
     "octodns_gandi": BY_STAND_IN,
     "cloudflare": BY_CLOUDFLARE,
+    "ovh": BY_HTTP,
     "rfc2136": by_update(SOON),
     "octodns_bind": by_update(2.5 * SOON),
     "octodns_powerdns": BY_POWERDNS,
@@ -261,6 +262,7 @@ CANNOT: dict[str, dict[str, str]] = {
         "writing: type SPF is refused": "the provider says that it has no type SPF, so that it is never asked for one",
         "writing: one of several changes is refused": "all changes are one batch, which Cloudflare does whole or not at all",
     },
+    "ovh": {"writing: type SPF is refused": "the provider says that it has no type SPF, so that it is never asked for one"},
     "rfc2136": LIKE_ANY,
     "octodns_bind": LIKE_ANY,
     "octodns_powerdns": NO_SPF | {
