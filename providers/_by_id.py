@@ -6,8 +6,9 @@ anything.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from dnssync.core.model import Change, ProviderError, RRset, Value, absolute
 
@@ -16,15 +17,15 @@ from ._text import TYPES
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record: `name` relative to the zone and in lower case, `ttl` in seconds as it is served. `native` is the API's own word for
-    its type, where that is another one than DNS has."""
+    """One record: `name` relative to the zone and in lower case, `ttl` in seconds as it is served. `told` is what the API said
+    of it, where a write needs that."""
 
     id: str
     name: str
     type: str
     ttl: int
     value: Value
-    native: str = ""
+    told: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

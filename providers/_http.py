@@ -8,10 +8,7 @@ out of what the other side says, should it repeat them.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import socket
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -21,9 +18,10 @@ from urllib.parse import urlsplit
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 
 from dnssync.core.model import ProviderError
+
+from ._watch import Adapter, Watch
 
 CONNECT, READ = 10.0, 60.0  # seconds until a connection stands, and between two octets of an answer
 WHOLE = 2.0  # an answer has come to its end after this many times READ, however steadily its octets drip
@@ -59,14 +57,18 @@ class Api:
         endpoint: str,
         authorize: Callable[[dict[str, str]], None],
         *,
+        sign: Callable[[str, str, bytes], Mapping[str, str]] = lambda method, url, body: {},
+        secrets: Collection[str] = (),
         explain: Callable[[Any], str] = lambda data: "",
         timeout: tuple[float, float] = (CONNECT, READ),
         sleep: Callable[[float], None] = time.sleep,
         verify: bool | str = True,
     ) -> None:
-        """`authorize` puts the secret into a request's headers, `explain` takes the vendor's words out of an error's JSON, `verify`
-        names a file of authorities to trust in place of this host's. Raises `ProviderError` where the endpoint is no https address (http:
-        loopback alone).
+        """`authorize` puts the secret into a request's headers; `explain` takes the vendor's words out of an error's JSON. `sign` gives
+        more headers for a request, from its method, its whole address and its body as they are sent; `secrets` are those that are in
+        no header, and in no message either. `verify` names a file of authorities to trust in place of this host's.
+
+        Raises `ProviderError` where the endpoint is no https address (http is for loopback alone).
         """
         self._who, self.counts = f"{service} (provider {name})", Counter[str]()
         scheme, self._host = _origin(endpoint)
@@ -74,13 +76,17 @@ class Api:
             raise ProviderError("endpoint: must be an https address, so that nobody reads the secret on its way")
         if set(endpoint) & set("?#"):
             raise ProviderError("endpoint: ends with its path; what comes behind `?` or `#` does not belong to it")
-        self._authorize, self._explain, self._timeout, self._verify = authorize, explain, timeout, verify
-        self._base, self._session, self._watch = endpoint.rstrip("/"), requests.Session(), _Watch(timeout[1] * WHOLE)
+        self._base, self._verify = endpoint.rstrip("/"), verify
+        self._authorize, self._explain, self._timeout, self._secrets = authorize, explain, timeout, tuple(secrets)
+        self._session = requests.Session()
         self._session.headers.update({"Accept": "application/json", "User-Agent": "dnssync"})
         self._session.trust_env = scheme == "https"  # what is not encrypted goes to this host, not to a proxy
-        self._session.auth = _Secret(authorize)  # set, it also keeps a netrc file from putting another one in its place
+        self._session.auth = _Secret(
+            authorize, sign
+        )  # set, it also keeps a netrc file from putting another one in its place
+        self._watch = Watch(timeout[1] * WHOLE)
         for scheme in ("https://", "http://"):
-            self._session.mount(scheme, _Adapter(self._watch, _patience(sleep)))
+            self._session.mount(scheme, Adapter(self._watch, _patience(sleep)))
 
     def __repr__(self) -> str:
         return f"<{self._who}>"
@@ -159,7 +165,7 @@ class Api:
         told = self._explain(reply.data) if reply.data is not None else ""
         headers: dict[str, str] = {}
         self._authorize(headers)
-        for value in headers.values():
+        for value in (*headers.values(), *self._secrets):
             for secret in filter(None, (value, value.rpartition(" ")[2])):
                 told = told.replace(secret, "(secret)")
         return "".join(letter if letter.isprintable() else "?" for letter in " ".join(told.split()))[:WORDS]
@@ -198,81 +204,24 @@ class _NotNow(Exception):
 
 
 class _Secret(requests.auth.AuthBase):
-    """Puts the secret into the headers of each request; shows it to nobody."""
+    """Puts the secret into the headers of each request, and a signature of it as it is; shows it to nobody."""
 
-    def __init__(self, authorize: Callable[[dict[str, str]], None]) -> None:
-        self._authorize = authorize
+    def __init__(
+        self, authorize: Callable[[dict[str, str]], None], sign: Callable[[str, str, bytes], Mapping[str, str]]
+    ) -> None:
+        self._authorize, self._sign = authorize, sign
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         headers: dict[str, str] = {}
         self._authorize(headers)
+        body = request.body.encode() if isinstance(request.body, str) else request.body or b""
+        headers.update(self._sign(request.method or "", request.url or "", body))
         request.prepare_headers({**request.headers, **headers})
         return request
 
 
 class _TooMuch(Exception):
     """An answer that does not end where one should; not a `ValueError`, which a redirect may raise."""
-
-
-class _Watch(threading.local):
-    """Ends an answer that takes too long: what sockets know of is the time between two octets. A context for one request."""
-
-    def __init__(self, seconds: float) -> None:
-        self.late = False
-        self._seconds = seconds
-        self._timer: threading.Timer | None = None
-
-    def __enter__(self) -> None:
-        self.late = False
-
-    def __exit__(self, *_: object) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def over(self, connection: Any) -> None:
-        """From now on the time counts for what comes over this connection."""
-        self.__exit__()
-        self.late = False
-        mine = vars(self)  # the timer's own thread has another dict of its own
-
-        def end() -> None:
-            mine["late"] = True
-            with contextlib.suppress(OSError, TypeError):  # closed meanwhile
-                # Past TLS, whose own shutdown would let what still comes be read undeciphered.
-                socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
-
-        self._timer = threading.Timer(self._seconds, end)
-        self._timer.daemon = True
-        self._timer.start()
-
-
-class _Adapter(HTTPAdapter):
-    """Connections that are watched."""
-
-    def __init__(self, watch: _Watch, retry: urllib3.Retry) -> None:
-        self._watch = watch
-        super().__init__(max_retries=retry)
-
-    def get_connection_with_tls_context(self, *args: Any, **options: Any) -> Any:
-        return self._watched(super().get_connection_with_tls_context(*args, **options))
-
-    def get_connection(self, *args: Any, **options: Any) -> Any:
-        """The same for requests before 2.32."""
-        return self._watched(super().get_connection(*args, **options))
-
-    def _watched(self, pool: Any) -> Any:
-        if not hasattr(pool.ConnectionCls, "watch"):
-            watch = self._watch
-
-            class Watched(pool.ConnectionCls):  # type: ignore[misc]  # a class known only when it runs
-                def getresponse(self, *args: Any, **options: Any) -> Any:
-                    watch.over(self)
-                    return super().getresponse(*args, **options)
-
-            Watched.watch = watch
-            pool.ConnectionCls = Watched
-        return pool
 
 
 def _content(answer: requests.Response) -> bytes:

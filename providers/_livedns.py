@@ -8,12 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
-from dnssync.core.model import RRset, Value
+from dnssync.core.model import RRset
 
 from . import _text
 from ._http import Reply
-
-TARGETS = frozenset({"ALIAS", "CNAME", "DNAME", "MX", "NS", "PTR", "SRV"})  # whose last word is a name
 
 
 @dataclass(frozen=True)
@@ -91,12 +89,4 @@ def told(entry: Any, zone: str) -> RRset | None:
     if not all(isinstance(value, str) for value in values):
         return None
     name, kind = name.lower(), kind.upper()
-    return RRset("" if name == "@" else name, kind, ttl, tuple(_value(kind, raw, zone) for raw in values))
-
-
-def _value(kind: str, raw: str, zone: str) -> Value:
-    """A value as it was told; a text's strings joined, wherever it was cut, and a relative target made absolute."""
-    if kind in TARGETS and raw and not raw.endswith("."):
-        before, _, target = raw.rpartition(" ")
-        return Value(f"{before} {'' if target == '@' else target + '.'}{zone}.".strip(), raw)
-    return _text.told(raw) if kind in _text.TYPES else Value(raw, raw)
+    return RRset("" if name == "@" else name, kind, ttl, tuple(_text.in_zone(kind, raw, zone) for raw in values))

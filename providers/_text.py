@@ -13,6 +13,7 @@ from dnssync.core.model import Value
 
 MAX_STRING = 255  # octets of one character-string (RFC 1035 §3.3)
 TYPES = frozenset({"TXT", "SPF"})
+TARGETS = frozenset({"ALIAS", "CNAME", "DNAME", "MX", "NS", "PTR", "SRV"})  # whose last word is a name
 _TOKEN = re.compile(rb'"((?:[^"\\]|\\.)*)"|((?:[^\s"\\]|\\.)+)|(\s+)', re.DOTALL)
 _ESCAPE = re.compile(rb"\\(\d{3}|.)", re.DOTALL)
 
@@ -30,6 +31,14 @@ def told(raw: str) -> Value:
         return Value(b"".join(unquoted(raw)).decode("utf-8", "surrogateescape"), raw)
     except ValueError:
         return Value(raw, raw)
+
+
+def in_zone(kind: str, raw: str, zone: str) -> Value:
+    """A value as an API with zone-file forms told it: a text as by `told`, and a relative target made absolute."""
+    if kind in TARGETS and raw and not raw.endswith("."):
+        before, _, target = raw.rpartition(" ")
+        return Value(f"{before} {'' if target == '@' else target + '.'}{zone}.".strip(), raw)
+    return told(raw) if kind in TYPES else Value(raw, raw)
 
 
 def quoted(strings: Sequence[bytes]) -> str:

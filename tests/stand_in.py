@@ -28,7 +28,7 @@ Values = dict[Key, tuple[int, frozenset[bytes]]]  # what stands there: TTL, and 
 
 @dataclass
 class Request:
-    """A request as it came in; of its headers, `headers` keeps those that carry no secret of ours in the log."""
+    """A request as it came in, `url` as it was asked for; of its headers, `headers` keeps those that carry no secret of ours in the log."""
 
     method: str
     path: str
@@ -38,6 +38,7 @@ class Request:
     raw: bytes = b""
     query: dict[str, list[str]] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    url: str = ""
 
 
 class StandIn:
@@ -172,7 +173,14 @@ class StandIn:
         query = parse_qs(url.query, keep_blank_values=True)
         with self.lock:
             request = Request(
-                http.command, path, _json(raw), time.monotonic(), raw=raw, query=query, headers=http.headers
+                http.command,
+                path,
+                _json(raw),
+                time.monotonic(),
+                raw=raw,
+                query=query,
+                headers=http.headers,
+                url=http.path,
             )
             self.requests.append(request)
             fault = next((f for f in self.faults if f.strikes(request.method, path)), None)

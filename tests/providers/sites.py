@@ -35,6 +35,7 @@ from tests.providers import conformance
 from tests.providers.conformance import ZONE, Everything
 from tests.providers.site_cloudflare import at_cloudflare
 from tests.providers.site_desec import AtDesec, at_desec
+from tests.providers.site_ovh import at_ovh
 from tests.providers.site_powerdns import AtPowerDns, AtPowerDnsApi, HalfDisabled, at_powerdns_api
 from tests.providers.sites_behind import POINTING, Behind
 from tests.providers.sites_here import InAFile, InMemory, parted, short
@@ -249,6 +250,7 @@ KINDS = (
     "octodns_gandi",
     "cloudflare",
     "desec",
+    "ovh",
     "powerdns_single",
     *SERVERS,
 )  # fmt: skip
@@ -325,6 +327,9 @@ def alone(kind: str, folder: Path, more: str = "") -> Iterator[Site]:
             yield site
     elif kind == "cloudflare":
         with at_cloudflare(folder, more) as site:
+            yield site
+    elif kind == "ovh":
+        with at_ovh(folder, more) as site:
             yield site
     elif kind == "octodns_gandi":  # in two steps, which it says of itself: `conformance` asserts that
         with Gandi({ZONE: at_gandi(folder, more)}, gapless=False) as running:

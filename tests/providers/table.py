@@ -36,6 +36,7 @@ HEAD = (
 # How each provider speaks with the other side, and the kinds of the tables that are this provider, with what stands behind each.
 HOW: dict[str, tuple[str, dict[str, str]]] = {
     "gandi": ("HTTPS, a request a record set", {"gandi": "a stand-in"}),
+    "ovh": ("HTTPS, a request a record", {"ovh": "a stand-in"}),
     "cloudflare": ("HTTPS, a batch of records", {"cloudflare": "a stand-in"}),
     "desec": ("HTTPS, one list of record sets", {"desec": "a stand-in"}),
     "powerdns": (

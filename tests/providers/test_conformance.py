@@ -60,7 +60,8 @@ def test_stale(kind: str, tmp_path: Path, stranger: list[str], step: conformance
         conformance.refuses_stale(fresh, stranger, step)
 
 
-@pytest.mark.parametrize("kind", marked(*(kind for kind in KINDS if kind != "gandi150")))
+# ovh asks for each record by itself, and a reading is repeated many times here: a large zone is read in test_ovh.
+@pytest.mark.parametrize("kind", marked(*(kind for kind in KINDS if kind not in ("gandi150", "ovh"))))
 def test_two_thousand_records(kind: str, tmp_path: Path) -> None:
     """A large zone is read whole and changed as a small one is."""
     hosts = "".join(f"big{number}.{ZONE}. 3600 IN A 192.0.2.1\n" for number in range(1000))

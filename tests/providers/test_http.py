@@ -336,3 +336,20 @@ class TestWhomTheSecretGoesTo:
             monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "crt"))
             api(server, scheme="https").call("GET", "/x", "doing")
             assert server.asked[0][2]["Authorization"] == f"Bearer {SECRET}"
+
+
+def test_a_signature(server: Server) -> None:
+    """It is made of each request as it goes out, and what it is made with is in no message."""
+    signed: list[tuple[str, str, bytes]] = []
+
+    def sign(method: str, url: str, body: bytes) -> dict[str, str]:
+        signed.append((method, url, body))
+        return {"X-Signed": str(len(signed))}
+
+    one = Api("one", "Vendor", f"http://{server.where}/v1", lambda headers: headers.update({"X-Key": "public"}), sign=sign,
+              secrets=[SECRET], explain=lambda data: str(data.get("why", "")), timeout=(2.0, 2.0))  # fmt: skip
+    server.planned = [(200, {}, b"{}"), (400, {}, b'{"why": "public and %s"}' % SECRET.encode())]
+    one.call("PUT", "/x y", "zone: doing", body={"a": "ü"}, params={"p": "q"})
+    assert signed == [("PUT", f"http://{server.where}/v1/x%20y?p=q", b'{"a": "\\u00fc"}')]
+    assert server.asked[0][2]["X-Signed"] == "1" and server.asked[0][2]["X-Key"] == "public"
+    assert "(secret) and (secret)" in str(failed(one)) and signed[1][2] == b""
