@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
-from dnssync.core.model import RRset, Value
+from dnssync.core.model import RRset
 
-from . import _text
+from . import _text, _told
 from ._http import Reply
-
-TARGETS = frozenset({"ALIAS", "CNAME", "DNAME", "MX", "NS", "PTR", "SRV"})  # whose last word is a name
 
 
 @dataclass(frozen=True)
@@ -56,11 +53,6 @@ def explain(data: Any) -> str:
     return "; ".join(dict.fromkeys(word.strip().rstrip(".") for word in words if word.strip()))
 
 
-def version(text: str) -> str:
-    """What says which kind of record a text is: `v=spf1`, `v=dmarc1`, …"""
-    return re.split(r"[\s;]", text.strip(), maxsplit=1)[0].lower()
-
-
 def missing(reply: Reply) -> bool:
     """Whether a 404 speaks of a record that is not there, rather than of the zone."""
     return isinstance(reply.data, dict) and reply.data.get("object") == "dns-record"
@@ -91,12 +83,4 @@ def told(entry: Any, zone: str) -> RRset | None:
     if not all(isinstance(value, str) for value in values):
         return None
     name, kind = name.lower(), kind.upper()
-    return RRset("" if name == "@" else name, kind, ttl, tuple(_value(kind, raw, zone) for raw in values))
-
-
-def _value(kind: str, raw: str, zone: str) -> Value:
-    """A value as it was told; a text's strings joined, wherever it was cut, and a relative target made absolute."""
-    if kind in TARGETS and raw and not raw.endswith("."):
-        before, _, target = raw.rpartition(" ")
-        return Value(f"{before} {'' if target == '@' else target + '.'}{zone}.".strip(), raw)
-    return _text.told(raw) if kind in _text.TYPES else Value(raw, raw)
+    return RRset("" if name == "@" else name, kind, ttl, tuple(_told.value(kind, raw, zone) for raw in values))

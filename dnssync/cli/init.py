@@ -22,6 +22,7 @@ from dnssync.resolver import Resolver
 EXAMPLES = {
     "gandi": "token: credential/gandi-token    # a personal access token",
     "desec": "token: credential/desec-token    # a token of the account that has the domain",
+    "hetzner": "token: credential/hetzner-token  # an API token (Read & Write) of the project that has the zone",
     "rfc2136": "host: 192.0.2.53            # the zone's primary\n    key_name: dnssync\n    key_secret: credential/tsig-secret"
                "\n    key_algorithm: hmac-sha256",
     "zonefile": "directory: /etc/bind/zones\n    file_extension: .zone\n    # reload: [/usr/sbin/rndc, reload]",

@@ -30,10 +30,12 @@ from tests.desec import Desec
 from tests.gandi import Gandi, Switches
 from tests.gandi_values import TYPES as GANDI_TYPES
 from tests.gaps import By, Item, Moment, gaps, items
+from tests.hetzner import Hetzner
 from tests.powerdns import PowerDns
 from tests.providers import conformance
 from tests.providers.conformance import ZONE, Everything
 from tests.providers.site_desec import AtDesec, at_desec
+from tests.providers.site_hetzner import AtHetzner, at_hetzner
 from tests.providers.sites_here import InAFile, InMemory, parted, short
 from tests.providers.sites_http import AtStandIn, Rows, rows
 from tests.stand_in import StandIn
@@ -241,7 +243,7 @@ SERVERS: dict[str, Callable[[Path, str], Bind | PowerDns]] = {
     "octodns_bind": lambda folder, more: _named(folder, everything_for_a_plugin(ZONE) + more),
     "octodns_powerdns": lambda folder, more: PowerDns(folder, {ZONE: POWERDNS_ZONE + more}),
 }
-KINDS = ("memory", "zonefile", "gandi", "gandi150", "octodns_gandi", "desec", *SERVERS)
+KINDS = ("memory", "zonefile", "gandi", "gandi150", "octodns_gandi", "desec", "hetzner", *SERVERS)
 MARKS = {"rfc2136": "bind", "octodns_bind": "bind", "octodns_powerdns": "powerdns"}
 
 
@@ -304,5 +306,8 @@ def alone(kind: str, folder: Path, more: str = "") -> Iterator[Site]:
     elif kind == "desec":
         with Desec({ZONE: at_desec(folder, more)}) as running:
             yield AtDesec(running)
+    elif kind == "hetzner":
+        with Hetzner({ZONE: at_hetzner(folder, more)}) as running:
+            yield AtHetzner(running)
     else:
         yield {"memory": InMemory, "zonefile": InAFile}[kind](folder, more)

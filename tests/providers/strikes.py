@@ -229,11 +229,14 @@ STRIKES: dict[str, dict[str, Strike]] = {
     "gandi": BY_GANDI,
     "octodns_gandi": BY_STAND_IN,
     "desec": BY_DESEC,
+    "hetzner": BY_HTTP,
     "rfc2136": by_update(SOON),
     "octodns_bind": by_update(2.5 * SOON),
     "octodns_powerdns": BY_POWERDNS,
 }
-NO_SPF = {"writing: type SPF is refused": "the plug-in says that it has no type SPF, so that it is never asked for one"}
+NO_SPF = {
+    "writing: type SPF is refused": "the provider says that it has no type SPF, so that it is never asked for one"
+}
 LIKE_ANY = {"writing: type SPF is refused": "type SPF is a type like any other there"}
 NO_WIRE = (
     "the server is gone", "the connection is lost", "the connection is lost before", "the connection is lost afterwards",
@@ -258,6 +261,7 @@ CANNOT: dict[str, dict[str, str]] = {
     },
     "gandi": {},
     "desec": {},
+    "hetzner": NO_SPF,
     "octodns_gandi": NO_SPF | {
         "reading: no answer comes": "it waits a minute and has no option for it; that it does wait no longer is in test_octodns_gandi",
         "writing: no answer comes, and nothing is done": "the same",
