@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -52,11 +51,6 @@ def explain(data: Any) -> str:
     told = [str(e.get("description", "")) for e in errors if isinstance(e, dict)] if isinstance(errors, list) else []
     words = [str(data.get("message") or ""), *told]
     return "; ".join(dict.fromkeys(word.strip().rstrip(".") for word in words if word.strip()))
-
-
-def version(text: str) -> str:
-    """What says which kind of record a text is: `v=spf1`, `v=dmarc1`, …"""
-    return re.split(r"[\s;]", text.strip(), maxsplit=1)[0].lower()
 
 
 def missing(reply: Reply) -> bool:

@@ -41,6 +41,11 @@ def in_zone(kind: str, raw: str, zone: str) -> Value:
     return told(raw) if kind in TYPES else Value(raw, raw)
 
 
+def version(text: str) -> str:
+    """What says which kind of record a text is: `v=spf1`, `v=dmarc1`, …"""
+    return re.split(r"[\s;]", text.strip(), maxsplit=1)[0].lower()
+
+
 def quoted(strings: Sequence[bytes]) -> str:
     """The zone-file form: each string in quotes, `"` and `\\` escaped, other than printable ASCII as `\\DDD`."""
     return " ".join('"' + "".join(map(_escaped, string)) + '"' for string in strings)

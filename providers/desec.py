@@ -15,7 +15,6 @@ them: the count tells that (pagination.py).
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -26,12 +25,12 @@ from dnssync.core.model import Change, Limits, ProviderError, RRset, TypeRefused
 
 from . import _desec as desec
 from ._http import WRITE_LONGEST, Reply
+from ._names import NAMES, held
 from ._token import by_token
 from ._unmoved import TRUST, Found, unmoved
 
 ENDPOINT = "https://desec.io/api/v1"
 MOST_PAGES = 1000
-NAMES = r"|\*|(\*\.)?([a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}"
 # 3600 is what deSEC begins with; each domain tells its own. A record set has 64000 characters at most as JSON, of which an octet that
 # is escaped takes five.
 LIMITS = Limits(min_ttl=3600, max_ttl=86400, txt=12000, names=NAMES)
@@ -110,10 +109,7 @@ class Provider:
         """All changes by one request. Raises `StaleZone` where the zone is not what was read, and then nothing is written."""
         if not changes:
             return ()
-        for change in changes:
-            if change.new is not None and not re.fullmatch(NAMES, change.name):
-                raise self._error(zone, f"writing {absolute(change.name, zone)} {change.type}", "takes no such name: it has letters, digits, "
-                                  "`-` and `_` alone, and `*` at its beginning; nothing was written. Leave that name out")  # fmt: skip
+        held(zone, changes, self._who)
         at, found = self._read.pop(zone, (-inf, {}))
         unmoved(self.id, zone, changes, found if self._now() - at <= TRUST else self._all(zone))
         reply, left_out = self._patch(zone, changes), []

@@ -248,7 +248,7 @@ class Provider:
         shown = {value.text for value in answer.values} if answer else set()
         new, gone = set(after) - set(before), set(before) - set(after)
         strange = shown - set(before) - set(after)
-        if {livedns.version(text) for text in strange} & {livedns.version(text) for text in new}:
+        if {_text.version(text) for text in strange} & {_text.version(text) for text in new}:
             # Somebody put a record of the same kind there in this very moment. Two would be an error to those who read them:
             # ours goes, theirs stays, and the plan is made anew.
             self._take_back(zone, change, known, path, new)
@@ -277,7 +277,7 @@ class Provider:
                     self._client.call("PATCH", path, doing, body=body, expect=(400, 404))
             except ProviderError as error:
                 told = f" {error}"
-        kind = livedns.version(min(new))
+        kind = _text.version(min(new))
         raise ProviderError(f"{doing}: another record of the same kind ({kind}) stands there, from before or written in the same moment, and "
                             f"whether the new one is out again is not known. Look at {where} at {self._client.who} now: of two, "
                             f"receivers take neither, so delete one.{told}", transient=True)  # fmt: skip

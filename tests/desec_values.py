@@ -31,19 +31,20 @@ def canonical(kind: str, value: str) -> str:
 
 def octets(kind: str, kept: str) -> bytes:
     """A value as it is compared: a text's strings joined."""
-    return b"".join(_strings(kept)) if kind in TEXTS else kept.encode()
+    return b"".join(strings(kept)) if kind in TEXTS else kept.encode()
 
 
 def _text(kind: str, value: str) -> str:
     pieces = []
-    for string in _strings(value):
+    for string in strings(value):
         pieces += [string[at : at + 255] for at in range(0, max(len(string), 1), 255)]
     if not pieces:
         raise ValueError(f"Record content for type {kind} malformed: Text input is malformed.")
     return TXT("IN", "TXT", pieces).to_text()
 
 
-def _strings(value: str) -> list[bytes]:
+def strings(value: str) -> list[bytes]:
+    """The strings of a text; raises where one of them is not quoted."""
     found = []
     for token in dns.tokenizer.Tokenizer(value).get_remaining():
         if not token.is_quoted_string():

@@ -25,6 +25,7 @@ EXAMPLES = {
     "desec": "token: credential/desec-token    # a token of the account that has the domain",
     "ovh": "endpoint: ovh-eu            # where the keys were made\n    application_key: credential/ovh-application-key"
            "\n    application_secret: credential/ovh-application-secret\n    consumer_key: credential/ovh-consumer-key",
+    "hetzner": "token: credential/hetzner-token  # an API token (Read & Write) of the project that has the zone",
     "rfc2136": "host: 192.0.2.53            # the zone's primary\n    key_name: dnssync\n    key_secret: credential/tsig-secret"
                "\n    key_algorithm: hmac-sha256",
     "powerdns": "host: 127.0.0.1             # where its API listens\n    api_key: credential/pdns-api-key",

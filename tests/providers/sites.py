@@ -29,12 +29,14 @@ from tests.bind import Bind
 from tests.desec import Desec
 from tests.gandi import Gandi, Switches
 from tests.gandi_values import TYPES as GANDI_TYPES
+from tests.hetzner import Hetzner
 from tests.knot import Knot
 from tests.powerdns import PowerDns
 from tests.providers import conformance
 from tests.providers.conformance import ZONE, Everything
 from tests.providers.site_cloudflare import at_cloudflare
 from tests.providers.site_desec import AtDesec, at_desec
+from tests.providers.site_hetzner import AtHetzner, at_hetzner
 from tests.providers.site_ovh import at_ovh
 from tests.providers.site_powerdns import AtPowerDns, AtPowerDnsApi, HalfDisabled, at_powerdns_api
 from tests.providers.sites_behind import POINTING, Behind
@@ -251,6 +253,7 @@ KINDS = (
     "cloudflare",
     "desec",
     "ovh",
+    "hetzner",
     "powerdns_single",
     *SERVERS,
 )  # fmt: skip
@@ -343,5 +346,8 @@ def alone(kind: str, folder: Path, more: str = "") -> Iterator[Site]:
     elif kind == "desec":
         with Desec({ZONE: at_desec(folder, more)}) as running:
             yield AtDesec(running)
+    elif kind == "hetzner":
+        with Hetzner({ZONE: at_hetzner(folder, more)}) as running:
+            yield AtHetzner(running)
     else:
         yield {"memory": InMemory, "zonefile": InAFile}[kind](folder, more)

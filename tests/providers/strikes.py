@@ -257,6 +257,7 @@ STRIKES: dict[str, dict[str, Strike]] = {
     "desec": BY_DESEC,
     "knot": by_update(2 * SOON),
     "ovh": BY_HTTP,
+    "hetzner": BY_HTTP,
     "rfc2136": by_update(SOON),
     "octodns_bind": by_update(2.5 * SOON),
     "octodns_powerdns": BY_POWERDNS,
@@ -264,7 +265,9 @@ STRIKES: dict[str, dict[str, Strike]] = {
     "powerdns": BY_OUR_POWERDNS,
     "powerdns_lmdb": BY_OUR_POWERDNS,
 }
-NO_SPF = {"writing: type SPF is refused": "the plug-in says that it has no type SPF, so that it is never asked for one"}
+NO_SPF = {
+    "writing: type SPF is refused": "the provider says that it has no type SPF, so that it is never asked for one"
+}
 LIKE_ANY = {"writing: type SPF is refused": "type SPF is a type like any other there"}
 NO_WIRE = (
     "the server is gone", "the connection is lost", "the connection is lost before", "the connection is lost afterwards",
@@ -289,6 +292,7 @@ CANNOT: dict[str, dict[str, str]] = {
     },
     "gandi": {},
     "desec": {},
+    "hetzner": NO_SPF,
     "octodns_gandi": NO_SPF | {
         "reading: no answer comes": "it waits a minute and has no option for it; that it does wait no longer is in test_octodns_gandi",
         "writing: no answer comes, and nothing is done": "the same",

@@ -39,6 +39,7 @@ HOW: dict[str, tuple[str, dict[str, str]]] = {
     "ovh": ("HTTPS, a request a record", {"ovh": "a stand-in"}),
     "cloudflare": ("HTTPS, a batch of records", {"cloudflare": "a stand-in"}),
     "desec": ("HTTPS, one list of record sets", {"desec": "a stand-in"}),
+    "hetzner": ("HTTPS, actions on record sets", {"hetzner": "a stand-in"}),
     "powerdns": (
         "HTTP API, one PATCH",
         {

@@ -1,0 +1,166 @@
+"""DNS of Hetzner Cloud (https://docs.hetzner.cloud/reference/cloud#zones), API version 1.
+
+    read    GET  /zones/{zone}                              the TTL of record sets that have none of their own
+            GET  /zones/{zone}/rrsets?page&per_page&sort    every page, counted against `total_entries`
+    write   POST /zones/{zone}/rrsets                       a new RRset; 409 where somebody was faster
+            POST …/rrsets/{name}/{type}/actions/…
+                 remove_records, add_records                single values: strangers' are not even sent
+                 set_records                                where no stranger's value stands
+                 change_ttl                                 alone: `add_records` with another TTL is refused, "has differing record
+                                                            TTLs" (stalwartlabs/dns-update#76)
+
+Every write begins an action, which is asked for until it has ended, at /zones/actions/{id} (qdm12/ddns-updater#1177). There are no
+prerequisites, so the zone is looked at again where the reading is older than `TRUST` seconds; `set_records` puts back what it was told,
+whoever wrote meanwhile (dns-lexicon/dns-lexicon#73). An RRset without values is gone by itself.
+
+Where a value of ours among strangers' gets a successor, that takes two requests. If both were of one kind (`v=spf1`), receivers would take
+neither while they stand together (RFC 7208 §4.5), and some refuse mail for it; none for a moment they take as they take a domain that
+says nothing. So the old one goes first, and the new one comes directly afterwards. If its coming fails, the old one is put back.
+
+Quirks: `ttl: null` is the zone's own, and stays null where it is not changed; texts are quoted, with strings of 255 octets at most (422
+"a TXT string exceeds 255 characters", hetznercloud/terraform-provider-hcloud#1220); comments stay with their values, labels with
+their RRsets; there is no type SPF.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from dnssync.core.model import Change, Limits, ProviderError, RRset
+
+from . import _hetzner as hetzner
+from . import _text
+from ._hetzner_client import Client
+from ._hetzner_values import Values
+from ._names import NAMES, held
+from ._token import by_token
+from ._unmoved import TRUST, ordered, so_far, stale, unmoved
+
+ENDPOINT = "https://api.hetzner.cloud/v1"
+# How long a text may be, Hetzner does not say; this is room for every key.
+LIMITS = Limits(min_ttl=60, max_ttl=2147483647, txt=4000, type99=False, names=NAMES)
+
+
+class Provider:
+    """`token` is an API token of the project that has the zone, with the right to read and write. `endpoint` is another address of
+    the API."""
+
+    limits = LIMITS
+
+    def __init__(
+        self,
+        id: str,
+        token: str = "",
+        endpoint: str = ENDPOINT,
+        *,
+        timeout: tuple[float, float] = (10.0, 60.0),
+        now: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        what = "an API token, for reading and writing, of the project that has the zone"
+        api = by_token(id, "Hetzner", endpoint, "Bearer", token, what, hetzner.explain, timeout, sleep)
+        self.id, self.requests, self._now = id, api.counts, now
+        self._client = Client(id, api, now, sleep)
+        self._values = Values(id, self._client)
+        self._read: dict[str, hetzner.Reading] = {}
+
+    def read(self, zone: str) -> tuple[RRset, ...]:
+        """Every RRset of the zone."""
+        self._read[zone] = self._client.all(zone, self._client.zone(zone))
+        return tuple(self._read[zone].rrsets.values())
+
+    # --- writing ----------------------------------------------------------------------------------------------------
+
+    def write(self, zone: str, changes: Sequence[Change]) -> tuple[str, ...]:
+        """An action a change, two where a value among strangers' is another one, and one look at the end. Raises `StaleZone`
+        where the zone is not what was read, before anything is written; a later trouble says how many changes were done."""
+        if not changes:
+            return ()
+        held(zone, changes, self._client.who)
+        known = self._unmoved(zone, changes, self._read.pop(zone, None))
+        turning, order = ordered(changes)
+        begun = set[str]()
+        for done, change in enumerate(order):
+            try:
+                # Those before it took their time; but where a name has lost its CNAME, what comes comes at once.
+                if done and change.name not in begun & turning and self._now() - known.at > TRUST:
+                    known = self._client.named(zone, change.name, known)
+                    self._same(zone, [each for each in order[done:] if each.name == change.name], known)
+                begun.add(change.name)
+                self._change(zone, change, known)
+            except ProviderError as error:
+                if not done:
+                    raise
+                raise so_far(error, done, len(order)) from None
+        self._as_asked(zone, changes, self._again(zone, changes, known))
+        return ()
+
+    def _unmoved(self, zone: str, changes: Sequence[Change], known: hetzner.Reading | None) -> hetzner.Reading:
+        """The zone as it stands, if that is what the changes start from."""
+        if known is None:
+            known = self._client.all(zone, self._client.zone(zone))
+        elif self._now() - known.at > TRUST:
+            known = self._again(zone, changes, known)
+        self._same(zone, changes, known)
+        return known
+
+    def _again(self, zone: str, changes: Sequence[Change], known: hetzner.Reading) -> hetzner.Reading:
+        """The names of the changes as they stand now, or the whole zone where that is less."""
+        at, names = self._now(), {change.name for change in changes}
+        if known.pages <= len(names):
+            return self._client.all(zone, known.ttl)
+        for name in sorted(names):
+            known = self._client.named(zone, name, known)
+        return replace(known, at=at)
+
+    def _same(self, zone: str, changes: Sequence[Change], known: hetzner.Reading) -> None:
+        """See `unmoved`; and raise `ProviderError` where an RRset is protected."""
+        unmoved(self.id, zone, changes, known.rrsets)
+        for change in changes:
+            if (change.name, change.type) in known.protected:
+                raise self._error(zone, change, "has this record set protected from changes; nothing of it was done. Take the protection away in "
+                                  "the Console, or leave that record out")  # fmt: skip
+
+    def _change(self, zone: str, change: Change, known: hetzner.Reading) -> None:
+        key, doing = (change.name, change.type), hetzner.doing(zone, change)
+        if change.old is None and change.new is not None:
+            body = {"name": hetzner.spelled(change.name), "type": change.type, "ttl": change.new.ttl}
+            body["records"] = hetzner.records(change.new.values, {})
+            if self._client.act(zone, doing, hetzner.rrsets(zone), body, expect=(409,)).status == 409:
+                raise stale(self.id, zone, change)
+            return
+        before, after = ({v.text: v for v in rrset.values} if rrset else {} for rrset in (change.old, change.new))
+        gone = [value for text, value in before.items() if text not in after]
+        come = [value for text, value in after.items() if text not in before]
+        if after and (gone or come) and not any(value.raw for value in after.values()):
+            self._values.act(zone, change, "set_records", [*after.values()], known)
+        elif {_text.version(value.text) for value in gone} & {_text.version(value.text) for value in come}:
+            self._values.succeed(zone, change, gone, come, known)
+        else:
+            for what, values in (("add_records", come), ("remove_records", gone)):
+                if values:
+                    self._values.act(zone, change, what, values, known)
+        if change.old and change.new and change.new.ttl != change.old.ttl:
+            self._client.act(zone, doing, hetzner.action(zone, key, "change_ttl"), {"ttl": change.new.ttl})
+
+    def _as_asked(self, zone: str, changes: Sequence[Change], now: hetzner.Reading) -> None:
+        """Raise where something else stands there than was asked for. A stranger's value that is missing, they took out."""
+        for change in changes:
+            rrset = now.rrsets.get((change.name, change.type))
+            shown = {value.text for value in rrset.values} if rrset else set()
+            before, after = ({v.text for v in each.values} if each else set() for each in (change.old, change.new))
+            kinds = {_text.version(text) for text in shown - before - after} & {
+                _text.version(t) for t in after - before
+            }
+            if kinds:
+                raise self._error(zone, change, f"shows another record of the same kind ({min(kinds)}) beside the new one, written in the same "
+                                  "moment. Of two, receivers take neither: delete one")  # fmt: skip
+            ttl = change.new.ttl if change.new and not (change.old and change.old.ttl == change.new.ttl) else None
+            if after - before - shown or (before - after) & shown or (rrset and ttl not in (None, rrset.ttl)):
+                raise self._error(zone, change, "took the change and shows something else than was asked for. Look at the record there; the "
+                                  "next pass reads it again")  # fmt: skip
+
+    def _error(self, zone: str, change: Change, what: str) -> ProviderError:
+        return self._client.error(zone, hetzner.doing(zone, change), what)
