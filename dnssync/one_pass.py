@@ -14,7 +14,7 @@ from dnssync.carry_out import carry_out
 from dnssync.config import Config
 from dnssync.core.attention import FAILED
 from dnssync.core.backoff import due_zones
-from dnssync.core.model import zone_of
+from dnssync.core.homes import zones_of
 from dnssync.errors import DnssyncError, LockedError, StateError, understood
 from dnssync.lock import Held, hold
 from dnssync.new_keys import make_map, recover
@@ -116,9 +116,9 @@ def _left_out(line: Line) -> dict[str, int]:
     words = line.state.said(min(failed.values())) if failed else ()
     for word in words:
         name = word.domain or word.zone  # neither: it is of the whole host
-        about = zone_of(name, records)
+        about = zones_of(name, line.config.zones)
         for zone, last in failed.items():
-            if word.at >= last and (not name or zone == about):
+            if word.at >= last and (not name or zone in about):
                 tries[zone] = None
                 heard.add(zone)
     now = int(line.now())

@@ -1,0 +1,85 @@
+"""What ends a back-off: a person's word, whichever zone it is about, and nothing that only looks like a failure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dnssync import identity
+from dnssync.state import State
+from tests.daemon.gandi_site import EXTRA, ONE, ROWS, TWO, GandiSite, site, unapplied
+from tests.daemon.test_once import down, passed
+from tests.gandi import Gandi
+
+pytestmark = [pytest.mark.exim]
+__all__ = ["site", "unapplied"]
+KEYS, POLICY = f"_domainkey.{ONE}", f"_dmarc.{ONE}"
+
+
+def more_zones(site: GandiSite, *names: str) -> None:
+    """Zones that are configured like the first one; Gandi does not have them, so that they fail."""
+    text = json.loads(site.config.read_text())
+    text["zones"].update(dict.fromkeys(names, text["zones"][ONE]))
+    site.config.write_text(json.dumps(text))
+
+
+@pytest.fixture
+def second(site: GandiSite, tmp_path: Path) -> Iterator[Gandi]:
+    """Another provider of the first zone, which a pass has just found to be down."""
+    text = json.loads(site.config.read_text())
+    (tmp_path / "second").mkdir()
+    with Gandi({ONE: ROWS}, served=tmp_path / "second", gapless=False) as other:
+        other.faults = [down(ONE)]
+        (tmp_path / "second-token").write_text(other.token + "\n")
+        options = {"class": "gandi", "token": f"file/{tmp_path}/second-token", "endpoint": other.endpoint}
+        text["providers"]["second"] = options
+        text["zones"][ONE]["provider"] = ["gandi", "second"]
+        site.config.write_text(json.dumps(text))
+        site.patience, site.now = 0, site.now + 60
+        passed(site)
+        assert [(row.provider, row.failures) for row in site.state.tries()] == [("second", 1)]
+        yield other
+
+
+class TestWords:
+    def test_about_a_domain_that_had_a_zone_of_its_own(self, site: GandiSite) -> None:
+        """That the state still has a row of that zone, which is configured no more, takes no word from the zone that holds the domain now."""
+        state = State.open(f"sqlite:///{site.folder}/state/state.db", host=identity.rows(site.exim.keys))
+        state.save_zone(replace(site.state.zones()[ONE], zone=f"news.{ONE}"))
+        site.gandi.faults, site.patience = [down(ONE), down(TWO)], 0
+        site.configure(extra=(EXTRA,))
+        passed(site)
+        site.now += 60
+        assert {*passed(site).left_out} == {ONE, TWO}
+        assert site.run("confirm", "gone", f"news.{ONE}")[0] == 0
+        site.now += 1
+        assert {*passed(site).left_out} == {TWO}
+
+    def test_about_a_domain_with_zones_for_keys_and_policy(self, site: GandiSite) -> None:
+        """All zones that hold something of the domain are looked at, and none that does not."""
+        more_zones(site, KEYS, POLICY, f"_dmarc.{TWO}")
+        passed(site)
+        site.now += 60
+        assert {*passed(site).left_out} == {KEYS, POLICY, f"_dmarc.{TWO}"}
+        assert site.run("freeze", ONE)[0] == 0
+        site.now += 1
+        assert {*passed(site).left_out} == {f"_dmarc.{TWO}"}
+
+    def test_about_a_zone_with_a_provider_at_rest(self, site: GandiSite, second: Gandi) -> None:
+        """A provider that rests while another one of the zone goes on is asked again, too; without a word it is not."""
+        asked = len(second.requests)
+        site.now += 60
+        passed(site)
+        assert len(second.requests) == asked
+        assert site.run("freeze", TWO)[0] == 0
+        site.now += 1
+        passed(site)
+        assert len(second.requests) == asked
+        assert site.run("freeze", ONE)[0] == 0
+        site.now += 1
+        passed(site)
+        assert len(second.requests) > asked
