@@ -228,6 +228,8 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("interval * 2 ** min(max(failures - 1, 0), 32)", "interval"),
         (", LONGEST)\n", ", 10**9)\n"),
         ("int(wait * (1 - share))", "wait"),
+        ("    if failures and again is not None and not due_zones(", "    if False and not due_zones("),
+        ("again is not None and not due_zones((name,), {name: again}, now):", "again is not None and again > now:"),
         (" <= now + LONGEST)", " < 10**12)"),
         ("if not now < (tries", "if not now <= (tries"),
     ],
@@ -254,8 +256,12 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("*(home(domain, label, zones) for label in (KEYS, DMARC)))", ")"),
     ],
     ("dnssync/carry_out.py", "tests/daemon/test_once.py"): [
-        ("before[zone].failures if zone in before else 0", "0"),
-        ("again_at = next_try(", "again_at = 0 * next_try("),
+        ("(before[zone].failures, before[zone].next_try) if zone in before else (0, None)", "(0, None)"),
+        ("            failures, again_at = after_failure(", "            failures, _ = after_failure("),
+    ],
+    ("dnssync/carry_out.py", "tests/daemon/test_back_off.py::TestInVain"): [
+        ("(before[zone].failures, before[zone].next_try) if", "(before[zone].failures, None) if"),
+        ("= (row.failures, row.next_try) if row else (0, None)", "= (row.failures if row else 0, None)"),
     ],
     ("dnssync/cli/daemon.py", "tests/daemon/test_once.py"): [
         ("if text not in known:", "if True:"),

@@ -83,3 +83,34 @@ class TestWords:
         site.now += 1
         passed(site)
         assert len(second.requests) > asked
+
+
+class TestInVain:
+    def test_what_a_person_asks_for_makes_no_wait_longer(self, site: GandiSite) -> None:
+        """While the provider is down, commands, of which some make two passes, and words leave a zone's next try as it was; only what
+        fails at its time counts."""
+        site.configure(extra=(EXTRA,))
+        site.gandi.faults, site.patience = [down(ONE), down(TWO)], 0
+        passed(site)
+        before = site.state.zones()[ONE]
+        assert before.failures == 1 and before.next_try is not None
+        for words in (["rotate", ONE], ["rotate", "--abort", ONE], ["apply", "--yes", ONE]):
+            site.now += 10
+            assert site.run(*words)[0] == 1
+            assert (site.state.zones()[ONE].failures, site.state.zones()[ONE].next_try) == (1, before.next_try)
+        site.now += 10
+        assert site.run("confirm", "narrow", ONE)[0] == 0
+        site.now += 1
+        assert {*passed(site).left_out} == {TWO}
+        record = site.state.zones()[ONE]
+        assert (record.failures, record.next_try, record.last_pass) == (1, before.next_try, int(site.now))
+        site.now = float(before.next_try)
+        passed(site)
+        assert site.state.zones()[ONE].failures == 2
+
+    def test_a_provider_at_rest(self, site: GandiSite, second: Gandi) -> None:
+        """The same holds for one of a zone's providers."""
+        before, asked = site.state.tries(), len(second.requests)
+        site.now += 10
+        assert site.run("apply", "--yes", ONE)[0] == 1 and len(second.requests) > asked
+        assert site.state.tries() == before
