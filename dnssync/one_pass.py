@@ -71,11 +71,13 @@ def one_pass(
     *,
     now: Callable[[], float],
     wait: float = 0.0,
+    at_once: bool = False,
     looking: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
 ) -> PassResult:
     """One pass under the lock. What fails is in the result, and in the state for `status` and alerts.
 
-    `wait`: seconds for whoever holds the lock; raises `LockedError` after that. `looking` surrounds the part in which nothing is
+    `wait`: seconds for whoever holds the lock; raises `LockedError` after that. `at_once`: no zone and no provider is left out for having failed
+    before. `looking` surrounds the part in which nothing is
     written. Whatever `Line.progress` raises that is `Stopped` comes through.
     """
     started, state, report, error = int(now()), None, None, None
@@ -88,7 +90,7 @@ def one_pass(
         with hold(config.state_directory / "lock", who="dnssync run", wait=wait, now=now) as lock:
             try:
                 before = state.last_event()
-                left = _left_out(line)
+                left = {} if at_once else _left_out(line)
                 report = _under_lock(line, left, looking, lock)
             finally:
                 with contextlib.suppress(StateError):
@@ -176,13 +178,17 @@ def _note(state: State, error: DnssyncError | None, now: int) -> None:
             state.save_troubles((), [Trouble(*PASS, sentence=str(error), since=now)], now)
 
 
-def tries(result: PassResult) -> list[int]:
-    """When zones that failed are tried again."""
+def tries(result: PassResult) -> dict[str, int]:
+    """When zones that failed are tried again, or one of their providers; the soonest first."""
     rows: list[ZoneRecord | ProviderTry] = []
     with contextlib.suppress(StateError):  # the next pass tells
         if result.state is not None and result.failed:
             rows = [*result.state.zones().values(), *result.state.tries()]
-    return [row.next_try for row in rows if row.next_try and row.zone in result.config.zones]
+    found: dict[str, int] = {}
+    for at, zone in sorted((row.next_try, row.zone) for row in rows if row.next_try):
+        if zone in result.config.zones:
+            found.setdefault(zone, at)
+    return found
 
 
 def shut_out(config: Config, error: LockedError, now: int) -> PassResult:

@@ -10,7 +10,7 @@ from dnssync.core.attention import NOTICE, needs_person
 from dnssync.core.durations import moment
 from dnssync.core.model import Owner, zone_of
 from dnssync.core.together import Line, lines, some
-from dnssync.one_pass import PassResult
+from dnssync.one_pass import PassResult, tries
 from dnssync.report import Report, said
 from dnssync.state_rows import by_place
 
@@ -46,6 +46,9 @@ def standing(result: PassResult, again: int) -> str:
         by_hand = {o.zone for o in report.outcomes if o.instructions}
         told += _named("failed", failed) + _named("refused", refused) + _named("waiting for a person's hand", by_hand)
     told += _named("left alone after a failure", result.left_out)
+    if waits := tries(result):
+        zone = next(iter(waits)) if len(waits) == 1 else "ZONE"
+        told.append(f"tried again from {moment(min(waits.values()))} on, by dnssync apply {zone} at once")
     notices = [] if report is None else [t for t in said(report) if t.kind == NOTICE and needs_person(t.kind, t.reason)]
     if notices:
         count = len(lines(notices))

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from dnssync import identity
+from dnssync.core.durations import moment
 from dnssync.state import State
 from tests.daemon.gandi_site import EXTRA, ONE, ROWS, TWO, GandiSite, site, unapplied
 from tests.daemon.test_once import down, passed
+from tests.daemon.test_rhythm import planning
 from tests.gandi import Gandi
 
 pytestmark = [pytest.mark.exim]
@@ -114,3 +116,54 @@ class TestInVain:
         site.now += 10
         assert site.run("apply", "--yes", ONE)[0] == 1 and len(second.requests) > asked
         assert site.state.tries() == before
+
+
+class TestAPersonWasThere:
+    def test_when_the_daemon_starts(self, site: GandiSite, tmp_path: Path) -> None:
+        """Its first pass that comes to anything asks a zone whatever back-off stands; later ones wait for its time, and say which that is."""
+        site.configure(extra=(EXTRA,))
+        site.gandi.faults, site.patience = [down(ONE)], 0
+        passed(site)
+        site.gandi.faults = []
+        site.now += 60
+        assert {*passed(site).left_out} == {ONE}, "what is no start of the daemon waits"
+        away = site.exim.config.with_suffix(".away")
+        with planning(site, tmp_path) as planned:
+            planned.now = site.now + 60
+            site.exim.config.rename(away)
+            assert "the last pass failed" in planned.run()
+            away.rename(site.exim.config)
+            planned.now += 60
+            assert "2 domains in order" in planned.run() and any(EXTRA in text for text in site.spf(ONE))
+        site.configure()
+        site.gandi.faults = [down(ONE)]
+        with planning(site, site.folder / "state") as planned:
+            planned.now = site.now + 240
+            told = planned.run()
+            until = moment(site.state.zones()[ONE].next_try or 0)
+            assert f"failed: {ONE}; tried again from {until} on, by dnssync apply {ONE} at once; " in told
+            asked, planned.now = site.gandi.faults[0].struck, planned.now + 60
+            assert (
+                f"left alone after a failure: {ONE}; tried again from {until} on, by dnssync apply {ONE} at once; "
+                in planned.run()
+            )
+            assert site.gandi.faults[0].struck == asked
+
+    def test_when_the_configuration_is_read_again(self, site: GandiSite, second: Gandi, tmp_path: Path) -> None:
+        """The pass after a good SIGHUP asks every zone and every provider that rests; one after a configuration that is not taken does not."""
+        good = site.config.read_text()
+        site.gandi.faults = [down(TWO)]
+        more = json.loads(good)
+        more["zones"][TWO]["spf"] = {"extra": [EXTRA]}
+        site.config.write_text(json.dumps(more))
+        with planning(site, tmp_path) as planned:
+            planned.daemon._scheduler.add_job(planned.daemon._pass, "interval", id="interval", seconds=900)
+            planned.now = site.now + 60
+            planned.run()
+            for text, asked in (("zones: [", False), (json.dumps(more), True)):
+                site.config.write_text(text)
+                before = (site.gandi.faults[0].struck, len(second.requests))
+                planned.now += 10
+                planned.daemon._reload()
+                planned.run(after=2)
+                assert (site.gandi.faults[0].struck > before[0], len(second.requests) > before[1]) == (asked, asked)
