@@ -255,11 +255,27 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
     ("dnssync/core/homes.py", "tests/daemon/test_back_off.py::TestWords"): [
         ("*(home(domain, label, zones) for label in (KEYS, DMARC)))", ")"),
     ],
-    ("dnssync/carry_out.py", "tests/daemon/test_once.py"): [
-        ("(before[zone].failures, before[zone].next_try) if zone in before else (0, None)", "(0, None)"),
-        ("            failures, again_at = after_failure(", "            failures, _ = after_failure("),
+    ("dnssync/one_pass.py", "tests/daemon/test_back_off.py::TestAPersonWasThere"): [
+        ("left = {} if at_once else _left_out(line)", "left = _left_out(line)"),
+        ("            found.setdefault(zone, at)", "            found[zone] = at + 3600"),
+    ],
+    ("dnssync/daemon.py", "tests/daemon/test_back_off.py::TestAPersonWasThere"): [
+        ("        self._at_once = True  # the next pass", "        self._at_once = False  # the next pass"),
+        ("            self._at_once = True\n", ""),
+        ("at_once, self._at_once, done = self._at_once, False, False", "at_once, done = self._at_once, False"),
+        ("self._at_once or (at_once and not done)", "self._at_once"),
+    ],
+    ("dnssync/cli/status.py", "tests/test_status_says.py"): [
+        ("standing.lines(name) or (", "[] or ("),
+        ("else [record.result])", "else [])"),
+        ("for sentence in standing.waits(name, record):", "for sentence in ():"),
+        ("            if at > self._now\n", ""),
+        ("every = self._tries.get(zone, []) + ", "every = "),
+        ("key=lambda line: [*KINDS].index(line.kind)", "key=lambda line: -[*KINDS].index(line.kind)"),
     ],
     ("dnssync/carry_out.py", "tests/daemon/test_back_off.py::TestInVain"): [
+        ("(before[zone].failures, before[zone].next_try) if zone in before else (0, None)", "(0, None)"),
+        ("            failures, again_at = after_failure(", "            failures, _ = after_failure("),
         ("(before[zone].failures, before[zone].next_try) if", "(before[zone].failures, None) if"),
         ("= (row.failures, row.next_try) if row else (0, None)", "= (row.failures if row else 0, None)"),
     ],
@@ -1233,7 +1249,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         (" and now - r.ended >= min(after, SETTLED))", ")"),
         ("found[:LISTED]", "found"),
         ("worded(line.sentence, line.since, line.at_once)", "line.sentence"),
-        ("return told + _more(len(found))", "return told"),
+        ("for line in found[:LISTED]] + _more(len(found))", "for line in found[:LISTED]]"),
     ],
     ("dnssync/alerts.py", "tests/test_alerts.py tests/test_alerts_ways.py"): [
         ("if way not in self._heard(row)]", "]"),
