@@ -822,6 +822,9 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ('text = f"{priority} {text}"', "pass"),
     ],
     ("providers/_http.py", "tests/providers/test_http.py"): [
+        # what is promised
+        ("on their side; a later pass tries again.", "on their side; the next pass tries again."),
+        ("{what} A later pass tries again.", "{what} The next pass tries again."),
         # whom the secret goes to, and who gets to see it
         ("return parts.scheme, (", 'return "https", ('),
         ("self._session.trust_env = ", "self._session.trust_env = True or "),
