@@ -265,6 +265,11 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("at_once, self._at_once, done = self._at_once, False, False", "at_once, done = self._at_once, False"),
         ("self._at_once or (at_once and not done)", "self._at_once"),
     ],
+    ("dnssync/state_engine.py", "tests/daemon/test_silent_database.py"): [
+        ("connect_args=limits, ", ""),
+        ("if name not in url.query}", "}"),
+        ('"tcp_user_timeout": DEAD', '"tcp_time_out": DEAD'),
+    ],
     ("dnssync/cli/status.py", "tests/test_status_says.py"): [
         ("standing.lines(name) or (", "[] or ("),
         ("else [record.result])", "else [])"),
