@@ -265,6 +265,10 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("at_once, self._at_once, done = self._at_once, False, False", "at_once, done = self._at_once, False"),
         ("self._at_once or (at_once and not done)", "self._at_once"),
     ],
+    ("dnssync/told.py", "tests/test_together.py"): [
+        ("now if place in told.places else self._at.get(place, now)", "self._at.get(place, now)"),
+        ("if not 0 <= now - at < AGAIN}", "if not now - at < AGAIN}"),
+    ],
     ("dnssync/state_engine.py", "tests/daemon/test_silent_database.py"): [
         ("connect_args=limits, ", ""),
         ("if name not in url.query}", "}"),
@@ -1239,6 +1243,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
     ],
     ("dnssync/standing.py", "tests/test_together.py"): [
         ("        if place not in before or", "        if"),
+        ("or place in long_ago or (", "or ("),
         ("count = len(lines(notices))", "count = len(notices)"),
     ],
     ("dnssync/state_troubles.py", "tests/test_state.py::TestTroubles"): [
