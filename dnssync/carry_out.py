@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from dnssync.core.backoff import next_try
+from dnssync.core.backoff import after_failure
 from dnssync.core.decide import Decision, ZonePlan, decide
 from dnssync.core.homes import homes_of
 from dnssync.core.model import (
@@ -284,8 +284,8 @@ def _results(work: Work, decision: Decision, before: Mapping[str, ZoneRecord]) -
             read, count = work.now, rrsets[zone]  # it was read, whatever is still to be done
         failures, again_at = 0, None
         if result.startswith("failed") and zone not in partly:
-            failures = (before[zone].failures if zone in before else 0) + 1
-            again_at = next_try(zone, failures, work.now, work.line.config.schedule.interval)
+            noted = (before[zone].failures, before[zone].next_try) if zone in before else (0, None)
+            failures, again_at = after_failure(zone, *noted, work.now, work.line.config.schedule.interval)
         work.line.state.save_zone(ZoneRecord(zone, read, work.now, result, count, failures, again_at))
 
 
@@ -304,9 +304,9 @@ def _apart(work: Work) -> frozenset[str]:
         for provider, sentence in sentences.items():
             row = before.get((zone, provider))
             if row is None or (zone, provider) not in work.line.resting:
-                failures = (row.failures if row else 0) + 1
-                again_at = next_try(f"{zone} {provider}", failures, work.now, work.line.config.schedule.interval)
-                row = ProviderTry(zone, provider, failures, again_at, sentence)
+                noted: tuple[int, int | None] = (row.failures, row.next_try) if row else (0, None)
+                again = after_failure(f"{zone} {provider}", *noted, work.now, work.line.config.schedule.interval)
+                row = ProviderTry(zone, provider, *again, sentence)
             rows.append(row)
     work.line.state.save_tries({*failed} - work.seen.noted, rows)
     return frozenset(row.zone for row in rows)

@@ -79,6 +79,7 @@ class Daemon:
         self._busy = threading.Lock()  # held by the job that is running
         self._looking = False  # nothing is being written; changed with the gate held
         self._asked = True  # a pass is wanted whatever the last one was
+        self._at_once = True  # the next pass waits for no back-off: a person was here, and may have mended what failed
         self._ended, self._heard = 0.0, monotonic()  # a pass; a pass, or that none could be
         self._failures = 0  # passes in a row that failed as a whole
         self._state: State | None = None  # for reading only
@@ -109,7 +110,8 @@ class Daemon:
             except DnssyncError as error:
                 log.error("the daemon begins all the same, and tries again: %s", error)
             count = len(self.config.zones)
-            log.info("the daemon begins with %s: %d zone%s", self.config.file, count, "s" * (count != 1))
+            log.info("the daemon begins with %s: %d zone%s; its first pass leaves none out for having failed before",
+                     self.config.file, count, "s" * (count != 1))  # fmt: skip
             self._tell(READY=1)
             self._scheduler.add_job(
                 self._pass, "interval", id="interval", next_run_time=self._at(0), seconds=self._interval
@@ -161,7 +163,11 @@ class Daemon:
             self._not_taken.refuse(self.config.file, told)
             self._now_then()  # that pass notes it
         else:
-            log.info("the configuration %s was read again", config.file)
+            log.info(
+                "the configuration %s was read again; the pass that follows leaves no zone out for having failed before",
+                config.file,
+            )
+            self._at_once = True
             self.config = config
             self._not_taken.take()
             self._scheduler.reschedule_job("interval", trigger="interval", seconds=self._interval)
@@ -209,7 +215,12 @@ class Daemon:
         def line(config: Config) -> Line:
             return self._open(config, read_only=False, progress=self._step)
 
-        result = one_pass(self.config, line, now=self._now, looking=self._only_looking)
+        at_once, self._at_once, done = self._at_once, False, False
+        try:
+            result = one_pass(self.config, line, now=self._now, at_once=at_once, looking=self._only_looking)
+            done = result.error is None
+        finally:
+            self._at_once = self._at_once or (at_once and not done)
         self._ended = self._heard = self._monotonic()
         self._mark = result.mark
         self._state = self._watch(result.config) if result.state is not None else None
@@ -240,7 +251,7 @@ class Daemon:
         if result.error is not None:
             moments = [now + min(FIRST * 2 ** min(self._failures - 1, 16), self._interval)]
         # What failed at a provider is no reason for more passes than the rhythm has; where that is slow, for one in a while.
-        moments += [max(at, now + min(self._interval, FIRST * 15)) for at in tries(result)]
+        moments += [max(at, now + min(self._interval, FIRST * 15)) for at in tries(result).values()]
         soonest = max(min(moments), now + SOONEST) if moments else None
         if soonest is not None:
             self._dated(soonest - now)

@@ -14,7 +14,7 @@ from dnssync.carry_out import carry_out
 from dnssync.config import Config
 from dnssync.core.attention import FAILED
 from dnssync.core.backoff import due_zones
-from dnssync.core.model import zone_of
+from dnssync.core.homes import zones_of
 from dnssync.errors import DnssyncError, LockedError, StateError, understood
 from dnssync.lock import Held, hold
 from dnssync.new_keys import make_map, recover
@@ -71,11 +71,13 @@ def one_pass(
     *,
     now: Callable[[], float],
     wait: float = 0.0,
+    at_once: bool = False,
     looking: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
 ) -> PassResult:
     """One pass under the lock. What fails is in the result, and in the state for `status` and alerts.
 
-    `wait`: seconds for whoever holds the lock; raises `LockedError` after that. `looking` surrounds the part in which nothing is
+    `wait`: seconds for whoever holds the lock; raises `LockedError` after that. `at_once`: no zone and no provider is left out for having failed
+    before. `looking` surrounds the part in which nothing is
     written. Whatever `Line.progress` raises that is `Stopped` comes through.
     """
     started, state, report, error = int(now()), None, None, None
@@ -88,7 +90,7 @@ def one_pass(
         with hold(config.state_directory / "lock", who="dnssync run", wait=wait, now=now) as lock:
             try:
                 before = state.last_event()
-                left = _left_out(line)
+                left = {} if at_once else _left_out(line)
                 report = _under_lock(line, left, looking, lock)
             finally:
                 with contextlib.suppress(StateError):
@@ -116,9 +118,9 @@ def _left_out(line: Line) -> dict[str, int]:
     words = line.state.said(min(failed.values())) if failed else ()
     for word in words:
         name = word.domain or word.zone  # neither: it is of the whole host
-        about = zone_of(name, records)
+        about = zones_of(name, line.config.zones)
         for zone, last in failed.items():
-            if word.at >= last and (not name or zone == about):
+            if word.at >= last and (not name or zone in about):
                 tries[zone] = None
                 heard.add(zone)
     now = int(line.now())
@@ -176,13 +178,17 @@ def _note(state: State, error: DnssyncError | None, now: int) -> None:
             state.save_troubles((), [Trouble(*PASS, sentence=str(error), since=now)], now)
 
 
-def tries(result: PassResult) -> list[int]:
-    """When zones that failed are tried again."""
+def tries(result: PassResult) -> dict[str, int]:
+    """When zones that failed are tried again, or one of their providers; the soonest first."""
     rows: list[ZoneRecord | ProviderTry] = []
     with contextlib.suppress(StateError):  # the next pass tells
         if result.state is not None and result.failed:
             rows = [*result.state.zones().values(), *result.state.tries()]
-    return [row.next_try for row in rows if row.next_try and row.zone in result.config.zones]
+    found: dict[str, int] = {}
+    for at, zone in sorted((row.next_try, row.zone) for row in rows if row.next_try):
+        if zone in result.config.zones:
+            found.setdefault(zone, at)
+    return found
 
 
 def shut_out(config: Config, error: LockedError, now: int) -> PassResult:

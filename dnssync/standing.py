@@ -10,7 +10,7 @@ from dnssync.core.attention import NOTICE, needs_person
 from dnssync.core.durations import moment
 from dnssync.core.model import Owner, zone_of
 from dnssync.core.together import Line, lines, some
-from dnssync.one_pass import PassResult
+from dnssync.one_pass import PassResult, tries
 from dnssync.report import Report, said
 from dnssync.state_rows import by_place
 
@@ -46,6 +46,9 @@ def standing(result: PassResult, again: int) -> str:
         by_hand = {o.zone for o in report.outcomes if o.instructions}
         told += _named("failed", failed) + _named("refused", refused) + _named("waiting for a person's hand", by_hand)
     told += _named("left alone after a failure", result.left_out)
+    if waits := tries(result):
+        zone = next(iter(waits)) if len(waits) == 1 else "ZONE"
+        told.append(f"tried again from {moment(min(waits.values()))} on, by dnssync apply {zone} at once")
     notices = [] if report is None else [t for t in said(report) if t.kind == NOTICE and needs_person(t.kind, t.reason)]
     if notices:
         count = len(lines(notices))
@@ -57,23 +60,29 @@ def standing(result: PassResult, again: int) -> str:
     return "; ".join(told)
 
 
+Place = tuple[str, str, str, str]  # of a trouble
+
+
 @dataclass(frozen=True, slots=True)
 class News:
-    """What is new since the last pass, what is over, each with the names that it is over for or "", and what to compare the next pass with."""
+    """What is to be told, and its places: what is new since the last pass, and what was told long ago; what is over, each with the names that it is
+    over for or ""; and what to compare the next pass with."""
 
     begun: tuple[Line, ...] = ()
+    places: frozenset[Place] = frozenset()
     over: tuple[tuple[str, str, str, str], ...] = ()
-    said: Mapping[tuple[str, str, str, str], str] = field(default_factory=dict)
+    said: Mapping[Place, str] = field(default_factory=dict)
 
 
-def news(result: PassResult, before: Mapping[tuple[str, str, str, str], str]) -> News:
+def news(result: PassResult, before: Mapping[Place, str], long_ago: Collection[Place] = ()) -> News:
     """What to log of a pass that came to its end, of all that somebody has to do something about; what is said of many names alike, once.
-    `before`: the sentences of the last pass, by place. Of what nobody looked at nothing is over."""
+    `before`: the sentences of the last pass, by place; `long_ago`: those that are to be told again where they go on. Of what nobody looked at
+    nothing is over."""
     fresh = {} if result.report is None else by_place(t for t in said(result.report) if needs_person(t.kind, t.reason))
     unseen = {*result.left_out, *([""] if result.left_out or result.report is None else [])}
     new = [
         trouble for place, trouble in fresh.items()
-        if place not in before or (trouble.kind != NOTICE and before[place] != trouble.sentence)  # notices tell moments that move
+        if place not in before or place in long_ago or (trouble.kind != NOTICE and before[place] != trouble.sentence)  # notices tell moments that move
     ]  # fmt: skip
     gone: dict[tuple[str, str, str], list[str]] = {}
     for zone, kind, reason, subject in before:
@@ -82,6 +91,7 @@ def news(result: PassResult, before: Mapping[tuple[str, str, str, str], str]) ->
     goes_on = {place: sentence for place, sentence in before.items() if place[0] in unseen}
     return News(
         tuple(lines(new)),
+        frozenset(trouble.place for trouble in new),
         tuple((*what, some(names)) for what, names in gone.items()),
         {**goes_on, **{place: trouble.sentence for place, trouble in fresh.items()}},
     )

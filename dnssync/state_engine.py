@@ -17,6 +17,16 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
 MODE = 0o640  # of a state file that is made
+ANSWER = 10  # seconds that a database server has to answer who connects
+DEAD = 30  # seconds after which a line on which nothing comes back is given up
+# libpq's own, by the names of its parameters: where the server's machine is gone, a statement would wait for minutes, or for ever.
+LIMITS = {
+    "connect_timeout": ANSWER,
+    "tcp_user_timeout": DEAD * 1000,
+    "keepalives_idle": DEAD // 3,
+    "keepalives_interval": DEAD // 6,
+    "keepalives_count": 4,
+}
 MAKING = 0x646E7373796E63  # the advisory lock of those who make tables: "dnssync" as octets
 
 
@@ -45,8 +55,10 @@ def _server(url: sa.URL, read_only: bool) -> sa.Engine:
     import sqlalchemy as sa
 
     options = {"postgresql_readonly": True} if read_only and url.get_backend_name() == "postgresql" else {}
+    libpq = url.get_backend_name() == "postgresql" and url.get_driver_name() in ("psycopg", "psycopg2")
+    limits = {name: value for name, value in LIMITS.items() if name not in url.query} if libpq else {}
     # Between two passes of a daemon the server may have been started anew: a dead connection is noticed and replaced.
-    return sa.create_engine(url, execution_options=options, pool_pre_ping=True, pool_size=1)
+    return sa.create_engine(url, execution_options=options, connect_args=limits, pool_pre_ping=True, pool_size=1)
 
 
 def alone(connection: sa.Connection) -> None:

@@ -138,7 +138,7 @@ class Api:
         if answer.ok:
             if not sound:
                 raise ProviderError(f"{doing}: {self._who} answered {answer.status_code} with something that is not JSON."
-                                    f"{_maybe(method)} The next pass tries again; if it stays so, see that `endpoint` is right.",
+                                    f"{_maybe(method)} A later pass tries again; if it stays so, see that `endpoint` is right.",
                                     transient=True)  # fmt: skip
             return reply
         raise self.refused(reply, doing)
@@ -152,9 +152,9 @@ class Api:
         elif status == 404:
             hint = "See that the zone is there and that the secret may see it."
         elif status == 429:
-            hint = "Too many requests; the next pass tries again."
+            hint = "Too many requests; a later pass tries again."
         elif status >= 500:
-            hint = "That is a fault on their side; the next pass tries again."
+            hint = "That is a fault on their side; a later pass tries again."
         else:
             hint = "The request was refused as it is; please report it with this sentence."
         return ProviderError(f"{doing}: {self._who} answered {status}{told}.{reply.doubt} {hint}".replace("..", "."),
@@ -192,7 +192,7 @@ class Api:
             what = f"cannot be reached at {self._host}. See this host's network and name resolution, and `endpoint`."
         else:
             what = "broke off its answer." + _maybe(method)
-        return ProviderError(f"{doing}: {self._who} {what} The next pass tries again.", transient=True)
+        return ProviderError(f"{doing}: {self._who} {what} A later pass tries again.", transient=True)
 
 
 class _NotNow(Exception):

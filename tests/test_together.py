@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from dnssync import identity
 from dnssync.cli import render
 from dnssync.config import load
@@ -18,6 +20,7 @@ from dnssync.report import Report, said
 from dnssync.standing import news, standing
 from dnssync.state import State
 from dnssync.state_rows import Trouble
+from dnssync.told import Told
 from tests.alerted import Host
 from tests.core.test_decide import seen
 from tests.ripe import Ripe, grown, open_folder
@@ -109,6 +112,24 @@ def test_the_log_and_the_supervisor(tmp_path: Path) -> None:
     what = ("", "notice", "signing_key_unusable")
     assert more.over == ((*what, "d00000.example, d00001.example, d00002.example and 2 more"),)
     assert news(passed(tmp_path, ()), more.said).over[0][:3] == what
+
+
+def test_what_goes_on_is_logged_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Every six hours while somebody looks at it, and after a look that comes later at once; a clock that was set back silences nothing."""
+    log, first = Told(), passed(tmp_path, NAMES)
+    unseen = passed(tmp_path, (), {"one.example": 0})
+
+    def lines_at(hours: float, result: PassResult = first) -> int:
+        caplog.clear()
+        log.log(replace(result, ended=first.ended + int(hours * 3600)), 0)
+        return len([r for r in caplog.records if r.getMessage().startswith("notice=signing_key_unusable " + SHORT)])
+
+    assert [lines_at(hours) for hours in (0, 1, 5.9, 6, 7, 11.9, 12)] == [1, 0, 0, 1, 0, 0, 1]
+    assert [lines_at(hours, unseen) for hours in (13, 19)] == [0, 0] and [lines_at(hours) for hours in (20, 21)] == [
+        1,
+        0,
+    ]
+    assert [lines_at(hours) for hours in (-50, -49)] == [1, 0]
 
 
 def test_status(ripe: Ripe) -> None:

@@ -14,17 +14,19 @@ from dnssync.cli import render, timeline
 from dnssync.cli.context import Context, chosen, json_option
 from dnssync.config import Config
 from dnssync.core.ages import entered
-from dnssync.core.attention import NOTICE, needs_person, worded
+from dnssync.core.alerts import KINDS, spelled
+from dnssync.core.attention import NOTICE, needs_person
 from dnssync.core.durations import DAY, moment
 from dnssync.core.key_sets import replaced
 from dnssync.core.model import KeyPair, Phase, zone_of
 from dnssync.core.rotation import SERVING, Policy, due, phase
 from dnssync.core.selectors import foreign
+from dnssync.core.together import Line
 from dnssync.core.together import lines as together
 from dnssync.identity import rows
 from dnssync.keystore import Keystore
 from dnssync.state import State, ZoneRecord
-from dnssync.state_rows import Trouble
+from dnssync.state_rows import ProviderTry, Trouble
 
 RECENT = 30 * DAY
 STYLES = {Phase.ACTIVE: "green", Phase.READY: "cyan", Phase.REMOVED: "dim"}
@@ -56,6 +58,7 @@ def command(context: Context, domains: tuple[str, ...]) -> int:
     leaked = [key for key in keys if key.compromised is not None and view.phase(key) is Phase.ACTIVE]
     late = [k for k in keys if view.overdue(k) and k.selector not in lines.get(k.domain, ())]  # exim reads another map
     said = [row for row in state.troubles() if row.ended is None and (not row.zone or row.zone in zones)]
+    tries = [row for row in state.tries() if row.zone in zones]
     troubled: list[object] = [row for row in said if needs_person(row.kind, row.reason)]
     spare = {
         (key.domain, key.selector)
@@ -69,6 +72,7 @@ def command(context: Context, domains: tuple[str, ...]) -> int:
                 "keys": [_data(key, view, lines) for key in keys],
                 "zones": records,
                 "troubles": said,
+                "tries": tries,
                 "map": lines,
                 "requests": state.requests(now),
                 "clock": state.clock(),
@@ -92,7 +96,7 @@ def command(context: Context, domains: tuple[str, ...]) -> int:
     if not keys:
         context.say("There are no keys yet; `dnssync apply` makes them.")
     context.say()
-    render.show(context, _zones(records, width, context.hinted))
+    render.show(context, _zones(records, _Standing(said, tries, now), width, context.hinted))
     render.show(context, _said(said, width, context.hinted))
     for request in state.requests(now):
         until = f"until {moment(request.until)}" if request.until else "for good"
@@ -211,32 +215,65 @@ def _keys(keys: Sequence[KeyPair], view: _View, lines: Mapping[str, tuple[str, .
     return told
 
 
-def _zones(records: dict[str, ZoneRecord | None], width: int, hinted: Callable[[str], str]) -> list[render.Line]:
-    """A line for each zone with its last pass; how that ended stands under it, where it is more than a word."""
+class _Standing:
+    """What stands in the way of each zone, and when what failed is tried again by itself."""
+
+    def __init__(self, said: Sequence[Trouble], tries: Sequence[ProviderTry], now: int) -> None:
+        self._now = now
+        self._lines: dict[str, list[Line]] = {}
+        for line in sorted(
+            together(row for row in said if row.kind != NOTICE), key=lambda line: [*KINDS].index(line.kind)
+        ):
+            self._lines.setdefault(line.zone, []).append(line)
+        self._tries: dict[str, list[tuple[str, int]]] = {}
+        for row in tries:
+            self._tries.setdefault(row.zone, []).append((f"{row.provider} is", row.next_try))
+
+    def lines(self, zone: str) -> list[str]:
+        """Each thing that is said of it, word for word as an alert tells it."""
+        return [spelled(line) for line in self._lines.get(zone, ())]
+
+    def waits(self, zone: str, record: ZoneRecord | None) -> list[str]:
+        """A sentence where the zone, or one of its providers, is left alone for a while."""
+        every = self._tries.get(zone, []) + ([("It is", record.next_try)] if record and record.next_try else [])
+        return [
+            f"{who} tried again from {moment(at)} on; `dnssync apply {zone}` does not wait."
+            for who, at in every
+            if at > self._now
+        ]
+
+
+def _zones(
+    records: dict[str, ZoneRecord | None], standing: _Standing, width: int, hinted: Callable[[str], str]
+) -> list[render.Line]:
+    """A line for each zone with its last pass; under it how that ended, where it is more than a word, and all that still stands there."""
     rows = [
         (name, f"last pass {moment(record.last_pass)}" if record else "last pass never", "ok" if _good(record) else "")
         for name, record in records.items()
     ]
     told: list[render.Line] = []
-    for record, line in zip(records.values(), render.columns(rows), strict=True):
+    for (name, record), line in zip(records.items(), render.columns(rows), strict=True):
         told.append(line)
         if record is None:
             told += render.wrapped("    ", hinted("`dnssync apply` makes the first one"), "", width)
-        elif not _good(record):
-            told += render.wrapped("    ", hinted(record.result), "red", width)
+        stands = standing.lines(name) or ([] if record is None or _good(record) else [record.result])
+        for sentence in stands:
+            told += render.wrapped("    ", hinted(sentence), "red", width)
+        for sentence in standing.waits(name, record):
+            told += render.wrapped("    ", hinted(sentence), "", width)
     return told
 
 
 def _said(said: Sequence[Trouble], width: int, hinted: Callable[[str], str]) -> list[render.Line]:
-    """The notices of the last pass, and that it came to nothing; how it ended for a zone stands with that. First what needs a person."""
+    """That the last pass came to nothing, and its notices, those first that need a person; what stands in the way of a zone stands with that."""
     told: list[render.Line] = []
-    for row in said:
-        if not row.zone and row.kind != NOTICE:
-            told += render.wrapped("", worded(hinted(row.sentence), row.since), "red", width)
+    for line in together(row for row in said if not row.zone and row.kind != NOTICE):
+        told += render.wrapped("", hinted(spelled(line)), "red", width)
     notices = together(row for row in said if row.kind == NOTICE)
     for line in sorted(notices, key=lambda line: not needs_person(line.kind, line.reason)):
         style = "yellow" if needs_person(line.kind, line.reason) else "dim"
-        told += render.wrapped("note: ", worded(hinted(line.sentence), line.since, line.at_once), style, width)
+        head = KINDS[NOTICE]
+        told += render.wrapped(head, hinted(spelled(line)).removeprefix(head), style, width)
     return told
 
 

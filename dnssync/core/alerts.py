@@ -80,17 +80,17 @@ def digest(
     return Message(f"[dnssync {host}] the week: {f'{_count(wait)} a person' if wait else 'all is well'}", "\n\n".join(parts) + "\n")  # fmt: skip
 
 
+def spelled(line: Line) -> str:
+    """One thing in full, the same in an alert and in `status`: its kind, where, the sentence with its remedy, since when (both its times where
+    it is over), and its word."""
+    until = "" if line.ended is None else f" until {moment(line.ended)}"
+    named = line.zone in line.sentence if line.zone else line.about
+    where = "" if named else f"{line.zone or 'this host'}: "
+    return f"{KINDS.get(line.kind, '')}{where}{worded(line.sentence, line.since, line.at_once)}{until} [{line.reason}]"
+
+
 def _listed(found: Sequence[Line]) -> list[str]:
-    """A paragraph each; what is over has both its times."""
-    told = []
-    for line in found[:LISTED]:
-        until = "" if line.ended is None else f" until {moment(line.ended)}"
-        named = line.zone in line.sentence if line.zone else line.about
-        where = "" if named else f"{line.zone or 'this host'}: "
-        told.append(
-            f"{KINDS.get(line.kind, '')}{where}{worded(line.sentence, line.since, line.at_once)}{until} [{line.reason}]"
-        )
-    return told + _more(len(found))
+    return [spelled(line) for line in found[:LISTED]] + _more(len(found))
 
 
 def _more(count: int) -> list[str]:

@@ -22,6 +22,14 @@ def next_try(name: str, failures: int, now: int, interval: int) -> int:
     return now + max(1, int(wait * (1 - share)))
 
 
+def after_failure(name: str, failures: int, again: int | None, now: int, interval: int) -> tuple[int, int]:
+    """How often it has failed in a row now, and when it is tried again. `failures`, `again`: the same as it was noted before, 0 and None where
+    it did not fail. What a person asks for before that time, in vain, makes no wait longer: it counts for nothing."""
+    if failures and again is not None and not due_zones((name,), {name: again}, now):
+        return failures, again
+    return failures + 1, next_try(name, failures + 1, now, interval)
+
+
 def due_zones(zones: Iterable[T], tries: Mapping[T, int | None], now: int) -> tuple[T, ...]:
     """The zones (or the providers of zones) that a pass of the daemon asks: all but those that failed and whose time has not come. `tries`: by zone, when it
     is tried again (`next_try`), None or no entry where it did not fail. A time further off than any wait can be was noted by a

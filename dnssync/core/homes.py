@@ -20,6 +20,12 @@ def home(domain: str, label: str, zones: Container[str]) -> str | None:
     return zone_of(f"{label}.{domain}".lower(), zones)
 
 
+def zones_of(domain: str, zones: Container[str]) -> frozenset[str]:
+    """Every zone that holds records of a domain: its own, that of its keys and that of its DMARC record."""
+    homes = (zone_of(domain, zones), *(home(domain, label, zones) for label in (KEYS, DMARC)))
+    return frozenset(zone for zone in homes if zone is not None)
+
+
 def key_zone(key: KeyPair, zones: Container[str]) -> str | None:
     """The zone that holds the record of a key; None where none does."""
     return zone_of(f"{key.selector}.{KEYS}.{key.domain}".lower(), zones)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dnssync.core.backoff import LONGEST, due_zones, next_try
+from dnssync.core.backoff import LONGEST, after_failure, due_zones, next_try
 
 NOW = 1_795_507_200
 
@@ -39,3 +39,14 @@ def test_zones_that_are_due() -> None:
     tries = {"a": NOW + 1, "b": NOW, "c": None, "d": NOW + 30 * 86400}
     assert due_zones(zones, tries, NOW) == ("b", "c", "d")
     assert due_zones(zones, tries, NOW + 1) == zones
+
+
+def test_what_fails_before_its_time() -> None:
+    """It keeps its count and its time, up to the very second; from then on, and after one that only a wrong clock can have noted, it counts."""
+    first = after_failure("a.example", 0, None, NOW, 900)
+    assert first == (1, next_try("a.example", 1, NOW, 900))
+    for now in (NOW, first[1] - 1):
+        assert after_failure("a.example", *first, now, 900) == first
+    assert after_failure("a.example", *first, first[1], 900) == (2, next_try("a.example", 2, first[1], 900))
+    wrong = NOW + 30 * 86400
+    assert after_failure("a.example", 3, wrong, NOW, 900) == (4, next_try("a.example", 4, NOW, 900))

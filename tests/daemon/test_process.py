@@ -30,6 +30,6 @@ def test_it_tells_its_supervisor(applied: Site) -> None:
         assert "STATUS" in daemon.wait("READY=1")
         status = daemon.status("1 domain in order")
         assert "next: " in status and " UTC, " in status, status
-        assert ": 1 zone\n" in daemon.log()
+        assert ": 1 zone; " in daemon.log()
         assert daemon.end() == 0
         assert daemon.messages[-1]["STOPPING"] == "1"

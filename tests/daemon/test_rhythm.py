@@ -55,9 +55,11 @@ class Planned:
     def _clock(self) -> float:
         return self.now
 
-    def run(self) -> str:
-        """One pass; what the supervisor is told of it."""
+    def run(self, after: int = 0) -> str:
+        """One pass; what the supervisor is told of it, when it was told `after` times of something else."""
         self.daemon._pass_now()
+        for _ in range(after):
+            self._supervisor.recv(65536)
         return self._supervisor.recv(65536).decode()
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import logging
+import re
 import ssl
 import subprocess
 import traceback
@@ -243,6 +244,14 @@ class TestPatience:
         """Three times more, where a method may be repeated at all."""
         server.planned = [(status, {}, b"<html>")] * 9
         assert failed(api(server), method).transient and len(server.asked) == times
+
+    @pytest.mark.parametrize(
+        "planned", [(500, {}, b"{}"), (429, {"Retry-After": "3600"}, b""), (200, {}, b"no JSON"), (0, {}, b"")]
+    )
+    def test_what_passes_by_itself(self, server: Server, planned: Planned) -> None:
+        """No sentence promises that the next pass asks again: a zone that failed may be left alone by many of them."""
+        server.planned = [planned] * 9
+        assert re.search(r"\b[Aa] later pass tries again", str(failed(api(server), "GET")))
 
     @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 409, 422, 500, 501])
     def test_what_does_not_pass(self, server: Server, status: int) -> None:
