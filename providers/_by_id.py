@@ -80,18 +80,9 @@ def steps(change: Change, records: Iterable[Record]) -> Steps:
     )
 
 
-def takes(who: str, zone: str, changes: Sequence[Change], longest: int) -> None:
-    """Raise `ProviderError` where a change is none that such a provider does: TXT alone, type SPF only away, and no text of more
-    than so many octets. `who` names the provider."""
+def texts_alone(who: str, zone: str, changes: Sequence[Change]) -> None:
+    """Raise `ProviderError` where a change is of another type: the other types' data lies in fields of its own. `who` names the provider."""
     for change in changes:
-        where = f"{zone}: {absolute(change.name, zone)} {change.type}"
         if change.type not in TYPES:
+            where = f"{zone}: writing {absolute(change.name, zone)} {change.type}"
             raise ProviderError(f"{where}: only TXT records are written at {who}; nothing was written.")
-        if change.type == "SPF" and change.new is not None:
-            raise ProviderError(f"{where}: {who} takes no record of type SPF; nothing was written. Receivers read the TXT "
-                                "record (RFC 7208 §3.1); set `spf: {type99: never}` for the zone.")  # fmt: skip
-        for value in change.new.values if change.new else ():
-            octets = len(value.text.encode("utf-8", "surrogateescape"))
-            if not value.raw and octets > longest:
-                raise ProviderError(f"{where}: a text of {octets} octets is too long for {who}, which holds {longest}; nothing was "
-                                    "written. Make the record shorter.")  # fmt: skip

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from dnssync.core.model import ProviderError, RRset, absolute
+from dnssync.core.model import ProviderError, absolute
 
 from . import _hetzner as hetzner
 from ._http import Api, Reply
+from ._pages import MOST_PAGES, Pages
 
 PAGE = 100  # the most that is given
-MOST_PAGES = 1000
 WAITS = (0.2, 0.5, 1.0, 1.0, 2.0, 2.0, 3.0, 3.0)  # seconds before each look at an action that is under way
 BUSY = (0.5, 1.0, 2.0)  # seconds before each new try where nothing was done, and soon may be
 BUSY_CODES = frozenset({"conflict", "locked", "rate_limit_exceeded"})
@@ -63,36 +62,24 @@ class Client:
         )
 
     def _look(self, zone: str, ttl: int, params: dict[str, Any], doing: str) -> hetzner.Reading:
-        at, totals = self._now(), set[int]()
-        found: dict[hetzner.Key, RRset] = {}
+        at, totals, pages = self._now(), set[int](), Pages(zone, f"{zone}: {doing}", self.who)
         shut, comments = set[hetzner.Key](), dict[hetzner.Key, dict[str, str]]()
-        following: int | None = 1
-        for pages in itertools.count():
-            if following is None:
-                break
-            if pages == MOST_PAGES:
-                raise self.error(zone, doing, f"shows no end after {MOST_PAGES} pages. Nothing is taken from them")
-            params = {**params, "page": following, "per_page": PAGE, "sort": "id"}
+        for number in range(1, MOST_PAGES + 1):
+            params = {**params, "page": number, "per_page": PAGE, "sort": "id"}
             reply = self._call("GET", hetzner.rrsets(zone), zone, doing, params=params)
             entries = reply.data.get("rrsets") if isinstance(reply.data, dict) else None
             for entry in entries if isinstance(entries, list) else [None]:
-                rrset = hetzner.told(entry, zone, ttl)
-                if rrset is None:
-                    raise self.error(
-                        zone, doing, "answered with something that is no record set. Nothing is taken from it"
-                    )
-                if rrset.key in found:
-                    twice = f"shows {absolute(rrset.name, zone)} {rrset.type} on two pages; the zone changed while it was read"
-                    raise self.error(zone, doing, f"{twice}. The next pass reads again", transient=True)
-                found[rrset.key], comments[rrset.key] = rrset, hetzner.comments(entry)
+                rrset = pages.add(hetzner.told(entry, zone, ttl))
+                comments[rrset.key] = hetzner.comments(entry)
                 shut |= {rrset.key} if hetzner.protected(entry) else set()
             counted, following = hetzner.total(reply)
             totals |= {counted} if counted is not None else set()
-        if totals and totals != {len(found)}:
-            told = " then ".join(map(str, sorted(totals)))
-            raise self.error(zone, doing, f"counts {told} record sets and shows {len(found)}; the zone changed meanwhile, or a page is "
-                             "missing. Nothing is taken from it; the next pass reads again", transient=True)  # fmt: skip
-        return hetzner.Reading(at, found, frozenset(shut), comments, ttl, pages)
+            if following is None:
+                break
+        else:
+            raise pages.endless()
+        pages.whole(totals)
+        return hetzner.Reading(at, pages.rrsets, frozenset(shut), comments, ttl, number)
 
     # --- acting -----------------------------------------------------------------------------------------------------
 

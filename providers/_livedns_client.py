@@ -12,9 +12,9 @@ from dnssync.core.model import Change, ProviderError, RRset, absolute
 
 from . import _livedns as livedns
 from ._http import Api, Reply
+from ._pages import MOST_PAGES, Pages
 
 PAGE = 500  # the API's own default; more is answered with less
-MOST_PAGES = 1000
 NO_ANSWER = frozenset(range(400, 500)) - {401, 408, 429}  # to a question of which Gandi may know nothing
 
 
@@ -36,31 +36,21 @@ class Client:
         """The whole zone. Raises `ProviderError` where the pages do not come to what the API itself counts."""
         doing = f"{zone}: reading the zone"
         at = self._now()
-        found: dict[tuple[str, str], RRset] = {}  # by the name in its case
+        pages = Pages(zone, doing, self.who)  # names in their case
         totals: set[int] = set()
         for page in range(1, MOST_PAGES + 1):
             params = {"page": page, "per_page": PAGE}
             reply = self.call("GET", f"{livedns.domain(zone)}/records", doing, params=params)
             for entry in self._list(reply, doing):
-                rrset = self._rrset(entry, zone, doing)
-                spelled = (entry["rrset_name"], rrset.type)
-                if spelled in found:
-                    raise ProviderError(f"{doing}: {self.who} shows {' '.join(spelled)} on two pages; the zone changed while it was read. "
-                                        "The next pass reads again.", transient=True)  # fmt: skip
-                found[spelled] = rrset
+                pages.add(livedns.told(entry, zone), entry.get("rrset_name") if isinstance(entry, dict) else None)
             count = reply.headers.get("Total-Count", "")
             totals |= {int(count[:9])} if count.isascii() and count.isdecimal() else set()  # a lie may be of any length
-            if not reply.data or (totals and len(found) >= max(totals) and len(reply.data) < PAGE):
+            if not reply.data or (totals and len(pages.rrsets) >= max(totals) and len(reply.data) < PAGE):
                 break
         else:
-            raise ProviderError(
-                f"{doing}: {self.who} shows no end after {MOST_PAGES} pages. Nothing is taken from them."
-            )
-        if totals and totals != {len(found)}:
-            counted = " then ".join(map(str, sorted(totals)))
-            raise ProviderError(f"{doing}: {self.who} counts {counted} record sets and shows {len(found)}; the zone changed meanwhile, or a "
-                                "page is missing. Nothing is taken from it; the next pass reads again.", transient=True)  # fmt: skip
-        return livedns.collected(at, found, page)
+            raise pages.endless()
+        pages.whole(totals)
+        return livedns.collected(at, pages.rrsets, page)
 
     def one(self, zone: str, change: Change, known: livedns.Reading) -> RRset | None:
         """The RRset of a change as it stands now, None where there is none."""

@@ -27,8 +27,9 @@ from dnssync.core.model import Change, Limits, ProviderError, RRset, StaleZone, 
 
 from . import _cloudflare as dns_records
 from . import _text
-from ._by_id import Steps, steps, takes
+from ._by_id import Steps, steps, texts_alone
 from ._http import Api
+from ._takes import takes
 from ._unmoved import TRUST, ordered, so_far, unmoved
 
 ENDPOINT = "https://api.cloudflare.com/client/v4"
@@ -99,7 +100,8 @@ class Provider:
         where the zone is not what was read, before anything is written."""
         if not changes:
             return ()
-        takes(self._client.who, zone, changes, self.limits.txt)
+        texts_alone(self._client.who, zone, changes)
+        takes(self._client.who, zone, changes, self.limits)
         known = self._unmoved(zone, changes)
         self._read.pop(zone, None)  # whatever happens now, it is not what was read any more
         order = ordered(changes)[1]

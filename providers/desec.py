@@ -25,15 +25,15 @@ from dnssync.core.model import Change, Limits, ProviderError, RRset, TypeRefused
 
 from . import _desec as desec
 from ._http import WRITE_LONGEST, Reply
-from ._names import NAMES, held
+from ._pages import MOST_PAGES, Pages
+from ._takes import PLAIN_NAMES, takes
 from ._token import by_token
 from ._unmoved import TRUST, Found, unmoved
 
 ENDPOINT = "https://desec.io/api/v1"
-MOST_PAGES = 1000
 # 3600 is what deSEC begins with; each domain tells its own. A record set has 64000 characters at most as JSON, of which an octet that
 # is escaped takes five.
-LIMITS = Limits(min_ttl=3600, max_ttl=86400, txt=12000, names=NAMES)
+LIMITS = Limits(min_ttl=3600, max_ttl=86400, txt=12000, names=PLAIN_NAMES)
 
 
 class Provider:
@@ -76,18 +76,10 @@ class Provider:
         if reply.status == 400:  # it is more than a page
             counted = desec.total(reply)
             reply = self._call("GET", path, zone, doing, params={"cursor": ""})
-        found: dict[tuple[str, str], RRset] = {}
+        pages = Pages(zone, f"{zone}: {doing}", self._who)
         for _ in range(MOST_PAGES):
             for entry in reply.data if isinstance(reply.data, list) else [None]:
-                rrset = desec.told(entry)
-                if rrset is None:
-                    raise self._error(
-                        zone, doing, "answered with something that is no record set. Nothing is taken from it"
-                    )
-                if rrset.key in found:
-                    twice = f"shows {absolute(rrset.name, zone)} {rrset.type} on two pages; the zone changed while it was read"
-                    raise self._error(zone, doing, f"{twice}. The next pass reads again", transient=True)
-                found[rrset.key] = rrset
+                pages.add(desec.told(entry))
             following = desec.following(reply)
             if following is None:
                 break
@@ -97,11 +89,9 @@ class Provider:
                                   "secret is for this one alone. See that `endpoint` is right")  # fmt: skip
             reply = self._call("GET", path, zone, doing, params={"cursor": cursor})
         else:
-            raise self._error(zone, doing, f"shows no end after {MOST_PAGES} pages. Nothing is taken from them")
-        if counted not in (None, len(found)):
-            raise self._error(zone, doing, f"counts {counted} record sets and shows {len(found)}; the zone changed meanwhile, or a page "
-                              "is missing. Nothing is taken from it; the next pass reads again", transient=True)  # fmt: skip
-        return found
+            raise pages.endless()
+        pages.whole(() if counted is None else {counted})
+        return pages.rrsets
 
     # --- writing ----------------------------------------------------------------------------------------------------
 
@@ -109,7 +99,7 @@ class Provider:
         """All changes by one request. Raises `StaleZone` where the zone is not what was read, and then nothing is written."""
         if not changes:
             return ()
-        held(zone, changes, self._who)
+        takes(self._who, zone, changes, self.limits)
         at, found = self._read.pop(zone, (-inf, {}))
         unmoved(self.id, zone, changes, found if self._now() - at <= TRUST else self._all(zone))
         reply, left_out = self._patch(zone, changes), []

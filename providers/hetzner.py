@@ -34,13 +34,13 @@ from . import _hetzner as hetzner
 from . import _text
 from ._hetzner_client import Client
 from ._hetzner_values import Values
-from ._names import NAMES, held
+from ._takes import PLAIN_NAMES, takes
 from ._token import by_token
 from ._unmoved import TRUST, ordered, so_far, stale, unmoved
 
 ENDPOINT = "https://api.hetzner.cloud/v1"
 # How long a text may be, Hetzner does not say; this is room for every key.
-LIMITS = Limits(min_ttl=60, max_ttl=2147483647, txt=4000, type99=False, names=NAMES)
+LIMITS = Limits(types=frozenset({"TXT"}), min_ttl=60, max_ttl=2147483647, txt=4000, type99=False, names=PLAIN_NAMES)
 
 
 class Provider:
@@ -78,7 +78,7 @@ class Provider:
         where the zone is not what was read, before anything is written; a later trouble says how many changes were done."""
         if not changes:
             return ()
-        held(zone, changes, self._client.who)
+        takes(self._client.who, zone, changes, self.limits)
         known = self._unmoved(zone, changes, self._read.pop(zone, None))
         turning, order = ordered(changes)
         begun = set[str]()

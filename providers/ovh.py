@@ -29,9 +29,10 @@ from collections.abc import Callable, Sequence
 from dnssync.core.model import Change, Limits, ProviderError, RRset, StaleZone
 
 from . import _ovh as zones
-from ._by_id import Steps, steps, takes
+from ._by_id import Steps, steps, texts_alone
 from ._http import Api
 from ._ovh_write import Writer
+from ._takes import takes
 from ._unmoved import TRUST, ordered, so_far, unmoved
 
 ENDPOINTS = {
@@ -43,7 +44,7 @@ ENDPOINTS = {
     "soyoustart-eu": "https://eu.api.soyoustart.com/1.0",
     "soyoustart-ca": "https://ca.api.soyoustart.com/1.0",
 }
-LIMITS = Limits(min_ttl=60, type99=False)
+LIMITS = Limits(types=frozenset({"TXT"}), min_ttl=60, type99=False)
 _SECRET = re.compile(r"[\x21-\x7e]+")
 
 
@@ -108,7 +109,8 @@ class Provider:
         """One request a record, then one that has the zone served. Raises `StaleZone` where the zone is not what was read, before
         anything is written; a later trouble says how many changes were done. Without changes, a zone that is told not to be served as
         it is written is served."""
-        takes(self._client.who, zone, changes, self.limits.txt)
+        texts_alone(self._client.who, zone, changes)
+        takes(self._client.who, zone, changes, self.limits)
         todo = self._todo(zone, changes) if changes else []
         if not todo:
             return self._writer.owed(zone)

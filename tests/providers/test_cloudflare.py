@@ -256,7 +256,8 @@ class TestLimits:
         provider.read(ZONE)
         asked = len(cloudflare.requests)
         with pytest.raises(
-            ProviderError, match=rf"^{ZONE}: longer\.{ZONE} TXT: a text of 4081 octets is too long .* 4080; nothing"
+            ProviderError,
+            match=rf"^{ZONE}: writing longer\.{ZONE} TXT: a text of 4081 octets is too long .* 4080; nothing",
         ):
             provider.write(ZONE, [create("before", "x"), create("longer", "ü" * 2040 + "x")])
         assert len(cloudflare.requests) == asked and not provider.limits.type99
@@ -281,7 +282,7 @@ class TestLimits:
         provider = client(cloudflare)
         found = provider.read(ZONE)
         with pytest.raises(
-            ProviderError, match=rf"^{ZONE}: {ZONE} SPF: .*takes no record of type SPF.*nothing.*type99: never"
+            ProviderError, match=rf"^{ZONE}: writing {ZONE} SPF: .*takes no record of type SPF.*nothing.*type99: never"
         ):
             provider.write(ZONE, [create("", "v=spf1 -all", kind="SPF")])
         with pytest.raises(ProviderError, match=rf"a\.{ZONE} A: only TXT records are written"):

@@ -1,0 +1,41 @@
+"""A zone that an API shows in pages: put together, and not taken for whole where it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from dnssync.core.model import ProviderError, RRset, absolute
+
+MOST_PAGES = 1000
+
+
+class Pages:
+    """The RRsets of a zone's pages, by name (as the API spells it) and type. `doing` begins every sentence; `who` is the API."""
+
+    def __init__(self, zone: str, doing: str, who: str) -> None:
+        self.rrsets: dict[tuple[str, str], RRset] = {}
+        self._zone, self._says = zone, f"{doing}: {who}"
+
+    def add(self, rrset: RRset | None, spelled: str | None = None) -> RRset:
+        """One more. Raises `ProviderError` where it is none (None), or is there already."""
+        if rrset is None:
+            raise ProviderError(
+                f"{self._says} answered with something that is no record set. Nothing is taken from it."
+            )
+        key = (rrset.name if spelled is None else spelled, rrset.type)
+        if key in self.rrsets:
+            raise ProviderError(f"{self._says} shows {absolute(rrset.name, self._zone)} {rrset.type} on two pages; the zone changed while it "
+                                "was read. The next pass reads again.", transient=True)  # fmt: skip
+        self.rrsets[key] = rrset
+        return rrset
+
+    def whole(self, totals: Collection[int]) -> None:
+        """Raise `ProviderError` where these are not as many as the API itself counts; no total: it does not tell."""
+        if set(totals) - {len(self.rrsets)}:
+            counted = " then ".join(map(str, sorted(totals)))
+            raise ProviderError(f"{self._says} counts {counted} record sets and shows {len(self.rrsets)}; the zone changed meanwhile, or a "
+                                "page is missing. Nothing is taken from it; the next pass reads again.", transient=True)  # fmt: skip
+
+    def endless(self) -> ProviderError:
+        """What to raise after `MOST_PAGES`."""
+        return ProviderError(f"{self._says} shows no end after {MOST_PAGES} pages. Nothing is taken from them.")
