@@ -928,7 +928,8 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
     ],
     (
         "providers/_unmoved.py",
-        "tests/providers/test_gandi.py tests/providers/test_gandi_doubts.py tests/providers/test_gandi_beside.py",
+        "tests/providers/test_gandi.py tests/providers/test_gandi_doubts.py tests/providers/test_gandi_beside.py "
+        "tests/providers/test_cloudflare.py",
     ): [
         ("if not alike(found.get((change.name, change.type)), change.old):", "if False:"),
         ('and beside(change, changes, found, "CNAME"):', "and False:"),
