@@ -16,9 +16,8 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True)
 class Reading:
-    """A zone as it was read: since when that is known, what is served of it, and what stands there disabled."""
+    """A zone as it was read: what is served of it, and what stands there disabled."""
 
-    at: float
     rrsets: Mapping[Key, RRset]
     disabled: Mapping[Key, tuple[Value, ...]]
 
@@ -33,7 +32,7 @@ def explain(data: Any) -> str:
     return str(data.get("error", "")) if isinstance(data, dict) else ""
 
 
-def reading(data: Any, zone: str, at: float) -> tuple[str, Reading]:
+def reading(data: Any, zone: str) -> tuple[str, Reading]:
     """The kind of a zone and what stands in it, from an answer; raises AttributeError, KeyError, TypeError or ValueError where
     it is not that zone."""
     if data["name"].lower() != f"{zone}.":
@@ -48,7 +47,7 @@ def reading(data: Any, zone: str, at: float) -> tuple[str, Reading]:
             rrsets[key] = RRset(*key, entry["ttl"], on)
         if off:
             disabled[key] = off
-    return str(data["kind"]), Reading(at, rrsets, disabled)
+    return str(data["kind"]), Reading(rrsets, disabled)
 
 
 def _told(entry: Any, zone: str) -> tuple[Key, tuple[Value, ...], tuple[Value, ...]]:

@@ -3,8 +3,7 @@
     read    GET   /servers/{server_id}/zones/{zone}     the zone whole
     write   PATCH /servers/{server_id}/zones/{zone}     all changes in one request, which is done whole or not at all
 
-The API has no prerequisites: what a write rests on is looked at anew where it is older than `TRUST` seconds. From 4.9.12 and 5.0.2 on
-it knows single values (changetypes EXTEND and PRUNE); older servers refuse the whole request with 422 "Changetype not understood",
+The API has no prerequisites: each write begins with a look at the zone. From 4.9.12 and 5.0.2 on it knows single values (changetypes EXTEND and PRUNE); older servers refuse the whole request with 422 "Changetype not understood",
 and then it is made once more with REPLACE, with others' values as they were read.
 
 Quirks, each seen at 4.7.3 and 4.9.18 with the backends gsqlite3 and lmdb: a reading of one record set (`rrset_name`) leaves out disabled
@@ -25,7 +24,7 @@ from dnssync.core.model import Change, Limits, ProviderError, RRset, absolute
 
 from ._http import LOOPBACK, Api, Reply
 from ._powerdns import Reading, explain, parts, reading, zone_id
-from ._unmoved import TRUST, ordered, unmoved
+from ._unmoved import ordered, unmoved
 
 SECONDARY = {"slave", "secondary", "consumer"}  # kinds of zones whose records come from another server
 SERVER_ID = re.compile(r"[A-Za-z0-9._-]+")
@@ -49,7 +48,6 @@ class Provider:
         endpoint: str = "",
         *,
         timeout: tuple[float, float] = (10.0, 60.0),
-        now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.id, self.limits = id, Limits()
@@ -93,22 +91,17 @@ class Provider:
         if wrong:
             raise ProviderError("\n".join(wrong))
         self.requests = self._api.counts
-        self._now = now
         self._single = True  # whether the server may know of single values
-        self._read: dict[str, Reading] = {}
 
     def read(self, zone: str) -> tuple[RRset, ...]:
         """Every RRset that is served; one whose values are all disabled is none."""
-        self._read[zone] = self._zone(zone)
-        return tuple(self._read[zone].rrsets.values())
+        return tuple(self._zone(zone).rrsets.values())
 
     def write(self, zone: str, changes: Sequence[Change]) -> tuple[str, ...]:
         """All changes in one request, or none of them. Raises `StaleZone` where the zone is not what was read."""
         if not changes:
             return ()
-        known = self._read.pop(zone, None)  # whatever happens now, it is not what was read any more
-        if known is None or self._now() - known.at > TRUST:
-            known = self._zone(zone)
+        known = self._zone(zone)  # REPLACE and DELETE take no account of what came since a reading, however young it is
         unmoved(self.id, zone, changes, known.rrsets)
         self._enabled(zone, changes, known)
         more = f" and {len(changes) - 1} record sets more" if changes[1:] else ""
@@ -126,10 +119,10 @@ class Provider:
 
     def _zone(self, zone: str) -> Reading:
         """The zone as it stands now. Raises `ProviderError` where it is not there, is a secondary, or is not understood whole."""
-        doing, at = f"{zone}: reading the zone", self._now()
+        doing = f"{zone}: reading the zone"
         data = self._call("GET", zone, doing).data
         try:
-            kind, known = reading(data, zone, at)
+            kind, known = reading(data, zone)
         except (AttributeError, KeyError, TypeError, ValueError):
             raise ProviderError(f"{doing}: {self.who} answered with something that is not that zone. Nothing is taken from it; see that "
                                 "the address is the API's.") from None  # fmt: skip

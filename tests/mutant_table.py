@@ -712,6 +712,11 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("short.to_text().lower()", "short.to_text()"),
         ("if part and size + more > ROOM:", "if False:"),
     ],
+    ("providers/rfc2136.py", "tests/providers/test_rfc2136_knot.py tests/providers/test_rfc2136.py"): [
+        # what Knot says otherwise than BIND
+        ('if "requires a TSIG" in str(error):', "if False:"),
+        ('if word == "BADKEY" else', "if False else"),
+    ],
     ("dnssync/carry_out.py", "tests/e2e/test_gandi.py"): [
         ('plan = _part(plan, lambda claim: claim.type != "SPF")', "pass"),
         ("except TypeRefused as error:", "except ZeroDivisionError as error:"),
@@ -879,8 +884,6 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
     ],
     ("providers/powerdns.py", "tests/providers/test_powerdns.py"): [
         # what somebody else did since the read
-        ("if known is None or self._now() - known.at > TRUST:", "if known is None:"),
-        ("self._read.pop(zone, None)", "self._read.get(zone)"),
         ("unmoved(self.id, zone, changes, known.rrsets)", "pass"),
         # what is switched off, and whose zone it is
         ("self._enabled(zone, changes, known)", "pass"),

@@ -48,6 +48,11 @@ class PowerDns:
         """The address of the API."""
         return f"http://127.0.0.1:{self.api_port}/api/v1/servers/localhost"
 
+    @property
+    def server(self) -> str:
+        """`address:port`, as `nameservers:` takes it."""
+        return f"127.0.0.1:{self.port}"
+
     def __enter__(self) -> PowerDns:
         self.folder.mkdir(parents=True, exist_ok=True)
         modules = next(ROOT.glob("usr/lib/*/pdns"))

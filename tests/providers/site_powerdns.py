@@ -82,6 +82,11 @@ class AtPowerDnsApi(AtStandIn):
         """What it is made with."""
         return {"api_key": self.secret}
 
+    def make(self, **options: Any) -> Provider:
+        """The provider anew; it needs no clock."""
+        given = {"endpoint": self.stand_in.endpoint, "sleep": lambda seconds: None}
+        return powerdns.Provider(self.kind, **{**self.options(), **given, **options})
+
 
 def at_powerdns_api(folder: Path, more: str) -> PowerDnsApi:
     """The stand-in with the zone of everything, a value of it disabled."""
@@ -113,25 +118,20 @@ class HalfDisabled(PowerDns):
 
 
 class AtPowerDns(Behind):
-    """The provider; so much time passes between a reading and a write that it looks again."""
+    """The provider."""
 
     kind = "powerdns"
 
     secret = PowerDns.api_key
 
     def __init__(self, pdns: PowerDns, between: Between) -> None:
-        self.pdns, self.time = pdns, 0.0
+        self.pdns = pdns
         super().__init__(between)
 
     def make(self, **options: Any) -> Provider:
         """The provider anew."""
-        given = {"host": "127.0.0.1", "port": self.between.port, "api_key": self.secret, "now": self.now}
+        given = {"host": "127.0.0.1", "port": self.between.port, "api_key": self.secret}
         return powerdns.Provider("theirs", **{**given, "sleep": lambda seconds: None, **options})
-
-    def now(self) -> float:
-        """A clock that has moved on whenever it is looked at."""
-        self.time += 60
-        return self.time
 
     def transferred(self) -> Everything:
         """The zone by AXFR."""

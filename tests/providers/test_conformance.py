@@ -1,5 +1,6 @@
-"""Every provider passes the one table: in memory, a zone file, dynamic update of a real named, the stand-ins of those with an API, and the
-plug-ins of octodns' before PowerDNS, named and a stand-in. What `manual` cannot be asked is in tests/e2e/test_by_hand.py."""
+"""Every provider passes the one table: in memory, a zone file, dynamic update of a real named and a real knotd, a real PowerDNS, the
+stand-ins of those with an API, and the plug-ins of octodns' before PowerDNS, named and a stand-in. What `manual` cannot be asked is in
+tests/e2e/test_by_hand.py."""
 
 from __future__ import annotations
 
