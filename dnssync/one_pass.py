@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -73,12 +74,13 @@ def one_pass(
     wait: float = 0.0,
     at_once: bool = False,
     looking: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> PassResult:
     """One pass under the lock. What fails is in the result, and in the state for `status` and alerts.
 
-    `wait`: seconds for whoever holds the lock; raises `LockedError` after that. `at_once`: no zone and no provider is left out for having failed
-    before. `looking` surrounds the part in which nothing is
-    written. Whatever `Line.progress` raises that is `Stopped` comes through.
+    `wait`: seconds for whoever holds the lock; raises `LockedError` after that, and where another one keeps it that took it in a pause of this one.
+    `at_once`: no zone and no provider is left out for having failed before. `looking` surrounds the part in which nothing is written; `sleep`: what the
+    lock is waited for with. Whatever `Line.progress` raises that is `Stopped` comes through.
     """
     started, state, report, error = int(now()), None, None, None
     left: dict[str, int] = {}
@@ -87,7 +89,7 @@ def one_pass(
     try:
         line = open_line(config)
         state = line.state
-        with hold(config.state_directory / "lock", who="dnssync run", wait=wait, now=now) as lock:
+        with hold(config.state_directory / "lock", who="dnssync run", wait=wait, now=now, sleep=sleep) as lock:
             try:
                 before = state.last_event()
                 left = {} if at_once else _left_out(line)

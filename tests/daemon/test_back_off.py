@@ -71,6 +71,21 @@ class TestWords:
         site.now += 1
         assert {*passed(site).left_out} == {f"_dmarc.{TWO}"}
 
+    def test_between_two_failures(self, site: GandiSite) -> None:
+        """Of zones that failed at different times, one waits no longer for a word that was said before the other one failed."""
+        site.configure(extra=(EXTRA,))
+        site.gandi.faults, site.patience = [down(ONE)], 0
+        passed(site)
+        site.now += 60
+        assert site.run("freeze", ONE)[0] == 0
+        site.now += 60
+        site.gandi.faults = [down(ONE), down(TWO)]
+        assert site.run("apply", "--yes", TWO)[0] == 1
+        first, second = (site.state.zones()[zone].last_pass for zone in (ONE, TWO))
+        assert second - first == 120
+        site.now += 60
+        assert {*passed(site).left_out} == {TWO}
+
     def test_about_a_zone_with_a_provider_at_rest(self, site: GandiSite, second: Gandi) -> None:
         """A provider that rests while another one of the zone goes on is asked again, too; without a word it is not."""
         asked = len(second.requests)

@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import partial
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from dnssync_providers.gandi import Provider as GandiProvider
 
+from dnssync import signing_map
 from dnssync.cli.context import Context
 from dnssync.cli.daemon import _opener
 from dnssync.config import load
 from dnssync.core.backoff import LONGEST
 from dnssync.core.durations import DAY, HOUR
 from dnssync.core.model import Change
+from dnssync.errors import LockedError
 from dnssync.lock import hold
 from dnssync.one_pass import PASS, PassResult, one_pass
 from tests.daemon.gandi_site import EXTRA, ONE, TWO, GandiSite, site, unapplied
@@ -32,14 +36,14 @@ def down(zone: str) -> Fault:
     return Fault(path=f"^/domains/{zone}/", answer=Answer(500, ERRED), times=10**6)
 
 
-def passed(site: GandiSite) -> PassResult:
-    """One pass as the daemon makes it, at the moment of the test."""
+def passed(site: GandiSite, **more: Any) -> PassResult:
+    """One pass as the daemon makes it, at the moment of the test; `more`: as `one_pass` takes it."""
     opened = _opener(Context(now=lambda: site.now))
 
     def line(config: object) -> object:
         return opened(config, read_only=False, progress=lambda text: None)
 
-    return one_pass(load(site.config), line, now=lambda: site.now)  # type: ignore[arg-type]
+    return one_pass(load(site.config), line, now=lambda: site.now, **more)  # type: ignore[arg-type]
 
 
 class Sleepy(GandiProvider):
@@ -132,6 +136,32 @@ def test_the_last_look_keeps_the_lock(site: GandiSite) -> None:
     result = passed(site)
     assert len(looks) == 3 and result.report is not None
     assert "wants no more requests for 100 seconds" in result.report.decision.failed[TWO]
+
+
+def test_a_lock_that_another_one_keeps(site: GandiSite) -> None:
+    """Who takes the lock in a pause that a provider asks for, and does not give it back, ends the pass: it writes nothing without the lock."""
+    site.configure(extra=(EXTRA,))
+    site.gandi.faults = [Fault("GET", f"^/domains/{ONE}/", Answer(429, ERRED, headers={"Retry-After": "8"}), times=1)]
+    with ExitStack() as other:
+        pauses: list[float] = []
+
+        def sleep(seconds: float) -> None:
+            if not pauses:
+                other.enter_context(hold(site.folder / "state" / "lock", who="dnssync somebody", wait=0))
+            pauses.append(seconds)
+
+        with pytest.raises(LockedError, match="`dnssync somebody`"):
+            passed(site, sleep=sleep)
+        assert pauses[0] > 1 and sum(pauses[1:]) >= 60
+    assert not any(EXTRA in text for zone in (ONE, TWO) for text in site.spf(zone))
+    assert not passed(site).failed and all(any(EXTRA in text for text in site.spf(zone)) for zone in (ONE, TWO))
+
+
+def test_a_map_before_the_first_key(unapplied: GandiSite) -> None:
+    """Where the macros name a map that is not there all mail waits: the first pass makes an empty one, whatever it is refused."""
+    unapplied.exim.map.unlink()
+    assert passed(unapplied).refused
+    assert unapplied.exim.map.exists() and signing_map.read(unapplied.exim.map) == {}
 
 
 def test_a_provider_that_is_down_for_two_days(site: GandiSite) -> None:

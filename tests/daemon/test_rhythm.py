@@ -17,6 +17,7 @@ from dnssync.cli.context import Context
 from dnssync.cli.daemon import _opener
 from dnssync.config import Config, load
 from dnssync.daemon import Daemon
+from dnssync.lock import hold
 from dnssync.notify import Notifier
 from dnssync.one_pass import After, PassResult
 from dnssync.reconcile import Line
@@ -35,6 +36,7 @@ class Planned:
 
     def __init__(self, site: GandiSite, supervisor: socket.socket, environ: dict[str, str]) -> None:
         self.now, self.meanwhile, self.watching = NOW, lambda: None, lambda: None
+        self.ahead = 0.0  # seconds by which the wall clock is ahead of the one that nobody sets
         self._supervisor = supervisor
         opened = _opener(Context(now=self._clock))
 
@@ -48,7 +50,7 @@ class Planned:
 
         notifier = Notifier({"NOTIFY_SOCKET": supervisor.getsockname(), **environ})
         self.after: list[After] = []
-        self.daemon = Daemon(lambda: load(site.config), line, watch, notifier, after=self.after, now=self._clock, monotonic=self._clock)  # fmt: skip
+        self.daemon = Daemon(lambda: load(site.config), line, watch, notifier, after=self.after, now=self._clock, monotonic=lambda: self.now - self.ahead)  # fmt: skip
         self.daemon.config = load(site.config)
         self.daemon._scheduler.start(paused=True)
 
@@ -151,6 +153,59 @@ def test_when_a_key_can_go_on(unapplied: GandiSite, tmp_path: Path) -> None:
         before = datetime.now(UTC)
         planned.run()
         assert planned.dated - before >= timedelta(seconds=9)
+
+
+def test_one_pass_for_two_jobs(unapplied: GandiSite, tmp_path: Path) -> None:
+    """The other job that came while a pass was under way makes no second one, unless somebody asked; a moment later it does."""
+    results: list[PassResult] = []
+    with planning(unapplied, tmp_path) as planned:
+        planned.after.append(results.append)
+        for seconds, ask, count in (
+            (0, False, 1),
+            (0, False, 1),
+            (4, False, 1),
+            (0, True, 2),
+            (0, False, 2),
+            (6, False, 3),
+        ):
+            planned.now += seconds
+            if ask:
+                planned.daemon._now_then()
+            planned.daemon._pass_now()
+            assert len(results) == count, (seconds, ask)
+
+
+def test_another_keeps_the_lock(unapplied: GandiSite, tmp_path: Path) -> None:
+    """Once in the interval that is a pass that came to nothing, however often it is tried."""
+    results: list[PassResult] = []
+    with planning(unapplied, tmp_path) as planned:
+        planned.after.append(results.append)
+        with hold(tmp_path / "state" / "lock", who="dnssync somebody"):
+            for seconds, count in ((5, 0), (15 * MINUTE, 1), (5, 1), (14 * MINUTE, 1), (MINUTE, 2), (5, 2)):
+                planned.now += seconds
+                planned.daemon._pass_now()
+                assert len(results) == count, seconds
+        assert all("`dnssync somebody`" in str(result.error) for result in results)
+        planned.now += 5
+        assert "the last pass failed" not in planned.run(after=2)
+
+
+def test_a_clock_that_jumped_back(unapplied: GandiSite, tmp_path: Path) -> None:
+    """The small job that looks for words and feeds the watchdog, which was planned by the clock as it was, comes as soon as ever, and so
+    does a pass; where no clock jumped they are left as they are."""
+    with planning(unapplied, tmp_path) as planned:
+        daemon = planned.daemon
+        late = datetime.now(UTC) + timedelta(days=365)
+        for name, job in (("interval", daemon._pass), ("tick", daemon._tick)):
+            daemon._scheduler.add_job(job, "interval", id=name, seconds=900, next_run_time=late)
+        daemon._look_at_clock()
+        assert daemon._scheduler.get_job("tick").next_run_time == late
+        planned.ahead -= 365 * 86400
+        daemon._look_at_clock()
+        soon = datetime.now(UTC)
+        assert daemon._scheduler.get_job("tick").next_run_time <= soon + timedelta(seconds=5)
+        assert daemon._scheduler.get_job("interval").next_run_time <= soon + timedelta(minutes=15)
+        assert planned.dated <= soon
 
 
 def test_the_rhythm_is_read_again(unapplied: GandiSite, tmp_path: Path) -> None:
