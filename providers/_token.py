@@ -10,7 +10,7 @@ from dnssync.core.model import ProviderError
 
 from ._http import Api
 
-_SECRET = re.compile(r"[\x21-\x7e]+")
+WORD = re.compile(r"[\x21-\x7e]+")  # what a header takes of a secret, and no blanks around it
 
 
 def by_token(
@@ -31,7 +31,7 @@ def by_token(
     wrong, secret = [], token.strip()
     if not secret:
         wrong.append(f"token: is missing; it is {what}")
-    elif not _SECRET.fullmatch(secret):
+    elif not WORD.fullmatch(secret):
         wrong.append(f"token: is not one word of printable ASCII characters, so it is not what {service} gave out")
 
     def authorize(headers: dict[str, str]) -> None:

@@ -18,7 +18,6 @@ answered with 400.
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -30,6 +29,7 @@ from . import _text
 from ._by_id import Steps, steps, texts_alone
 from ._http import Api
 from ._takes import takes
+from ._token import WORD
 from ._unmoved import TRUST, ordered, so_far, unmoved
 
 ENDPOINT = "https://api.cloudflare.com/client/v4"
@@ -38,7 +38,6 @@ CONTENT = 8192  # characters of content at one name and type
 BATCH = 200  # records of one batch in a free zone; a paid one takes 3500
 MOVED = frozenset({81044, 81057, 81058})  # the record is not there any more, or is there already
 BESIDE = frozenset({81053, 81054})  # a CNAME would stand beside others
-_SECRET = re.compile(r"[\x21-\x7e]+")
 
 Step = tuple[int, str, dict[str, Any]]  # of which change, in which list of a batch, and what
 
@@ -68,9 +67,9 @@ class Provider:
             wrong.append(
                 "token: is missing; it is an API token that may edit the zone's DNS, or with `email` the global API key"
             )
-        elif not _SECRET.fullmatch(secret):
+        elif not WORD.fullmatch(secret):
             wrong.append("token: is not one word of printable ASCII characters, so it is not what Cloudflare gave out")
-        if email and not _SECRET.fullmatch(email):
+        if email and not WORD.fullmatch(email):
             wrong.append("email: is no address; leave it out where `token` is an API token, and not the global API key")
 
         def authorize(headers: dict[str, str]) -> None:

@@ -28,6 +28,7 @@ from . import _livedns as livedns
 from . import _text
 from ._http import Api, Reply
 from ._livedns_client import PAGE, Client
+from ._token import WORD
 from ._unmoved import TRUST, alike, beside, ordered, so_far, stale, unmoved
 
 ENDPOINT = "https://api.gandi.net/v5"
@@ -35,7 +36,6 @@ UNDO = (0.0, 0.0, 1.0, 5.0, 15.0)  # seconds before each look at whether what mu
 SNAPSHOTS = 3  # of ours, kept per zone
 LIMITS = Limits(min_ttl=300, max_ttl=2592000, txt=8000)  # a value has 16384 characters at most, and `\DDD` takes four
 OURS = re.compile(r"dnssync [0-9a-f]{12}")  # a snapshot of ours: named after a plan
-_SECRET = re.compile(r"[\x21-\x7e]+")
 
 
 class Provider:
@@ -64,7 +64,7 @@ class Provider:
             )
         elif token and apikey:
             wrong.append("apikey: cannot be given together with token; leave out the one that is not meant")
-        elif not _SECRET.fullmatch(secret):
+        elif not WORD.fullmatch(secret):
             wrong.append(f"{option}: is not one word of printable ASCII characters, so it is not what Gandi gave out")
         scheme = "Bearer" if token else "Apikey"
 

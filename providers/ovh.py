@@ -22,7 +22,6 @@ zone with a warning may be told not to be deployed though it is served (certbot/
 from __future__ import annotations
 
 import contextlib
-import re
 import time
 from collections.abc import Callable, Sequence
 
@@ -33,6 +32,7 @@ from ._by_id import Steps, steps, texts_alone
 from ._http import Api
 from ._ovh_write import Writer
 from ._takes import takes
+from ._token import WORD
 from ._unmoved import TRUST, ordered, so_far, unmoved
 
 ENDPOINTS = {
@@ -45,7 +45,6 @@ ENDPOINTS = {
     "soyoustart-ca": "https://ca.api.soyoustart.com/1.0",
 }
 LIMITS = Limits(types=frozenset({"TXT"}), min_ttl=60, type99=False)
-_SECRET = re.compile(r"[\x21-\x7e]+")
 
 
 class Provider:
@@ -75,7 +74,7 @@ class Provider:
                 wrong.append(
                     f"{option}: is missing; OVHcloud gives out application_key, application_secret and consumer_key together"
                 )
-            elif not _SECRET.fullmatch(word):
+            elif not WORD.fullmatch(word):
                 wrong.append(
                     f"{option}: is not one word of printable ASCII characters, so it is not what OVHcloud gave out"
                 )
