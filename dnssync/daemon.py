@@ -110,7 +110,7 @@ class Daemon:
             except DnssyncError as error:
                 log.error("the daemon begins all the same, and tries again: %s", error)
             count = len(self.config.zones)
-            log.info("the daemon begins with %s: %d zone%s; its first pass leaves none out for having failed before",
+            log.info("the daemon begins with %s: %d zone%s; its first pass looks at each, whatever it waits for",
                      self.config.file, count, "s" * (count != 1))  # fmt: skip
             self._tell(READY=1)
             self._scheduler.add_job(
@@ -164,7 +164,7 @@ class Daemon:
             self._now_then()  # that pass notes it
         else:
             log.info(
-                "the configuration %s was read again; the pass that follows leaves no zone out for having failed before",
+                "the configuration %s was read again; the pass that follows looks at every zone, whatever it waits for",
                 config.file,
             )
             self._at_once = True
