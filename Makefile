@@ -48,7 +48,9 @@ trixie: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python bench/startup.py
-	$(BIN)/python bench/gandi.py
+	$(BIN)/pip install -q --disable-pip-version-check '.[bench]'
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
+	$(BIN)/python bench/providers.py
 	$(BIN)/python bench/rotation.py
 
 # Exact versions of everything, from the bounds in pyproject.toml.

@@ -288,6 +288,8 @@ class Desec(StandIn):
         elif kind not in TYPES or (kind == "SPF" and not self.switches.spf_taken):
             errors["type"] = [f"The {kind} RR set type is currently unsupported."]
         ttl = item.get("ttl", domain.minimum_ttl)
+        if isinstance(ttl, str) and re.fullmatch(r"-?[0-9]{1,10}", ttl):  # its framework takes digits for a number
+            ttl = item["ttl"] = int(ttl)
         if type(ttl) is not int:
             errors["ttl"] = ["A valid integer is required."]
         elif ttl < domain.minimum_ttl:
