@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from bench.places import Notes, Place, theirs
+from bench.places import SHOP, Notes, Place, theirs
 from bench.sides import ROWS, THEIRS, ZONE
 from tests.cloudflare import Cloudflare
 from tests.desec import Desec
@@ -17,7 +17,6 @@ from tests.ovh import Ovh
 from tests.stand_in import StandIn, Values
 
 WRITES = "POST|PUT|PATCH|DELETE"
-SHOP = "asked for by the shop"
 
 
 class AtStandIn(Place):
