@@ -1,5 +1,6 @@
-"""Every provider passes the one table: in memory, a zone file, dynamic update of a real named and a real knotd, a real PowerDNS, Gandi's stand-in, and the plug-ins of
-octodns' before PowerDNS, named and the stand-in. What `manual` cannot be asked is in tests/e2e/test_by_hand.py."""
+"""Every provider passes the one table: in memory, a zone file, dynamic update of a real named and a real knotd, a real PowerDNS,
+stand-ins, and the plug-ins of octodns' before PowerDNS, named and the stand-in. What `manual` cannot be asked is in
+tests/e2e/test_by_hand.py."""
 
 from __future__ import annotations
 
