@@ -155,6 +155,39 @@ class GandiProvider(_Ours):
     types = TYPES | {"ALIAS"}
 
 
+class OvhProvider(_Ours):
+    """OVHcloud, its TXT records alone; options as for `class: ovh`."""
+
+    module = "ovh"
+    types = frozenset({"TXT"})
+
+
+class CloudflareProvider(_Ours):
+    """Cloudflare, its TXT records alone; options as for `class: cloudflare`."""
+
+    module = "cloudflare"
+    types = frozenset({"TXT"})
+
+
+class DesecProvider(_Ours):
+    """deSEC; options as for `class: desec`."""
+
+    module = "desec"
+
+
+class HetznerProvider(_Ours):
+    """Hetzner Cloud; options as for `class: hetzner`."""
+
+    module = "hetzner"
+    types = TYPES - {"DNAME", "LOC", "NAPTR", "OPENPGPKEY", "SSHFP", "SPF", "URI"}
+
+
+class PowerDnsProvider(_Ours):
+    """PowerDNS by its own API; options as for `class: powerdns`."""
+
+    module = "powerdns"
+
+
 class Rfc2136Provider(_Ours):
     """Dynamic update and zone transfer; options as for `class: rfc2136`."""
 
