@@ -258,7 +258,6 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("& {*held} or self.keyed[d].problem", "& {*held}"),
         ("if {view.zone, self.keyed[d].zone} & {*held}", "if {view.zone} & {*held}"),
         ("limits=there.limits,", "limits=view.limits,"),
-        ("problem=view.problem or there.problem,", "problem=view.problem,"),
     ],
     ("dnssync/core/key_sets.py", "tests/core/test_limits.py"): [
         ("if bits <= wanted and octets <= longest)", "if bits <= wanted)"),

@@ -89,7 +89,8 @@ def test_from_the_first_plan_to_keys_that_sign(site: ByHand) -> None:
 
     code, out = site.run("status")
     told = " ".join(out.split())
-    assert code == 1 and "by hand: " in told and f", _dmarc.{DOMAIN} TXT is to be changed by hand at bind" in told, out
+    assert code == 1 and f"by hand: {DOMAIN}: 20261124" in told, out
+    assert f", _dmarc.{DOMAIN} TXT is to be changed by hand at bind; " in told and ") [bind]" in told, out
     record = json.loads(site.run("status", "--json")[1])["zones"][DOMAIN]
     assert record["last_read"] == record["last_pass"] == int(site.now) and record["rrsets"] > 3
 
