@@ -137,3 +137,49 @@ def test_without_the_zone_in_the_configuration(apart: Apart) -> None:
     code, out = apart.run("apply", "--yes")
     assert code == 3 and f"Configure {KEYS} as a zone of its own" in " ".join(out.split()), out
     assert apart.bind.transfer(DOMAIN) == before
+
+
+def test_keys_that_move_into_a_zone_of_their_own(apart: Apart) -> None:
+    """Keys that stood in the domain's zone are published in the new one by the next apply; exim signs on with them all the time, and what
+    stands in the old place is left there."""
+    whole = json.loads(apart.config.read_text())
+    alone = {**whole, "zones": {DOMAIN: whole["zones"][DOMAIN]}}
+    apart.bind.stop()
+    for journal in apart.bind.folder.glob("*.jnl"):
+        journal.unlink()
+    text = apart.bind.zone_file(DOMAIN).read_text()
+    apart.bind.zone_file(DOMAIN).write_text(text.replace(CUTS, ""))
+    apart.bind.start()
+    apart.config.write_text(json.dumps(alone))
+    assert apart.run("apply", "--yes", "--wait")[0] == 0
+    line, old = apart.selectors(), apart.bind.selectors(DOMAIN)
+    apart.config.write_text(json.dumps(whole))
+    code, out = apart.run("apply", "--yes")
+    assert code == 0 and apart.selectors() == line, out
+    assert all(apart.other.texts(f"{name}.{KEYS}") == [old[name]] for name in line)
+    for _ in range(4):
+        apart.now += 3600
+        assert apart.run("apply", "--yes")[0] == 0
+        assert apart.signatures() == [True, True] and apart.selectors() == line
+    assert apart.run("plan")[0] == 0 and apart.bind.selectors(DOMAIN) == old
+
+
+def test_the_state_is_lost(apart: Apart) -> None:
+    """Keys in a zone of their own are known again by exim's map, their files and their records there."""
+    assert apart.run("apply", "--yes", "--wait")[0] == 0
+    line = apart.selectors()
+    (apart.folder / "state" / "state.db").unlink()
+    code, out = apart.run("apply", "--yes", "--adopt")
+    assert code == 0 and apart.selectors() == line, out
+    assert apart.signatures() == [True, True]
+    out = apart.run("status")[1]
+    assert all(name in out for name in line)
+
+
+def test_frozen(apart: Apart) -> None:
+    """A frozen domain gets nothing in any of its zones."""
+    assert apart.run("freeze", DOMAIN)[0] == 0
+    before = apart.other.transfer(KEYS), apart.other.transfer(POLICY), apart.bind.transfer(DOMAIN)
+    assert apart.run("apply", "--yes")[0] in (0, 1)
+    assert (apart.other.transfer(KEYS), apart.other.transfer(POLICY), apart.bind.transfer(DOMAIN)) == before
+    assert not list(apart.exim.keys.rglob("*.pem"))
