@@ -48,8 +48,7 @@ trixie: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python bench/startup.py
-	$(BIN)/pip install -q --disable-pip-version-check '.[bench]'
-	$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
+	$(BIN)/pip install -q --disable-pip-version-check -e '.[bench]'
 	$(BIN)/python bench/providers.py
 	$(BIN)/python bench/rotation.py
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -13,12 +14,11 @@ from bench.sides import GONE, ROWS, ZONE
 from tests.between import DNS, HTTP, Between, Protocol
 from tests.bind import Bind
 from tests.bind import strings as wire_strings
-from tests.gaps import By, Item, Moment, gaps, items
+from tests.gaps import By, Moment, items
 from tests.powerdns import PowerDns
 from tests.stand_in import Values
 
 Notes = dict[tuple[str, str], str]  # (what, of which record) → how it is; of records of others alone
-WRITES = "POST|PUT|PATCH|DELETE"
 SHOP = "asked for by the shop"
 
 
@@ -72,8 +72,8 @@ class Place:
     def watch(self) -> None:
         """Look after each write from now on, which may take its time; a stand-in always does."""
 
-    def gaps(self) -> dict[Item, float]:
-        """What was missing in between: seconds."""
+    def moments(self) -> Sequence[Moment]:
+        """What was served, from request to request."""
         raise NotImplementedError
 
     def more(self) -> Notes:
@@ -141,8 +141,8 @@ class AtServer(Place):
     def asked(self) -> list[bool]:
         return list(self._requests)
 
-    def gaps(self) -> dict[Item, float]:
-        return gaps(self._moments)
+    def moments(self) -> Sequence[Moment]:
+        return self._moments
 
 
 class AtPowerDns(AtServer):

@@ -4,19 +4,20 @@
 
 The changes: one value at the apex, where two others are somebody else's, two new record sets, one taken away. Prints requests, wall
 time with and without 50 ms of latency (medians of runs in turns, the first not counted), for how long a record set or a value that is
-there before and after was missing, which notes of others (comments, disabled values, TTLs …) are not what they were, and what is gone
+there before and after was missing, for how long there was no SPF record or more than one, which notes of others (comments, disabled values, TTLs …) are not what they were, and what is gone
 when one write is answered with an error, each write in its turn. A client that refuses the case, or leaves something else than it was
 asked for, is told with its own words.
 """
 
 from __future__ import annotations
 
+import itertools
 import logging
 import statistics
 import sys
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -26,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from bench.places import AtNamed, AtPowerDns, Notes, Place
 from bench.sides import OLD, THEIRS, WANTED, Side, ours, theirs
 from bench.stand_ins import AtCloudflare, AtDesec, AtGandi, AtHetzner, AtOvh
+from tests.gaps import Moment, gaps
 
 PLACES: dict[str, type[Place]] = {
     "gandi": AtGandi,
@@ -49,7 +51,8 @@ class Run:
     writes: int
     seconds: float
     missing: float  # a record set
-    absent: float  # a value of somebody else's
+    absent: float  # a value
+    unclear: float  # there was no SPF record, or more than one
     notes: dict[tuple[str, str], tuple[str, str]]  # those that are others now
     lost: int  # values of others at the apex
     bare: bool  # neither SPF record stands there
@@ -88,7 +91,8 @@ def once(
             if failing is None:
                 raise
         seconds = time.perf_counter() - began
-        asked, gaps, values = place.asked(), place.gaps(), place.values()
+        asked, values, moments = place.asked(), place.values(), place.moments()
+        missing = gaps(moments)
         stands = {(name, text) for (name, kind), (_, texts) in values.items() if kind == "TXT" for text in texts}
         apex = {text.decode("utf-8", "replace") for name, text in stands if name == "@"}
         return Run(
@@ -96,13 +100,23 @@ def once(
             apply=len(asked) - planned,
             writes=sum(asked[start:]),
             seconds=seconds,
-            missing=max([0.0, *(gap for item, gap in gaps.items() if len(item) == 2)]),
-            absent=max([0.0, *(gap for item, gap in gaps.items() if len(item) == 3)]),
+            missing=max([0.0, *(gap for item, gap in missing.items() if len(item) == 2)]),
+            absent=max([0.0, *(gap for item, gap in missing.items() if len(item) == 3)]),
+            unclear=unclear(moments),
             notes=changed(before, place.notes()),
             lost=len(set(THEIRS) - apex),
             bare=not any(text.startswith(OLD[:6]) for text in apex),
             wrong=sorted([f"{n} TXT {v!r} is missing" for n, v in WANTED - stands] + [f"{n} TXT {v!r} stands there" for n, v in stands - WANTED]),
         )  # fmt: skip
+
+
+def unclear(moments: Sequence[Moment]) -> float:
+    """Seconds in which receivers found no SPF record at the apex, or several, which is an error to them (RFC 7208 §4.5)."""
+    return sum(
+        after.at - before.at
+        for before, after in itertools.pairwise(moments)
+        if sum(len(item) == 3 and item[:2] == ("@", "TXT") and item[2].startswith(b"v=spf1") for item in before.items) != 1
+    )  # fmt: skip
 
 
 def changed(before: Notes, after: Notes) -> dict[tuple[str, str], tuple[str, str]]:
@@ -142,7 +156,8 @@ FIGURES: dict[str, Callable[[Told], str]] = {
     "seconds, no latency": lambda told: f"{median(told, 0.0):.3f}",
     "seconds, 50 ms latency": lambda told: f"{median(told, 0.05):.3f}",
     "seconds a record set was missing": lambda told: f"{told.watched.missing:.3f}" if told.watched else "",
-    "seconds a value of others was": lambda told: f"{told.watched.absent:.3f}" if told.watched else "",
+    "seconds a value was": lambda told: f"{told.watched.absent:.3f}" if told.watched else "",
+    "seconds without one SPF record": lambda told: f"{told.watched.unclear:.3f}" if told.watched else "",
     "notes of others changed": lambda told: str(len(told.runs[0.0][-1].notes)),
     "one write fails: others' values lost": lambda told: str(max(run.lost for run in told.failed)),
     "one write fails: no SPF stands there": lambda told: (
@@ -186,6 +201,7 @@ def summary(all_told: Mapping[str, Mapping[str, Told]]) -> None:
         "requests": "{plan}+{apply}",
         "writes": "{writes}",
         "missing s": "{missing:.3f}",
+        "not one SPF s": "{unclear:.3f}",
         "notes": "{notes}",
         "lost": "{lost}",
     }
@@ -203,7 +219,7 @@ def figures(told: Told) -> dict[str, float]:
     """The figures of a summary."""
     last, watched = told.runs[0.0][-1], told.watched
     missing = max(watched.missing, watched.absent) if watched else 0.0
-    return {"plan": last.plan, "apply": last.apply, "writes": last.writes, "missing": missing, "notes": len(last.notes),
+    return {"plan": last.plan, "apply": last.apply, "writes": last.writes, "missing": missing, "unclear": watched.unclear if watched else 0.0, "notes": len(last.notes),
             "lost": max(run.lost for run in told.failed)}  # fmt: skip
 
 

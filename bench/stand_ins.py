@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 from bench.places import SHOP, Notes, Place, theirs
@@ -10,7 +11,7 @@ from bench.sides import ROWS, THEIRS, ZONE
 from tests.cloudflare import Cloudflare
 from tests.desec import Desec
 from tests.gandi import Gandi
-from tests.gaps import Item
+from tests.gaps import Moment
 from tests.hetzner import Hetzner
 from tests.http_faults import Fault
 from tests.ovh import Ovh
@@ -47,8 +48,8 @@ class AtStandIn(Place):
         found: Values = self.stand_in.values(ZONE)
         return found
 
-    def gaps(self) -> dict[Item, float]:
-        found: dict[Item, float] = self.stand_in.gaps(ZONE)
+    def moments(self) -> Sequence[Moment]:
+        found: Sequence[Moment] = self.stand_in.history[ZONE]
         return found
 
 
@@ -134,13 +135,35 @@ class AtDesec(AtStandIn):
         return DesecProvider("desec", self.stand_in.token)
 
 
+class Served(Ovh):
+    """The stand-in for OVHcloud, looked at as the world sees it: nothing is served before a refresh."""
+
+    def values(self, zone: str) -> Values:
+        return self.served(zone)
+
+
 class AtOvh(AtStandIn):
-    """OVHcloud. It has no notes, but for TTLs."""
+    """OVHcloud. It has no notes, but TTLs of single records, which may be the zone's."""
 
     plugin = "octodns-ovh"
 
     def make(self) -> StandIn:
-        return Ovh({ZONE: ROWS}, gapless=False)
+        return Served({ZONE: ROWS}, gapless=False)
+
+    def dress(self) -> None:
+        [entry] = [e for e in self.stand_in.records(ZONE, "@") if e.octets == THEIRS[1].encode()]
+        self.stand_in.change(ZONE, entry, ttl=0)
+
+    def values(self) -> Values:
+        """What is written, and will be served by whoever asks for the next refresh."""
+        return Ovh.values(self.stand_in, ZONE)
+
+    def notes(self) -> Notes:
+        return {
+            ("TTL", f"{e.key[0]} {e.key[1]} {e.octets.decode()}"): "the zone's" if e.ttl == 0 else str(e.ttl)
+            for e in self.stand_in.zones[ZONE].entries.values()
+            if theirs(*e.key) and (e.key != ("@", "TXT") or e.octets.decode() in THEIRS)
+        }
 
     def ours(self) -> Any:
         from dnssync_providers.ovh import Provider

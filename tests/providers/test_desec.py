@@ -266,6 +266,13 @@ class TestWrite:
         client(desec).write(ZONE, [new(name, "x", kind="SPF")])
         assert (name or "@", "SPF") in desec.values(ZONE)
 
+    def test_a_ttl_in_quotes(self, desec: Desec) -> None:
+        """The stand-in takes digits in quotes for a TTL, as the API does (octodns-desec sends them), and refuses others."""
+        item = {"subname": "x", "type": "TXT", "records": ['"x"']}
+        assert bulk(desec, {**item, "ttl": "7200"}).status_code == 200
+        assert desec.values(ZONE)["x", "TXT"][0] == 7200
+        assert bulk(desec, {**item, "ttl": "an hour"}).status_code == 400
+
 
 class TestOptions:
     @pytest.mark.parametrize(
