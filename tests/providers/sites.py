@@ -244,19 +244,6 @@ SERVERS: dict[str, Callable[[Path, str], Bind | PowerDns]] = {
     "powerdns": lambda folder, more: HalfDisabled(folder, more, "gsqlite3"),
     "powerdns_lmdb": lambda folder, more: HalfDisabled(folder, more, "lmdb"),
 }
-KINDS = (
-    "memory",
-    "zonefile",
-    "gandi",
-    "gandi150",
-    "octodns_gandi",
-    "cloudflare",
-    "desec",
-    "ovh",
-    "hetzner",
-    "powerdns_single",
-    *SERVERS,
-)  # fmt: skip
 MARKS = {"knot": "knot", "rfc2136": "bind", "octodns_bind": "bind", "octodns_powerdns": "powerdns", "powerdns": "powerdns",
          "powerdns_lmdb": "powerdns"}  # fmt: skip
 
@@ -323,31 +310,37 @@ def behind(kind: str, server: Bind | PowerDns) -> Iterator[Site]:
 
 
 @contextlib.contextmanager
+def before(stand_in: StandIn, site: Callable[[Any], Site]) -> Iterator[Site]:
+    """A site before a stand-in of its own."""
+    with stand_in as running:
+        yield site(running)
+
+
+# A site that needs no server, with a zone of everything and `more` lines in it. Gandi cuts long texts somewhere: where it does is not known.
+# octodns-gandi writes in two steps, which it says of itself: `conformance` asserts that.
+ALONE: dict[str, Callable[[Path, str], contextlib.AbstractContextManager[Site]]] = {
+    "memory": lambda folder, more: contextlib.nullcontext(InMemory(folder, more)),
+    "zonefile": lambda folder, more: contextlib.nullcontext(InAFile(folder, more)),
+    "gandi": lambda folder, more: before(Gandi({ZONE: at_gandi(folder, more)}, Switches(cut=255)), AtGandi),
+    "gandi150": lambda folder, more: before(Gandi({ZONE: at_gandi(folder, more)}, Switches(cut=150)), AtGandi),
+    "octodns_gandi": lambda folder, more: before(Gandi({ZONE: at_gandi(folder, more)}, gapless=False), PluginAtGandi),
+    "cloudflare": at_cloudflare,
+    "ovh": at_ovh,
+    "desec": lambda folder, more: before(Desec({ZONE: at_desec(folder, more)}), AtDesec),
+    "hetzner": lambda folder, more: before(Hetzner({ZONE: at_hetzner(folder, more)}), AtHetzner),
+    "powerdns_single": lambda folder, more: before(at_powerdns_api(folder, more), AtPowerDnsApi),
+}
+
+
+@contextlib.contextmanager
 def alone(kind: str, folder: Path, more: str = "") -> Iterator[Site]:
-    """A site with a zone of its own, with `more` lines in it. Gandi cuts long texts somewhere: where it does is not known."""
+    """A site with a zone of its own, with `more` lines in it."""
     if kind in SERVERS:
         with SERVERS[kind](folder / "server", more) as server, behind(kind, server) as site:
             yield site
-    elif kind == "cloudflare":
-        with at_cloudflare(folder, more) as site:
-            yield site
-    elif kind == "ovh":
-        with at_ovh(folder, more) as site:
-            yield site
-    elif kind == "octodns_gandi":  # in two steps, which it says of itself: `conformance` asserts that
-        with Gandi({ZONE: at_gandi(folder, more)}, gapless=False) as running:
-            yield PluginAtGandi(running)
-    elif kind == "powerdns_single":
-        with at_powerdns_api(folder, more) as running:
-            yield AtPowerDnsApi(running)
-    elif kind.startswith("gandi"):
-        with Gandi({ZONE: at_gandi(folder, more)}, Switches(cut=int(kind[5:] or 255))) as running:
-            yield AtGandi(running)
-    elif kind == "desec":
-        with Desec({ZONE: at_desec(folder, more)}) as running:
-            yield AtDesec(running)
-    elif kind == "hetzner":
-        with Hetzner({ZONE: at_hetzner(folder, more)}) as running:
-            yield AtHetzner(running)
     else:
-        yield {"memory": InMemory, "zonefile": InAFile}[kind](folder, more)
+        with ALONE[kind](folder, more) as site:
+            yield site
+
+
+KINDS = (*ALONE, *SERVERS)
