@@ -150,6 +150,8 @@ class StandIn:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
+        # A client that is gone again before it was taken would else keep the server waiting for the next one, and its end with it.
+        self._server.socket.settimeout(0.5)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
         self._thread.start()
         return self
