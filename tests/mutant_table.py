@@ -258,6 +258,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("& {*held} or self.keyed[d].problem", "& {*held}"),
         ("if {view.zone, self.keyed[d].zone} & {*held}", "if {view.zone} & {*held}"),
         ("limits=there.limits,", "limits=view.limits,"),
+        ("negative_ttl=there.negative_ttl,", "negative_ttl=view.negative_ttl,"),
     ],
     ("dnssync/core/key_sets.py", "tests/core/test_limits.py"): [
         ("if bits <= wanted and octets <= longest)", "if bits <= wanted)"),
@@ -281,6 +282,9 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
     ("dnssync/carry_out.py", "tests/e2e/test_several_providers.py"): [
         ("if row is None or (zone, provider) not in work.line.resting:", "if row is None:"),
         ("if len(sentences) == len(work.line.config.zones[zone].providers):", "if False:"),
+    ],
+    ("dnssync/views.py", "tests/e2e/test_zones_apart.py"): [
+        ("(*domains, *strangers))", "domains)"),
     ],
     ("dnssync/views.py", "tests/e2e/test_several_providers.py"): [
         ("if failed := line.resting.get((zone.name, name)):", "if failed := '':"),

@@ -167,6 +167,15 @@ def test_limits_are_those_of_the_zone_of_the_keys() -> None:
     assert notice.sentence.startswith(f"{APART}: ") and "1024" in notice.sentence
 
 
+def test_a_new_key_waits_by_the_zone_that_holds_it() -> None:
+    """How long resolvers may believe that a key is not there, the zone of the keys says."""
+    fresh = replace(KEY, seen=None, published=None, season=0)
+    seen = ready(keys=(fresh,), map={}, readable=frozenset({("example.org", "s1")}))
+    views = tuple(replace(v, negative_ttl=86400) if v.zone == APART else v for v in seen.zones)
+    [key] = [k for k in decide(replace(seen, zones=views)).keys if k.selector == "s1"]
+    assert key.season == 86400 + 600
+
+
 def test_a_key_of_somebody_else_in_that_zone() -> None:
     """A selector of somebody else in the zone of keys is neither touched nor counted."""
     got = decide(looked("", 'other IN TXT "v=DKIM1; p=BBBB"', ""))

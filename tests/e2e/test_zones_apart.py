@@ -7,6 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import dkim
+import dns.name
+import dns.query
+import dns.tsigkeyring
+import dns.update
 import pytest
 
 from dnssync import signing_map
@@ -113,10 +117,6 @@ def test_the_other_server_is_gone(apart: Apart) -> None:
 
 def test_a_selector_that_is_a_cname(apart: Apart) -> None:
     """A CNAME in the zone of the keys is looked at and left alone; no selector of ours is put beside one."""
-    import dns.query
-    import dns.tsigkeyring
-    import dns.update
-
     update = dns.update.UpdateMessage(KEYS, keyring=dns.tsigkeyring.from_text({Bind.key_name: Bind.secret}))
     update.add("vendor", 300, "CNAME", "vendor.elsewhere.test.")
     assert dns.query.tcp(update, "127.0.0.1", port=apart.other.port, timeout=5).rcode() == 0
@@ -183,3 +183,24 @@ def test_frozen(apart: Apart) -> None:
     assert apart.run("apply", "--yes")[0] in (0, 1)
     assert (apart.other.transfer(KEYS), apart.other.transfer(POLICY), apart.bind.transfer(DOMAIN)) == before
     assert not list(apart.exim.keys.rglob("*.pem"))
+
+
+def test_keys_in_a_zone_that_a_person_edits(apart: Apart) -> None:
+    """Where the zone of the keys is edited by hand, its records are told, and once somebody entered them they are seen and sign."""
+    text = json.loads(apart.config.read_text())
+    text["providers"]["form"] = {"class": "manual"}
+    text["zones"][KEYS]["provider"] = "form"
+    apart.config.write_text(json.dumps(text))
+    code, out = apart.run("apply", "--yes", "--json")
+    told = [line for each in json.loads(out)["outcomes"] if each["zone"] == KEYS for line in each["instructions"]]
+    assert code == 0 and len(told) == 2, out
+    update = dns.update.UpdateMessage(KEYS, keyring=dns.tsigkeyring.from_text({Bind.key_name: Bind.secret}))
+    for line in told:
+        _, name, ttl, _, kind, data = line.split(maxsplit=5)
+        update.add(dns.name.from_text(name), int(ttl), kind, data)
+    assert dns.query.tcp(update, "127.0.0.1", port=apart.other.port, timeout=5).rcode() == 0
+    for _ in range(8):
+        apart.now += 1800
+        code, out = apart.run("apply", "--yes")
+        assert code == 0, out
+    assert apart.signatures() == [True, True]
