@@ -84,8 +84,9 @@ class Client:
     # --- acting -----------------------------------------------------------------------------------------------------
 
     def act(self, zone: str, doing: str, path: str, body: Any, expect: Sequence[int] = ()) -> Reply:
-        """A request that begins an action, which is waited for. Returns its answer; one of `expect` has begun none."""
-        for wait in (*BUSY, None):
+        """A request that begins an action, which is waited for. Returns its answer; one of `expect` has begun none. Where others write, a
+        request that sets a whole record set is not made again: what they wrote would go with it."""
+        for wait in (None,) if path.endswith("/set_records") else (*BUSY, None):
             reply = self._call("POST", path, zone, doing, body=body, expect=(*expect, 409, 423, 429))
             if hetzner.code(reply) not in BUSY_CODES:
                 break

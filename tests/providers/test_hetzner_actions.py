@@ -75,6 +75,18 @@ class TestActions:
         client(hetzner, sleep=slept.append).write(ZONE, [new("fresh", "x")])
         assert texts(hetzner, "fresh") == {"x"} and slept == list(BUSY[:busy])
 
+    def test_a_whole_set_is_not_set_again(self, hetzner: Hetzner) -> None:
+        """Where somebody else is writing, a record set that was ours whole may be so no more: it is read anew before anything is set."""
+        provider = client(hetzner)
+        provider.write(ZONE, [new("fresh", "x")])
+        [before] = [rrset for rrset in provider.read(ZONE) if rrset.name == "fresh"]
+        hetzner.switches.busy = 1
+        after = RRset("fresh", "TXT", before.ttl, (Value("y", ""),))
+        with pytest.raises(ProviderError, match="takes no change just now") as caught:
+            provider.write(ZONE, [Change(Kind.UPDATE, "fresh", "TXT", before, after)])
+        assert caught.value.transient and texts(hetzner, "fresh") == {"x"}
+        assert sum(call.endswith("/set_records") for call in hetzner.calls()) == 1
+
     @pytest.mark.parametrize(("status", "code"), [(423, "locked"), (409, "conflict"), (429, "rate_limit_exceeded")])
     def test_it_stays_so(self, hetzner: Hetzner, status: int, code: str) -> None:
         """Where it stays locked, it is told, as something that passes; and nothing was done."""
