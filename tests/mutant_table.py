@@ -209,10 +209,14 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
     ("dnssync/core/first_time.py", "tests/core/test_first_time.py"): [
         ("if seen.attended:", "if True:"),
         (
-            "if not (had or agreed or any(not key.adopted and key.domain in view.domains for key in seen.keys)):",
-            "if False:",
+            "    if not (\n        any(view.ledger.values()) or agreed or any(not key.adopted and key.domain in view.domains for key in seen.keys)\n    ):",
+            "    if False:",
         ),
         ("not key.adopted and key.domain in view.domains", "key.domain in view.domains"),
+        (
+            "for (_, _, owner), applied in ledger.items()}",
+            "for each in view.ledger.values() for (_, _, owner), applied in each.items()}",
+        ),
         ("not key.adopted and key.domain in view.domains", "False"),
         ("or (claim.domain, claim.owner) in had:", ":"),
         ("if (*claim_key(claim), claim.value) in agreed:", "if False:"),

@@ -244,7 +244,7 @@ def _zone(seen: Observed, view: ZoneView, whole: _Whole) -> list[ZonePlan]:
                 configured=seen.configured,
             )
         )
-        first = kept(seen, view, wanted_now.claims, found, new)
+        first = kept(seen, view, wanted_now.claims, found, ledger, new)
         wanted = overlay(found.values(), first.claims, ledger)
         changes = diff(found.values(), wanted)
         map_lines = tuple(sorted((d, lines[d]) for d in named_here if lines.get(d) and seen.map.get(d) != lines[d]))

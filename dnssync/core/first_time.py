@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dnssync.core.model import Claim, Notice, Owner, Refusal
-from dnssync.core.ownership import claim_key, owned, same
+from dnssync.core.ownership import Ledger, claim_key, owned, same
 from dnssync.core.plan import Intent
 from dnssync.core.zone_view import Zone
 
@@ -24,18 +24,23 @@ class Kept:
     refusals: tuple[Refusal, ...] = ()
 
 
-def kept(seen: Observed, view: ZoneView, claims: tuple[Claim, ...], found: Zone, new: Sequence[Intent]) -> Kept:
+def kept(
+    seen: Observed, view: ZoneView, claims: tuple[Claim, ...], found: Zone, ledger: Ledger, new: Sequence[Intent]
+) -> Kept:
     """All claims where a person looks on. Where nobody does: of a zone in which no person ever applied anything, none, and it is
-    refused; else all but those of a domain that had no SPF (or DMARC) of ours before, unless DNS shows them as they should be.
+    refused; else all but those of a domain that had no SPF (or DMARC) of ours at that provider before, unless it shows them as they should be:
+    one that joins a zone may hold another record, or none, than the others, and what is merged with it is another one.
 
     `new`: the keys that would be made. A person has applied where the ledger holds something of the zone, where values were given
     to somebody to enter, or where there is a key that dnssync made.
     """
     if seen.attended:
         return Kept(claims)
-    had = {(applied.domain, owner) for ledger in view.ledger.values() for (_, _, owner), applied in ledger.items()}
+    had = {(applied.domain, owner) for (_, _, owner), applied in ledger.items()}
     agreed = {value for values in view.agreed.values() for value in values}
-    if not (had or agreed or any(not key.adopted and key.domain in view.domains for key in seen.keys)):
+    if not (
+        any(view.ledger.values()) or agreed or any(not key.adopted and key.domain in view.domains for key in seen.keys)
+    ):
         told = (
             f"{view.zone}: dnssync has published nothing there yet, and a zone's first records are for a person to look at. Run: "
             f"dnssync apply {view.zone}"

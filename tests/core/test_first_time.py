@@ -122,3 +122,19 @@ def test_what_was_given_to_a_person_counts() -> None:
     agreed = frozenset((*key, applied.value) for key, applied in APPLIED.items())
     got = decide(looked("", agreed={"bind": agreed}))
     assert words(got) == (set(), set()) and written(got) == {("", "TXT"), ("", "SPF"), ("_dmarc", "TXT")}
+
+
+def test_a_provider_that_joins_a_zone() -> None:
+    """Alone, dnssync writes no first SPF or DMARC at a provider that is new to a zone, however long it has kept it at another one."""
+    seen = looked(RECORDS, attended=False)
+    [view] = seen.zones
+    both = replace(view, found={"bind": zone(RECORDS), "other": zone("")}, ledger={"bind": APPLIED, "other": {}})
+    got = decide(replace(seen, zones=(both,)))
+    assert not any(plan.refusals for plan in got.zones)
+    at = {
+        plan.plan.provider: {(c.name, c.type) for c in plan.plan.changes if "<new" not in c.name} for plan in got.zones
+    }
+    assert at == {"bind": set(), "other": set()} and "first_record" in words(got)[1]
+    attended = decide(replace(seen, zones=(both,), attended=True))
+    [other] = [plan for plan in attended.zones if plan.plan.provider == "other"]
+    assert {(c.name, c.type) for c in other.plan.changes} >= {("", "TXT"), ("_dmarc", "TXT")}
