@@ -131,7 +131,11 @@ def test_their_own_client(stand_in: Cloudflare) -> None:
     """Cloudflare's client finds the zone, reads all pages as typed records, and writes a batch, a record, another content."""
     stand_in.most = 2
     with theirs.Cloudflare(
-        api_token=stand_in.token, base_url=stand_in.endpoint, max_retries=0, _strict_response_validation=True
+        api_token=stand_in.token,
+        base_url=stand_in.endpoint,
+        timeout=10,
+        max_retries=2,
+        _strict_response_validation=True,
     ) as client:
         [zone] = client.zones.list(name=ZONE)
         assert zone.name == ZONE and zone.account.id == "a" * 32
