@@ -156,9 +156,10 @@ def _write(work: Work, plan: ZonePlan, decision: Decision, made: Sequence[KeyPai
 def _braked(work: Work, zone: str, provider: str) -> Refusal | None:
     """A person's brake works at once: what was frozen since the pass looked is not written any more."""
     words = {request.subject for request in work.line.state.requests(int(work.line.now())) if request.kind == "freeze"}
+    if not (said := words - work.seen.frozen):
+        return None  # as nearly always, for each of thousands of zones
     homes = homes_of(work.seen)
-    domains = sorted({*homes.holding(zone), *homes.dmarc.get(zone, ())})
-    fresh = [domain for domain in domains if domain in words - work.seen.frozen]
+    fresh = sorted(said & {*homes.holding(zone), *homes.dmarc.get(zone, ())})
     if not fresh:
         return None
     told = f"{zone}: {some(fresh)} was frozen while this pass was under way, and nothing of the zone was written at {provider} after that. "
