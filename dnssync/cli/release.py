@@ -19,7 +19,8 @@ from dnssync.state import State
 @click.pass_obj
 def command(context: Context, zone: str, yes: bool) -> int:
     """Let go of ZONE: its records stay in DNS and its keys where they are, so that exim signs on, and dnssync
-    forgets what it wrote and, once the zone is configured no more, the keys.
+    forgets what it wrote and, once the zone is configured no more, the keys, and what it wrote for the zone's domains in
+    zones of their own, such as _domainkey.ZONE.
 
     Take the zone out of the configuration first, or the next `apply` begins with it anew.
     Exit codes: 0 done, 3 nobody said yes.
@@ -41,7 +42,13 @@ def command(context: Context, zone: str, yes: bool) -> int:
     line = context.line(read_only=False)
     with context.lock("release"), line.state.transaction():
         count = line.state.forget(name)
-        if name not in context.config.zones:  # else its keys are known again by the next apply
+        if (
+            name not in context.config.zones
+        ):  # else its keys, and its records in zones below, are known again by the next apply
+            for entry in line.state.ledger():
+                if _holds(context, name, entry.domain):
+                    line.state.drop_applied(entry.zone, entry.provider, [(entry.name, entry.type, entry.owner)])
+                    count += 1
             line.state.forget_keys({key.domain for key in line.state.keys() if _holds(context, name, key.domain)})
         line.state.add_event(int(context.now()), "release", zone=name, sentence=f"{name} was let go by a person")
     if context.json:

@@ -16,13 +16,14 @@ from dnssync.core.carried import not_carried
 from dnssync.core.desire import desire, reports_of
 from dnssync.core.first_time import kept
 from dnssync.core.guard import Case, judge, notices, refusals
-from dnssync.core.homes import Homes, homes_of, key_zone
+from dnssync.core.homes import Homes, homes_of, key_zone, zones_above
 from dnssync.core.key_sets import fallen_back, left, lines_of, placeholder, policy_of, steps_of
 from dnssync.core.model import Claim, KeyPair, Notice, Refusal, RRset, Step
 from dnssync.core.observed import Observed, ZoneView
 from dnssync.core.ownership import Ledger
 from dnssync.core.pass_notices import (
     compromised,
+    differing,
     frozen,
     living,
     other_machine,
@@ -151,6 +152,7 @@ def decide(seen: Observed) -> Decision:
             *frozen(seen),
             *shut(seen),
             *living(seen),
+            *differing([(plan.plan.zone, plan.plan.provider, plan.claims) for plan in plans]),
         ),
     )
 
@@ -184,10 +186,13 @@ def _whole(
     mine: dict[str, list[KeyPair]] = {}
     for key in keys:
         # Of a domain that is no mail domain any more, the record of an old key is revoked, and goes, all the same.
-        living = key.domain in homes.views or rotation.phase(key, rotation.Policy(), seen.now) in rotation.PAST
+        past = rotation.phase(key, rotation.Policy(), seen.now) in rotation.PAST
         zone = key_zone(key, names)
-        if living and zone is not None:
+        if zone is not None and (past or key.domain in homes.views):
             mine.setdefault(zone, []).append(key)
+            # Nor does its former record stay valid, in a zone that held the domain's keys before they got one of their own.
+            for above in zones_above(zone, names) if past else ():
+                mine.setdefault(above, []).append(key)
     return _Whole(
         homes=homes,
         keys={zone: tuple(held) for zone, held in mine.items()},
@@ -242,6 +247,7 @@ def _zone(seen: Observed, view: ZoneView, whole: _Whole) -> list[ZonePlan]:
                 signing=signing,
                 reporting=reporting,
                 configured=seen.configured,
+                elsewhere=tuple((z, view.ledger.get(n, {})) for n, z in view.found.items() if n != provider),
             )
         )
         first = kept(seen, view, wanted_now.claims, found, ledger, new)

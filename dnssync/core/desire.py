@@ -11,10 +11,10 @@ from collections.abc import Collection, Container, Iterable, Mapping
 from dnssync.core import dmarc, spf, spf_merge
 from dnssync.core.desire_dkim import key_claims, unsigned
 from dnssync.core.desire_dmarc import first_policy, refused_address, strict_by_us, was_parked
+from dnssync.core.desire_gone import no_more
 from dnssync.core.desire_spf import SpfWish, helo_ips, helo_names, helo_terms, own_terms, sender_ips
 from dnssync.core.host import MailDomain
 from dnssync.core.model import Claim, Notice, Owner, Refusal, absolute, relative, zone_of
-from dnssync.core.ownership import owned
 from dnssync.core.policy import MailPolicy
 from dnssync.core.wish import Desired, ReportsElsewhere, Wish
 
@@ -33,7 +33,7 @@ def desire(wish: Wish) -> Desired:
     key_claims(draft)
     _helo(draft)
     _reports(draft)
-    _gone(draft)
+    no_more(draft)
     _clamped(draft)
     return Desired(
         tuple(draft.claims), draft.added, draft.senders, tuple(dict.fromkeys(draft.notices)), tuple(draft.refusals)
@@ -115,8 +115,7 @@ def _spf_claim(
     """Merge our terms into what stands at the name and claim the result as TXT and, where it can be held, as SPF."""
     wish = draft.wish
     relative_name = draft.name(name)
-    found = owned(wish.found.get((relative_name, "TXT")), Owner.SPF)
-    applied = wish.ledger.get((relative_name, "TXT", Owner.SPF))
+    found, applied = wish.standing(relative_name, Owner.SPF)
     try:
         record = spf.parse(found[0].text) if found else None
     except ValueError as error:
@@ -219,9 +218,9 @@ def _dmarc(draft: Draft, domain: str, mail: MailDomain, parked: bool) -> None:
         if kept:
             wanted[tag] = ",".join(kept)
     because = "the policy of the configuration"
-    found = owned(wish.found.get((name, "TXT")), Owner.DMARC)
-    strict = strict_by_us(found, wish.ledger.get((name, "TXT", Owner.DMARC)))
-    unparked = strict and was_parked(wish.ledger.get((relative(domain, wish.zone) or "", "TXT", Owner.SPF)))
+    found, applied = wish.standing(name, Owner.DMARC)
+    strict = strict_by_us(found, applied)
+    unparked = strict and was_parked(wish.standing(relative(domain, wish.zone) or "", Owner.SPF)[1])
     if (not found or unparked) and "p" not in policy.explicit:
         first = first_policy(domain, policy.p, wish.dns)
         if isinstance(first, Refusal):
@@ -248,8 +247,7 @@ def _dmarc_claim(
 ) -> None:
     """Merge our tags into what stands at the (relative) name and claim the result. `unparked`: the policies that stand
     there are ours, from the time that the domain was parked, and count for nothing."""
-    found = owned(draft.wish.found.get((name, "TXT")), Owner.DMARC)
-    applied = draft.wish.ledger.get((name, "TXT", Owner.DMARC))
+    found, applied = draft.wish.standing(name, Owner.DMARC)
     try:
         standing = dmarc.parse(found[0].text) if found else None
     except ValueError as error:
@@ -287,52 +285,6 @@ def _reports(draft: Draft) -> None:
                 Notice("report_record", f"{domain}: its DMARC reports go to {host}, which has to agree: ask for\n"
                        f'{full}. IN TXT "v=DMARC1;"')
             )  # fmt: skip
-
-
-# --- what is no longer wanted ------------------------------------------------------------------------------------
-
-
-def _gone(draft: Draft) -> None:
-    """What the ledger holds for a domain that exim has no more: kept, with a notice, until a person confirms."""
-    wish = draft.wish
-    claimed = {(claim.name, claim.type, claim.owner) for claim in draft.claims}
-    served = {*wish.domains, *wish.host.helo}
-    gone: dict[str, None] = {}
-    for (name, kind, owner), applied in wish.ledger.items():
-        lives = any(applied.domain in names for names in (served, wish.policies, wish.frozen))
-        if lives or (name, kind, owner) in claimed:
-            continue
-        gone[applied.domain] = None
-        if ("gone", applied.domain) in wish.confirmed and owner is not Owner.DKIM:
-            _withdraw(draft, name, kind, owner, applied.domain)
-    for domain in gone:
-        owners = {owner for (_, _, owner), applied in wish.ledger.items() if applied.domain == domain}
-        if ("gone", domain) not in wish.confirmed and (owners != {Owner.DKIM} or domain not in wish.leaving):
-            draft.notices.append(
-                Notice("domain_gone", f"{domain}: exim has it no more; its records stay. To take them out of DNS, run: "
-                       f"dnssync confirm gone {domain}")
-            )  # fmt: skip
-        elif Owner.DKIM in owners:
-            draft.notices.append(
-                Notice("dkim_stays", f"{domain}: its DKIM keys stay in DNS for now, since mail that they signed may still be under way. They are "
-                       "revoked and taken out by themselves; `dnssync status` says when.")
-            )  # fmt: skip
-
-
-def _withdraw(draft: Draft, name: str, kind: str, owner: Owner, domain: str) -> None:
-    """Take back what we wrote at a name: our terms or tags, and the whole value where nothing of others remains."""
-    applied = draft.wish.ledger[(name, kind, owner)]
-    found = owned(draft.wish.found.get((name, kind)), owner)
-    rest: str | None = None
-    if owner in (Owner.SPF, Owner.DMARC) and len(found) == 1:
-        try:
-            if owner is Owner.SPF:
-                rest = spf_merge.without(spf.parse(found[0].text), applied.added, domain)
-            else:
-                rest = dmarc.without(dmarc.parse(found[0].text), applied.added)
-        except ValueError:
-            return
-    draft.claim(name, kind, owner, rest, domain, "exim has the domain no more")
 
 
 def domains_of(zone: str, names: Iterable[str], zones: Container[str]) -> tuple[str, ...]:

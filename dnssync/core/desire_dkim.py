@@ -51,7 +51,10 @@ def unsigned(draft: Draft, domain: str, mail: MailDomain) -> None:
 def _key_claim(draft: Draft, key: KeyPair, at: Phase) -> None:
     """What a key's record says, or that it goes."""
     wish = draft.wish
-    name = draft.name(f"{key.selector}._domainkey.{key.domain}".lower())
+    full = f"{key.selector}._domainkey.{key.domain}".lower()
+    name = draft.name(full)
+    if not wish.holds(full) and not ((name, "TXT", Owner.DKIM) in wish.ledger and (name, "TXT") in wish.found):
+        return  # it lies in a zone below; here, only what is left from before that one was configured goes with it
     if at in rotation.PAST and (name, "CNAME") in wish.found:
         if kept_elsewhere(key, name, wish):
             draft.notices.append(

@@ -29,7 +29,7 @@ def kept(
 ) -> Kept:
     """All claims where a person looks on. Where nobody does: of a zone in which no person ever applied anything, none, and it is
     refused; else all but those of a domain that had no SPF (or DMARC) of ours at that provider before, unless it shows them as they should be:
-    one that joins a zone may hold another record, or none, than the others, and what is merged with it is another one.
+    one that joins a zone may hold another record than the others, and what is merged with it is another one.
 
     `new`: the keys that would be made. A person has applied where the ledger holds something of the zone, where values were given
     to somebody to enter, or where there is a key that dnssync made.

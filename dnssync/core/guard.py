@@ -239,7 +239,8 @@ def _dmarc_works(case: Case) -> Iterator[Finding]:
 def _aliases(case: Case) -> Iterator[Finding]:
     """A CNAME or a delegation in the way: what we write there would be refused, or never be seen."""
     for claim in case.claims:
-        if claim.value is None:
+        revokes = claim.owner is Owner.DKIM and claim.key in case.found and dkim.is_revoked(claim.value or "")
+        if claim.value is None or revokes:  # what must not come to life should the other servers be gone
             continue
         cname = case.found.get((claim.name, "CNAME"))
         if cname is not None and claim.type == "TXT":

@@ -3,7 +3,7 @@ own, at another provider than example.org. The longest name that is configured c
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,14 @@ def zones_of(domain: str, zones: Container[str]) -> frozenset[str]:
 def key_zone(key: KeyPair, zones: Container[str]) -> str | None:
     """The zone that holds the record of a key; None where none does."""
     return zone_of(f"{key.selector}.{KEYS}.{key.domain}".lower(), zones)
+
+
+def zones_above(zone: str, zones: Container[str]) -> Iterator[str]:
+    """The configured zones above one: each may hold what was written before that one was configured."""
+    above = zone_of(zone.partition(".")[2], zones)
+    while above is not None:
+        yield above
+        above = zone_of(above.partition(".")[2], zones)
 
 
 def guests(served: Mapping[str, Iterable[str]], zones: Container[str]) -> dict[str, tuple[str, ...]]:

@@ -6,11 +6,13 @@ has the same words after the name, and is shown as one (`together`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dnssync.core.desire_dkim import signs
-from dnssync.core.model import Notice, Refusal, Step, relative, zone_of
+from dnssync.core.model import Claim, Notice, Owner, Refusal, Step, absolute, relative, zone_of
+from dnssync.core.ownership import same
 from dnssync.core.plan import Intent
 from dnssync.core.policy import MailPolicy
 from dnssync.core.together import some
@@ -33,6 +35,28 @@ def short_keys(view: ZoneView, new: tuple[Intent, ...], policies: Mapping[str, M
             f"`dkim.algorithms` says; RSA keys of {bits} bits are made there.{weak}",
         )
     ]
+
+
+def differing(plans: Sequence[tuple[str, str, Sequence[Claim]]]) -> list[Notice]:
+    """Records that the providers of one zone will not hold alike, since others wrote something else at each. `plans`: zone, provider, claims."""
+    values: dict[tuple[str, Claim], dict[str, Claim]] = {}
+    for zone, provider, claims in plans:
+        for claim in claims:
+            if claim.owner in (Owner.SPF, Owner.DMARC) and claim.type == "TXT" and claim.value is not None:
+                place = replace(claim, value=None, ttl=0, because="")
+                values.setdefault((zone, place), {})[provider] = claim
+    told = []
+    for (zone, place), held in values.items():
+        first, *others = held.values()
+        if all(same(place.owner, first.value or "", other.value or "", place.domain) for other in others):
+            continue
+        texts = "; ".join(f'"{claim.value}" at {provider}' for provider, claim in held.items())
+        told.append(
+            Notice("providers_differ", f"{absolute(place.name, zone)}: its {place.owner.value.upper()} record is not the same at all providers of the zone, "
+                   f"since others wrote different things there, and dnssync leaves those as they are: {texts}. Receivers get one or the "
+                   "other: edit what others wrote so that all say the same, or delete the wrong record, and it is made as the other.")
+        )  # fmt: skip
+    return told
 
 
 def unusable(seen: Observed) -> list[Notice]:

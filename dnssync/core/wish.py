@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from dnssync.core.host import Address, Host
-from dnssync.core.model import Claim, KeyPair, Limits, Notice, Phase, Refusal, RRset, zone_of
-from dnssync.core.ownership import Ledger
+from dnssync.core.model import Claim, KeyPair, Limits, Notice, Owner, Phase, Refusal, RRset, Value, zone_of
+from dnssync.core.ownership import Applied, Ledger, owned
 from dnssync.core.policy import MailPolicy
-from dnssync.core.zone_view import Dns
+from dnssync.core.zone_view import Dns, Zone
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,8 @@ class Wish:
     that are not made yet), `phases` where they stand by (domain, selector), `policies` the policy of every mail
     domain of the host, `reports` what `reports_of` gives for them (another zone's domain may need a report record in this one), `remembered` the addresses that a domain's SPF held within the last seven days,
     `confirmed` the doubts a person has settled, as (what, subject), `frozen` the names that a person froze,
-    `leaving` domains none of whose keys will sign again, `host_id` this host's name in selectors; `configured` names all zones.
+    `leaving` domains none of whose keys will sign again, `host_id` this host's name in selectors; `configured` names all zones;
+    `elsewhere` is what the zone's other providers show, each with its ledger.
     """
 
     zone: str
@@ -53,14 +54,23 @@ class Wish:
     signing: tuple[str, ...] | None = None
     reporting: tuple[str, ...] | None = None
     configured: frozenset[str] = frozenset()
+    elsewhere: tuple[tuple[Zone, Ledger], ...] = ()
 
     def policy_of(self, domain: str) -> MailPolicy:
         """The policy of a mail domain, which may be another zone's."""
         return self.policy if domain in self.domains else self.policies.get(domain, self.policy)
 
+    def standing(self, name: str, owner: Owner) -> tuple[tuple[Value, ...], Applied | None]:
+        """The values of an SPF or DMARC claim at a (relative) name, and what the ledger has of it. Where none stands at this provider, those of
+        the first other one that has some: all are to hold the same, what others wrote in it included."""
+        for found, ledger in ((self.found, self.ledger), *self.elsewhere):
+            if values := owned(found.get((name, "TXT")), owner):
+                return values, ledger.get((name, "TXT", owner))
+        return (), self.ledger.get((name, "TXT", owner))
+
     def holds(self, full: str) -> bool:
         """Whether a name lies in this zone, and in no configured one below it."""
-        return zone_of(full, {*self.configured, self.zone}) == self.zone
+        return zone_of(full, self.configured or (self.zone,)) == self.zone
 
 
 @dataclass(frozen=True, slots=True)

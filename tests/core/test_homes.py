@@ -8,7 +8,7 @@ import pytest
 
 from dnssync.core import dkim
 from dnssync.core.decide import Decision, decide
-from dnssync.core.homes import guests, home, homes_of, key_zone
+from dnssync.core.homes import guests, home, homes_of, key_zone, zones_above
 from dnssync.core.model import KeyPair, Limits
 from dnssync.core.observed import Observed, ZoneView
 from dnssync.core.ownership import Applied, Owner
@@ -193,3 +193,68 @@ def test_an_old_key_ends_in_its_zone() -> None:
     got = decide(replace(seen, zones=views))
     [change] = [c for plan in got.zones if plan.plan.zone == APART for c in plan.plan.changes if c.name == "s1"]
     assert change.new is not None and change.new.values[0].text == "v=DKIM1; p="
+
+
+OLD = ("s1._domainkey", "TXT", Owner.DKIM)
+PARENT = f's1._domainkey IN TXT "{dkim.record_for(KEY)}"\n_domainkey IN NS ns1.elsewhere.test.\n'
+
+
+def moved(key: KeyPair, parent: str = PARENT, ledger: dict | None = None) -> dict[str, list[tuple[str, str | None]]]:
+    """By zone, the names of the keys that are written, with their texts: the keys had their records in the domain's zone before."""
+    seen = looked(
+        parent, f's1 IN TXT "{dkim.record_for(KEY)}"', "", keys=(key,), readable=frozenset({("example.org", "s1")})
+    )
+    known = {OLD: Applied(dkim.record_for(KEY), "example.org")} if ledger is None else ledger
+    here = {("s1", "TXT", Owner.DKIM): Applied(dkim.record_for(KEY), "example.org")}
+    ledgers = {"example.org": known, APART: here, POLICY: {}}
+    got = decide(replace(seen, zones=tuple(replace(v, ledger={"theirs": ledgers[v.zone]}) for v in seen.zones)))
+    assert not any(plan.refusals for plan in got.zones), [plan.refusals for plan in got.zones]
+    return {
+        plan.plan.zone: [(c.name, c.new.values[0].text if c.new else None) for c in plan.plan.changes if c.name.startswith("s1")]
+        for plan in got.zones
+    }  # fmt: skip
+
+
+def test_what_a_key_leaves_behind_where_its_domain_had_them_before() -> None:
+    """A key that is valid keeps its former record, though nobody sees it below the cut; one that is not is revoked there, too, and goes."""
+    assert moved(KEY) == {"example.org": [], APART: [], POLICY: []}
+    over = replace(KEY, activated=2, retired=3, overlap=10)
+    revoked = [("s1._domainkey", "v=DKIM1; p=")]
+    assert moved(over) == {"example.org": revoked, APART: [("s1", "v=DKIM1; p=")], POLICY: []}
+    assert moved(replace(over, compromised=4))["example.org"] == revoked
+    parent = PARENT.replace(dkim.record_for(KEY), "v=DKIM1; p=")
+    ended = moved(replace(over, revoked=4), parent, {OLD: Applied("v=DKIM1; p=", "example.org")})
+    assert ended["example.org"] == [("s1._domainkey", None)]
+
+
+def test_what_stands_above_and_is_not_ours() -> None:
+    """In the zone above, only what the ledger has there, and the zone shows, is revoked."""
+    over = replace(KEY, activated=2, retired=3, overlap=10)
+    assert moved(over, ledger={})["example.org"] == [] and moved(over, "")["example.org"] == []
+
+
+def test_zones_above() -> None:
+    """Every configured zone above one, the nearest first."""
+    assert [*zones_above(APART, ("example.org", "org", APART, "example.net"))] == ["example.org", "org"]
+
+
+@pytest.mark.parametrize(
+    ("names", "want"),
+    [((APART,), f"no configured zone holds it, while {APART}"), ((APART, "example.org"), "zones.example.org.domains")],
+)
+def test_a_domain_that_the_configuration_leaves_out(names: tuple[str, ...], want: str) -> None:
+    """What was published for a domain that exim still has is not told as gone, and no remedy asks for what cannot be done."""
+    here = {("s1", "TXT", Owner.DKIM): Applied(dkim.record_for(KEY), "example.org")}
+    views = tuple(
+        ZoneView(name, plain(), (), Limits(), {"theirs": zone('s1 IN TXT "v=DKIM1; p=AAAA"' if name == APART else "", name)},
+                 {"theirs": here if name == APART else {}}) for name in names
+    )  # fmt: skip
+    seen = replace(looked(""), zones=views, configured=frozenset(names), policies={})
+    [notice] = [n for plan in decide(seen).zones for n in plan.notices]
+    assert (
+        notice.reason == "domain_left_out"
+        and notice.sentence.startswith("example.org: exim has it")
+        and want in notice.sentence
+    )
+    gone = tuple(replace(view, found={"theirs": {}}) for view in views)
+    assert not [n for plan in decide(replace(seen, zones=gone)).zones for n in plan.notices]

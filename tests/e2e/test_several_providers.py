@@ -18,6 +18,7 @@ from tests.powerdns import PowerDns
 from tests.site_under_test import DOMAIN, IP, ZONE, Site
 
 pytestmark = [pytest.mark.bind, pytest.mark.exim, pytest.mark.powerdns]
+THEIRS = "v=spf1 ip4:198.51.100.9 ~all"
 FIRST, WIDER = f"v=spf1 mx a ip4:{IP} -all", f"v=spf1 mx a ip4:{IP} ip4:192.0.2.77 -all"
 
 
@@ -82,6 +83,34 @@ def test_both_get_the_same(both: Both) -> None:
     assert code == 0, out
     assert both.ours(both.bind) == both.ours(both.pdns) and len(both.ours(both.bind)) == 7
     assert both.run("plan")[0] == 0
+
+
+def test_what_others_wrote_reaches_both(both: Both) -> None:
+    """Terms of others that stand at one provider come to the other one with the record; where somebody then edits one of them, it is told."""
+
+    def edited(old: str, new: str) -> None:
+        """What somebody does at the second provider; no old text: one more value."""
+        kept = [
+            (r["content"], r["disabled"])
+            for r in both.pdns.rrset(DOMAIN, "@", "TXT")["records"]
+            if r["content"] != f'"{old}"'
+        ]
+        both.pdns.patch(DOMAIN, "@", "TXT", 300, [*kept, (f'"{new}"', False)])
+
+    edited("", THEIRS)
+    code, out = both.run("apply", "--yes", "--adopt")
+    assert code == 0, out
+    assert both.ours(both.bind) == both.ours(both.pdns) and both.run("plan")[0] == 0
+    [text] = [text for text in both.bind.texts(DOMAIN) if text.startswith("v=spf1 ")]
+    assert "ip4:198.51.100.9" in text and text.endswith(" ~all") and f"ip4:{IP}" in text
+    other = text.replace("198.51.100.9", "198.51.100.10")
+    edited(text, other)
+    both.now += 86400  # the deep pass is due
+    both.by_itself()
+    records = {record["content"] for record in both.pdns.rrset(DOMAIN, "@", "TXT")["records"]}
+    assert text in both.bind.texts(DOMAIN) and f'"{other}"' in records
+    code, out = both.run("status")
+    assert code == 1 and "providers_differ" in out and "198.51.100.10" in out, out
 
 
 def test_one_fails(both: Both) -> None:

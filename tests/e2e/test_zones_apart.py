@@ -141,7 +141,7 @@ def test_without_the_zone_in_the_configuration(apart: Apart) -> None:
 
 def test_keys_that_move_into_a_zone_of_their_own(apart: Apart) -> None:
     """Keys that stood in the domain's zone are published in the new one by the next apply; exim signs on with them all the time, and what
-    stands in the old place is left there."""
+    stands in the old place is left there while it is valid."""
     whole = json.loads(apart.config.read_text())
     alone = {**whole, "zones": {DOMAIN: whole["zones"][DOMAIN]}}
     apart.bind.stop()
@@ -162,6 +162,31 @@ def test_keys_that_move_into_a_zone_of_their_own(apart: Apart) -> None:
         assert apart.run("apply", "--yes")[0] == 0
         assert apart.signatures() == [True, True] and apart.selectors() == line
     assert apart.run("plan")[0] == 0 and apart.bind.selectors(DOMAIN) == old
+    # One in wrong hands is revoked in both places, or it would come to life again with the former one.
+    code, out = apart.run("rotate", "--emergency", "--yes", DOMAIN)
+    assert code == 0 and not {*line} & {*apart.selectors()}, out
+    assert all(apart.other.texts(f"{name}.{KEYS}") == ["v=DKIM1; p="] for name in line)
+    assert {apart.bind.selectors(DOMAIN)[name] for name in line} == {"v=DKIM1; p="} and apart.signatures() == [
+        True,
+        True,
+    ]
+
+
+def test_let_go_with_its_zones(apart: Apart) -> None:
+    """A domain whose zone is taken out of the configuration alone is told as it is; `release` forgets its records in zones of their own, too."""
+    assert apart.run("apply", "--yes", "--wait")[0] == 0
+    whole = json.loads(apart.config.read_text())
+    del whole["zones"][DOMAIN]
+    apart.config.write_text(json.dumps(whole))
+    code, out = apart.run("plan")
+    assert "domain_gone" not in out and "no configured zone holds it" in " ".join(out.split()), out
+    before = apart.other.transfer(KEYS)
+    code, out = apart.run("release", DOMAIN, "--yes")
+    assert code == 0 and "7 records" in out, out
+    code, out = apart.run("plan")
+    assert (
+        code == 0 and "left_out" not in out and f"release {DOMAIN}" not in out and apart.other.transfer(KEYS) == before
+    ), out
 
 
 def test_the_state_is_lost(apart: Apart) -> None:
