@@ -68,27 +68,50 @@ def _told(entry: Any, zone: str) -> tuple[Key, tuple[Value, ...], tuple[Value, .
 
 
 def parts(zone: str, change: Change, known: Reading, single: bool) -> Iterator[dict[str, Any]]:
-    """What a PATCH says of a change: by value where the server knows of `single` ones and nothing else of the record set could be lost
-    by it, else whole."""
-    before, after = (rrset.values if rrset else () for rrset in (change.old, change.new))
-    going = [value for value in before if value.text not in {v.text for v in after}]
-    coming = [value for value in after if value.text not in {v.text for v in before}]
-    off = known.disabled.get((change.name, change.type), ())
+    """What a PATCH says of a change: by value where that can be, else whole."""
     ttl = (change.new or change.old or RRset("", "", 0, ())).ttl
-    # A new name is written whole, since EXTEND would put it beside a CNAME that came meanwhile; at the apex there is none.
-    joins = change.old.ttl == ttl if change.old else not change.name
-    head = {"name": f"{absolute(change.name, zone)}.", "type": change.type, "ttl": ttl}
-    if single and joins and not off and all(map(_as_written, going)):
+    after = change.new.values if change.new else ()
+    off = known.disabled.get((change.name, change.type), ())
+    if by_value(change, known, single):
         # What comes, first: a record set that goes on is never without a value, nor loses its comments.
-        for value in coming:
-            yield {**head, "changetype": "EXTEND", "records": [_record(value)]}
-        for value in going:
-            yield {**head, "changetype": "PRUNE", "records": [_record(value)]}
+        for value in _only(change.new, change.old):
+            yield _part(zone, change, "EXTEND", ttl, [_record(value)])
+        for value in _only(change.old, change.new):
+            yield _part(zone, change, "PRUNE", ttl, [_record(value)])
     elif after or off:
-        records = [*map(_record, after), *(_record(value, True) for value in off)]
-        yield {**head, "changetype": "REPLACE", "records": records}
+        yield _part(zone, change, "REPLACE", ttl, [*map(_record, after), *(_record(value, True) for value in off)])
     else:
-        yield {**head, "changetype": "DELETE", "records": []}
+        yield _part(zone, change, "DELETE", ttl, [])
+
+
+def by_value(change: Change, known: Reading, single: bool) -> bool:
+    """Whether a change is written by value: where the server knows of `single` ones, and nothing else of the record set could be lost
+    by it. A new name is written whole, since EXTEND would put it beside a CNAME that came meanwhile; at the apex there is none."""
+    joins = (not change.new or change.old.ttl == change.new.ttl) if change.old else not change.name
+    off = known.disabled.get((change.name, change.type))
+    return single and joins and not off and all(map(_as_written, _only(change.old, change.new)))
+
+
+def crowding(change: Change, found: Mapping[Key, RRset]) -> list[Value]:
+    """Of the values that a change added, those beside which a record of the same kind stands that was not to be there."""
+    now, new = found.get((change.name, change.type)), {value.text for value in _only(change.new, change.old)}
+    others = {_text.version(value.text) for value in _only(now, change.new)}
+    return [v for v in now.values if v.text in new and _text.version(v.text) in others] if now else []
+
+
+def prune(zone: str, now: RRset, value: Value) -> dict[str, Any]:
+    """What a PATCH says to take one value out, as it was read."""
+    return _part(zone, now, "PRUNE", now.ttl, [_record(value)])
+
+
+def _part(zone: str, of: Change | RRset, how: str, ttl: int, records: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"name": f"{absolute(of.name, zone)}.", "type": of.type, "ttl": ttl, "changetype": how, "records": records}
+
+
+def _only(these: RRset | None, others: RRset | None) -> list[Value]:
+    """The values of one RRset whose texts the other has not."""
+    there = {value.text for value in others.values} if others else set()
+    return [value for value in these.values if value.text not in there] if these else []
 
 
 def _record(value: Value, disabled: bool = False) -> dict[str, Any]:
