@@ -10,7 +10,8 @@ whole; strangers' TTLs are not sent and stay (docs/dns/rrsets.rst, "Field requir
 meanwhile, none is made without one. Quirks that are dealt with here: names hold letters, digits, `-` and `_` alone
 (models/records.py); answers are canonical, with texts cut at 255 octets; the errors of a list are a list, in the order of what was
 sent. Pages go by the time at which record sets were made, so that one that is made again while they are read may be on none of
-them: the count tells that (pagination.py).
+them: the count tells that (pagination.py). A zone of no more than a page comes without a count; it is taken for whole where it shows
+the NS record set that each domain is made with (models/domains.py), and that every zone has at its apex (RFC 1034 §4.2.1).
 """
 
 from __future__ import annotations
@@ -70,7 +71,8 @@ class Provider:
         return tuple(found.values())
 
     def _all(self, zone: str) -> Found:
-        """The whole zone. Raises `ProviderError` where the pages do not come to what deSEC itself counts."""
+        """The whole zone. Raises `ProviderError` where the pages do not come to what deSEC itself counts, or it counts nothing and shows
+        no NS record set at the apex."""
         path, doing = desec.rrsets(zone), "reading the zone"
         reply, counted = self._call("GET", path, zone, doing, expect=(400,)), None
         if reply.status == 400:  # it is more than a page
@@ -91,6 +93,9 @@ class Provider:
         else:
             raise pages.endless()
         pages.whole(() if counted is None else {counted})
+        if counted is None and ("", "NS") not in pages.rrsets:
+            raise self._error(zone, doing, "shows no NS record set at the apex, which every zone has (RFC 1034 §4.2.1). Nothing is taken from "
+                              "it; where somebody deleted that record set, make it anew at deSEC")  # fmt: skip
         return pages.rrsets
 
     # --- writing ----------------------------------------------------------------------------------------------------
@@ -170,7 +175,7 @@ class Provider:
             else:
                 continue
             raise self._error(zone, f"writing {absolute(change.name, zone)} {change.type}", f"took the changes and shows {told}. Look at "
-                              "the record there; the next pass reads it again")  # fmt: skip
+                              "the record there; a later pass reads it again")  # fmt: skip
 
     # --- asking -----------------------------------------------------------------------------------------------------
 

@@ -787,6 +787,9 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         # a zone that is not whole
         ("isinstance(reply.data, list) else [None]", "isinstance(reply.data, list) else []"),
         ("pages.whole(() if counted is None else {counted})", "pass"),
+        ('if counted is None and ("", "NS") not in pages.rrsets:', "if False:"),
+        ('if counted is None and ("", "NS")', 'if ("", "NS")'),
+        ('if counted is None and ("", "NS") not in pages.rrsets:', "if counted is None and not pages.rrsets:"),
         ("            if not cursor:\n", "            if False:\n"),
         # what somebody else did since the read
         ("found if self._now() - at <= TRUST else self._all(zone))", "found or self._all(zone))"),

@@ -51,7 +51,10 @@ class TestRead:
     @pytest.mark.parametrize("more", [0, 1, 2, 3])
     def test_pages(self, more: int) -> None:
         """A zone of more than a page is read page by page, and no page is asked for that is not there."""
-        rows = [(f"n{number}", "TXT", 3600, ['"x"']) for number in range(4 + more)]
+        rows = [
+            ("", "NS", 3600, ["ns1.desec.io."]),
+            *((f"n{number}", "TXT", 3600, ['"x"']) for number in range(3 + more)),
+        ]
         with Desec({ZONE: rows}, Switches(page=2)) as desec:
             found = client(desec).read(ZONE)
             cursors = [each.query.get("cursor") for each in desec.requests[1:]]
@@ -125,6 +128,33 @@ class TestRead:
         desec.faults = [Fault("GET", "rrsets/", Answer(200, answer))]
         with pytest.raises(ProviderError, match=f"^{ZONE}: reading the zone: .*no record set"):
             client(desec).read(ZONE)
+
+    @pytest.mark.parametrize(
+        "shown", [[], [{"subname": "www", "type": "NS", "ttl": 3600, "records": ["ns1.example.net."]}]]
+    )
+    def test_less_than_any_zone_has(self, desec: Desec, shown: list[Any]) -> None:
+        """Nothing at all, or a list without NS at the apex, is no whole zone where deSEC does not count it; nor is it before a write."""
+        provider = client(desec)
+        made = todo(provider)
+        desec.faults = [Fault("GET", "rrsets/", Answer(200, shown), times=2)]
+        for ask in (lambda: provider.read(ZONE), lambda: client(desec).write(ZONE, made)):
+            with pytest.raises(
+                ProviderError, match=rf"^{ZONE}: reading the zone: deSEC \(provider desec\) shows no NS record set"
+            ):
+                ask()
+        assert not [each for each in desec.requests if each.method != "GET"]
+        provider.write(ZONE, made)
+
+    def test_an_apex_whose_name_servers_are_deleted(self) -> None:
+        """A zone that deSEC counts is whole without them, too; one that it does not count waits for a person."""
+        with Desec({ZONE: ROWS}, Switches(page=2)) as desec:
+            desec.drop(ZONE, "@", "NS")
+            assert len(client(desec).read(ZONE)) == len(ROWS) - 1
+            desec.switches.page = 500
+            with pytest.raises(
+                ProviderError, match="Nothing is taken from it; where somebody deleted that record set, make it anew"
+            ):
+                client(desec).read(ZONE)
 
     def test_one_record_set_twice(self, desec: Desec) -> None:
         """What is shown on two pages is no complete reading."""
