@@ -56,6 +56,11 @@ class Provider:
         self._who, self._endpoint = f"deSEC (provider {id})", endpoint.rstrip("/")
         self._now, self._sleep = now, sleep
         self._read: dict[str, tuple[float, Found]] = {}
+        self._least: dict[str, int] = {}  # the smallest TTL, by zone
+
+    def limits_of(self, zone: str) -> Limits:
+        """The limits, with the smallest TTL that the domain told when it was read last."""
+        return replace(self.limits, min_ttl=self._least.get(zone, LIMITS.min_ttl))
 
     # --- reading ----------------------------------------------------------------------------------------------------
 
@@ -65,7 +70,7 @@ class Provider:
         # Where a token may see RRsets and not the domain, what deSEC begins with has to do.
         reply = self._call("GET", desec.domain(zone), zone, "reading the zone", expect=(403,))
         least = reply.data.get("minimum_ttl") if isinstance(reply.data, dict) else None
-        self.limits = replace(self.limits, min_ttl=least if type(least) is int else LIMITS.min_ttl)
+        self._least[zone] = least if type(least) is int else LIMITS.min_ttl
         found = self._all(zone)
         self._read[zone] = (at, found)
         return tuple(found.values())

@@ -787,6 +787,8 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         # a zone that is not whole
         ("isinstance(reply.data, list) else [None]", "isinstance(reply.data, list) else []"),
         ("pages.whole(() if counted is None else {counted})", "pass"),
+        ("min_ttl=self._least.get(zone, LIMITS.min_ttl))", "min_ttl=[*self._least.values(), LIMITS.min_ttl][0])"),
+        ("self._least[zone] = least if type(least) is int else LIMITS.min_ttl", "self._least[zone] = least"),
         ('if counted is None and ("", "NS") not in pages.rrsets:', "if False:"),
         ('if counted is None and ("", "NS")', 'if ("", "NS")'),
         ('if counted is None and ("", "NS") not in pages.rrsets:', "if counted is None and not pages.rrsets:"),
@@ -811,7 +813,6 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("type99=False", "type99=True"),
         ("!= texts if now else texts:", "!= texts if now else False:"),
         ('elif now and sent.get("ttl", now.ttl) != now.ttl:', "elif False:"),
-        ("type(least) is int else LIMITS.min_ttl)", "type(least) is int else 60)"),
     ],
     ("providers/_desec.py", "tests/providers/test_desec.py tests/providers/test_desec_refusals.py"): [
         ("if change.old is None or not theirs or change.new.ttl != change.old.ttl:", "if True:"),
@@ -1456,6 +1457,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("return bool(word) or past or denied or", "return bool(word) or past or"),
     ],
     ("dnssync/quiet.py", "tests/test_quiet.py"): [
+        ("replace(limits, min_ttl=record.min_ttl, max_ttl=record.max_ttl)", "limits"),
         ("int(deep * (1 + share) / 2)", "deep * 2"),
         ("int(deep * (1 + share) / 2)", "deep"),
         ('!= "ok" or zone.name in troubled or', '!= "ok" or'),
@@ -1484,6 +1486,10 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
     ("dnssync/carry_out.py", "tests/test_quiet.py"): [
         ("not in work.broken | seen.noted:", "not in work.broken:"),
         ("line.state.touch(seen.noted, work.now)", "pass"),
+        ("last.rrsets, last.min_ttl, last.max_ttl) if last", "last.rrsets) if last"),
+    ],
+    ("dnssync/zones.py", "tests/test_zones.py tests/test_quiet.py"): [
+        ("return self._plugin.limits if of is None else of(zone)", "return self._plugin.limits"),
     ],
     ("dnssync/keystore.py", "tests/test_keystore.py"): [
         ("if not _whole(key):", "if False:"),

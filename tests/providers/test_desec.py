@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -34,10 +35,28 @@ class TestRead:
     def test_limits_are_the_domain_s(self, desec: Desec) -> None:
         """The smallest TTL is what each domain says; until then it is deSEC's default."""
         provider = client(desec)
-        assert (provider.limits.min_ttl, provider.limits.max_ttl, provider.limits.type99) == (3600, MAXIMUM_TTL, True)
+        limits = provider.limits_of(ZONE)
+        assert limits == provider.limits and (limits.min_ttl, limits.max_ttl, limits.type99) == (
+            3600,
+            MAXIMUM_TTL,
+            True,
+        )
         desec.zones[ZONE].minimum_ttl = 60
         provider.read(ZONE)
-        assert provider.limits.min_ttl == 60
+        assert provider.limits_of(ZONE) == replace(limits, min_ttl=60)
+
+    def test_two_domains(self) -> None:
+        """Each domain of an account has its own smallest TTL, whichever was read last."""
+        with Desec({ZONE: ROWS, "example.net": ROWS}) as desec:
+            desec.zones["example.net"].minimum_ttl = 7200
+            provider = client(desec)
+            for zone in (ZONE, "example.net"):
+                provider.read(zone)
+            assert [provider.limits_of(zone).min_ttl for zone in (ZONE, "example.net", "unread.test")] == [
+                60,
+                7200,
+                3600,
+            ]
 
     def test_a_token_that_may_not_see_the_domain(self, desec: Desec) -> None:
         """The records are read all the same, with deSEC's default for the smallest TTL."""
@@ -46,7 +65,7 @@ class TestRead:
         provider.read(ZONE)
         desec.switches.sees_domain = False
         assert len(provider.read(ZONE)) == len(ROWS)
-        assert provider.limits.min_ttl == LIMITS.min_ttl == 3600
+        assert provider.limits_of(ZONE).min_ttl == LIMITS.min_ttl == 3600
 
     @pytest.mark.parametrize("more", [0, 1, 2, 3])
     def test_pages(self, more: int) -> None:
