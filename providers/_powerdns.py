@@ -1,8 +1,7 @@
-"""The words of PowerDNS' HTTP API: zone ids, record sets, and what a PATCH says of a change. Nothing here asks anybody anything."""
+"""The words of PowerDNS' HTTP API: zones, record sets, and what a PATCH says of a change. Nothing here asks anybody anything."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,11 +21,6 @@ class Reading:
     disabled: Mapping[Key, tuple[Value, ...]]
 
 
-def zone_id(zone: str) -> str:
-    """A zone's name as a part of a path, which the server spells with `=XX` in place of `%XX`."""
-    return re.sub(r"[^A-Za-z0-9.-]", lambda found: f"={ord(found[0]):02X}", zone) + "."
-
-
 def explain(data: Any) -> str:
     """The server's words in an error's JSON."""
     return str(data.get("error", "")) if isinstance(data, dict) else ""
@@ -40,31 +34,22 @@ def reading(data: Any, zone: str) -> tuple[str, Reading]:
     rrsets: dict[Key, RRset] = {}
     disabled: dict[Key, tuple[Value, ...]] = {}
     for entry in data["rrsets"]:
-        key, on, off = _told(entry, zone)
-        if key in rrsets or key in disabled:
+        name, kind, ttl = relative(entry["name"].lower().removesuffix("."), zone), entry["type"].upper(), entry["ttl"]
+        if name is None or type(ttl) is not int or (name, kind) in rrsets or (name, kind) in disabled:
             raise ValueError
+        told = _text.told if kind in _text.TYPES else lambda raw: Value(raw, raw)
+        for record in entry["records"]:
+            if not isinstance(record["content"], str):
+                raise ValueError
+        on, off = (
+            tuple(told(record["content"]) for record in entry["records"] if bool(record.get("disabled")) is which)
+            for which in (False, True)
+        )
         if on:
-            rrsets[key] = RRset(*key, entry["ttl"], on)
+            rrsets[name, kind] = RRset(name, kind, ttl, on)
         if off:
-            disabled[key] = off
+            disabled[name, kind] = off
     return str(data["kind"]), Reading(rrsets, disabled)
-
-
-def _told(entry: Any, zone: str) -> tuple[Key, tuple[Value, ...], tuple[Value, ...]]:
-    """An RRset of an answer: what identifies it, its values, and its disabled ones. Raises where it is none."""
-    name, kind = relative(entry["name"].lower().removesuffix("."), zone), entry["type"].upper()
-    if (
-        name is None
-        or type(entry["ttl"]) is not int
-        or not all(isinstance(r["content"], str) for r in entry["records"])
-    ):
-        raise ValueError
-    on, off = (
-        tuple(_text.told(r["content"]) if kind in _text.TYPES else Value(r["content"], r["content"])
-              for r in entry["records"] if bool(r.get("disabled")) is which)
-        for which in (False, True)
-    )  # fmt: skip
-    return (name, kind), on, off
 
 
 def parts(zone: str, change: Change, known: Reading, single: bool) -> Iterator[dict[str, Any]]:

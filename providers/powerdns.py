@@ -25,7 +25,7 @@ from typing import Any
 from dnssync.core.model import Change, Limits, ProviderError, RRset, absolute
 
 from ._http import LOOPBACK, Api, Reply
-from ._powerdns import Reading, by_value, crowding, explain, parts, prune, reading, zone_id
+from ._powerdns import Reading, by_value, crowding, explain, parts, prune, reading
 from ._text import version
 from ._unmoved import ordered, stale, unmoved
 
@@ -186,12 +186,11 @@ class Provider:
         return self._call("PATCH", zone, doing, body={"rrsets": body}, expect=(422,))
 
     def _call(self, method: str, zone: str, doing: str, *, body: Any = None, expect: Sequence[int] = ()) -> Reply:
-        """A request about a zone."""
-        reply = self._api.call(method, f"/zones/{zone_id(zone)}", doing, body=body, expect=(*expect, 401, 404))
+        """A request about a zone, whose name the server spells with `=XX` in a path, in place of `%XX`."""
+        name = re.sub(r"[^A-Za-z0-9.-]", lambda found: f"={ord(found[0]):02X}", zone)
+        reply = self._api.call(method, f"/zones/{name}.", doing, body=body, expect=(*expect, 401, 404))
         if reply.status == 401:
-            raise ProviderError(
-                f"{doing}: {self.who} does not accept the key. Compare `api_key` with the `api-key` of its pdns.conf."
-            )
+            raise ProviderError(f"{doing}: {self.who} does not accept the key. Compare `api_key` with the `api-key` of its pdns.conf.")  # fmt: skip
         if reply.status == 404:
             raise ProviderError(f"{doing}: {self.who} has no such zone, or `server_id` is another one, or its API is off (`api=yes` in pdns.conf). "
                                 "No zone is ever created.")  # fmt: skip
