@@ -277,6 +277,8 @@ class TestAnswers:
                 [{"name": f"a.{ZONE}.", "type": "TXT", "ttl": "300", "records": [{"content": '"x"', "disabled": False}]}],
                 [{"name": f"a.{ZONE}.", "type": "TXT", "ttl": 300, "records": [{"content": None, "disabled": False}]}],
                 [{"name": f"{name}.{ZONE}.", "type": "TXT", "ttl": 300, "records": [{"content": '"x"', "disabled": off}]} for name, off in (("a", False), ("A", True))],
+                [{"name": f"{name}.{ZONE}.", "type": "TXT", "ttl": 300, "records": [{"content": '"x"', "disabled": off}]} for name, off in (("a", True), ("A", False))],
+                [{"name": f"a.{ZONE}.", "type": "A", "ttl": 300, "records": [{"content": None, "disabled": False}]}],
             )),
         ],
     )  # fmt: skip
