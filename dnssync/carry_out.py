@@ -259,7 +259,9 @@ def _record(work: Work, plan: ZonePlan, decision: Decision, changes: Iterable[Ch
                             because=because.get((change.name, change.type), ""))  # fmt: skip
             log.info("zone=%s name=%s type=%s %s because=%s", zone, name, change.type, change.kind.value,
                      because.get((change.name, change.type), ""))  # fmt: skip
-        state.save_zone(ZoneRecord(zone, last_read=work.now, last_pass=work.now, result="ok", rrsets=len(plan.found)))
+        ttls = work.line.zones.limits(zone)
+        state.save_zone(ZoneRecord(zone, last_read=work.now, last_pass=work.now, result="ok", rrsets=len(plan.found),
+                                   min_ttl=ttls.min_ttl, max_ttl=ttls.max_ttl))  # fmt: skip
 
 
 def _results(work: Work, decision: Decision, before: Mapping[str, ZoneRecord]) -> None:
@@ -280,14 +282,14 @@ def _results(work: Work, decision: Decision, before: Mapping[str, ZoneRecord]) -
             )
     for zone, result in told.items():
         last = work.line.state.zone(zone)
-        read, count = (last.last_read, last.rrsets) if last else (0, 0)
+        read, count, *ttls = (last.last_read, last.rrsets, last.min_ttl, last.max_ttl) if last else (0, 0)
         if result.startswith("waiting"):
             read, count = work.now, rrsets[zone]  # it was read, whatever is still to be done
         failures, again_at = 0, None
         if result.startswith("failed") and zone not in partly:
             noted = (before[zone].failures, before[zone].next_try) if zone in before else (0, None)
             failures, again_at = after_failure(zone, *noted, work.now, work.line.config.schedule.interval)
-        work.line.state.save_zone(ZoneRecord(zone, read, work.now, result, count, failures, again_at))
+        work.line.state.save_zone(ZoneRecord(zone, read, work.now, result, count, failures, again_at, *ttls))
 
 
 def _apart(work: Work) -> frozenset[str]:

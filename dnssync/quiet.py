@@ -59,8 +59,9 @@ def calm(
     return frozenset(zone.name for zone in chosen if good(zone))
 
 
-def as_noted(view: ZoneView, entries: Iterable[LedgerEntry]) -> ZoneView:
-    """The zone as the ledger has it: ours alone is there, and of everything else nothing is known."""
+def as_noted(view: ZoneView, entries: Iterable[LedgerEntry], record: ZoneRecord | None = None) -> ZoneView:
+    """The zone as the ledger has it: ours alone is there, and of everything else nothing is known. `record`: its last reading, from which
+    the providers' TTL bounds are, since some tell theirs of each zone when that is read."""
     found: dict[str, dict[tuple[str, str], RRset]] = {}
     for e in entries:
         there = found.setdefault(e.provider, {})
@@ -74,7 +75,10 @@ def as_noted(view: ZoneView, entries: Iterable[LedgerEntry]) -> ZoneView:
         provider: {(e.name, e.type, e.owner): e.applied for e in entries if e.provider == provider}
         for provider in found
     }
-    return replace(view, found=found, ledger=ledger, limits=replace(view.limits, complete=False))
+    limits = replace(view.limits, complete=False)
+    if record is not None and record.min_ttl is not None and record.max_ttl is not None:
+        limits = replace(limits, min_ttl=record.min_ttl, max_ttl=record.max_ttl)
+    return replace(view, found=found, ledger=ledger, limits=limits)
 
 
 def loud(seen: Observed, got: Decision, resolver: Resolver) -> frozenset[str]:

@@ -108,7 +108,8 @@ class SeenAddress:
 @dataclass(frozen=True, slots=True)
 class ZoneRecord:
     """The last complete reading of a zone: when, how many RRsets, and how the pass ended. `failures`: how many passes in a row
-    ended badly; `next_try`: before that moment the daemon leaves the zone out."""
+    ended badly; `next_try`: before that moment the daemon leaves the zone out. `min_ttl`, `max_ttl`: what its providers took then, together;
+    None: that was not noted."""
 
     zone: str
     last_read: int
@@ -117,6 +118,8 @@ class ZoneRecord:
     rrsets: int
     failures: int = 0
     next_try: int | None = None
+    min_ttl: int | None = None
+    max_ttl: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,10 @@ from typing import Any
 import sqlalchemy as sa
 
 META = sa.MetaData()
-VERSION = 4  # of the schema; a newer one than this is refused
+VERSION = 5  # of the schema; a newer one than this is refused
 WORDS = ("called", "compromised", "recalled", "purged")  # of version 2, as are the reasons and the clocks
 REASONS = ("season_because", "overlap_because")
+BOUNDS = ("min_ttl", "max_ttl")  # of version 5
 
 
 def _host() -> sa.Column[Any]:
@@ -99,6 +100,7 @@ zones = sa.Table(
     sa.Column("rrsets", sa.Integer, nullable=False),
     sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
     sa.Column("next_try", sa.BigInteger),
+    *(sa.Column(name, sa.BigInteger) for name in BOUNDS),
 )
 intents = sa.Table(
     "intents",
@@ -169,5 +171,11 @@ def _to_4(connection: sa.Connection) -> None:
     tries.create(connection)
 
 
+def _to_5(connection: sa.Connection) -> None:
+    """Which TTLs the providers of a zone took when it was read last."""
+    for name in BOUNDS:
+        connection.execute(sa.text(f"ALTER TABLE zones ADD COLUMN {name} BIGINT"))
+
+
 # From version N to N + 1; each takes a connection and leaves the tables of the next version. Forward only.
-MIGRATIONS: dict[int, Callable[[sa.Connection], None]] = {1: _to_2, 2: _to_3, 3: _to_4}
+MIGRATIONS: dict[int, Callable[[sa.Connection], None]] = {1: _to_2, 2: _to_3, 3: _to_4, 4: _to_5}

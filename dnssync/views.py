@@ -66,7 +66,7 @@ def viewed(
     )
     for name, several in readings.items():
         view = showing(line, view, name, several[0].found, kept)
-    return as_noted(view, entries) if noted else view, readings
+    return as_noted(view, entries, record) if noted else view, readings
 
 
 def showing(line: Line, view: ZoneView, provider: str, found: Zone, kept: Noted) -> ZoneView:

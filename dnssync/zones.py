@@ -38,6 +38,11 @@ class _Guarded:
         """See `core.model.Provider`; some learn from a reading what they can hold."""
         return self._plugin.limits
 
+    def limits_of(self, zone: str) -> Limits:
+        """The same for one zone, where the plug-in tells it of each."""
+        of = getattr(self._plugin, "limits_of", None)
+        return self._plugin.limits if of is None else of(zone)
+
     def snapshot(self, zone: str, name: str) -> None:
         """Let the plug-in keep a copy of the zone under this name, if it can."""
         keep = getattr(self._plugin, "snapshot", None)
@@ -113,7 +118,7 @@ class Zones:
 
     def limits(self, zone: str) -> Limits:
         """What all providers of a zone can hold together: a claim exists only if each of them can hold it."""
-        every = [self._plugins[name].limits for name in self._config.zones[zone].providers]
+        every = [self._plugins[name].limits_of(zone) for name in self._config.zones[zone].providers]
         return Limits(
             types=frozenset.intersection(*(limits.types for limits in every)),
             min_ttl=max(limits.min_ttl for limits in every),

@@ -1,11 +1,10 @@
-"""The words of deSEC: its paths, its RRsets and the shapes of its errors. Nothing here asks anybody anything."""
+"""The words of deSEC: its pages, its RRsets and the shapes of its errors. Nothing here asks anybody anything."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs
 
 from requests.utils import parse_header_links
 
@@ -13,16 +12,6 @@ from dnssync.core.model import Change, RRset, Value
 
 from . import _text
 from ._http import Reply
-
-
-def domain(zone: str) -> str:
-    """The path of a zone."""
-    return f"/domains/{quote(zone, safe='')}/"
-
-
-def rrsets(zone: str) -> str:
-    """The path of its RRsets."""
-    return domain(zone) + "rrsets/"
 
 
 def told(entry: Any) -> RRset | None:
@@ -50,37 +39,12 @@ def item(change: Change) -> dict[str, Any]:
     return body
 
 
-def following(reply: Reply) -> str | None:
-    """The address of the next page (RFC 8288), None where this is the last one."""
+def following(reply: Reply, page: str) -> str | None:
+    """The cursor of the page that comes next (RFC 8288), None where this is the last one, "" where it is at another address than `page`."""
     links = parse_header_links(reply.headers.get("Link", "") or "")
-    return next((str(link["url"]) for link in links if link.get("rel") == "next"), None)
-
-
-def cursor(url: str, page: str) -> str:
-    """The cursor in the address of a page; "" where that is not `page` (scheme, host, port and path) with a cursor."""
-    try:
-        there, here = urlsplit(url), urlsplit(page)
-        same = (there.scheme, there.hostname, there.port, there.path) == (
-            here.scheme,
-            here.hostname,
-            here.port,
-            here.path,
-        )
-    except ValueError:
-        return ""
-    return parse_qs(there.query).get("cursor", [""])[0] if same else ""
-
-
-def total(reply: Reply) -> int | None:
-    """How many RRsets there are, as a refusal to show more than a page tells it; None where it does not."""
-    counted = re.search(r"\((\d{1,9}) total\)", explain(reply.data))
-    return int(counted[1]) if counted else None
-
-
-def later(reply: Reply) -> int:
-    """The seconds after which a request that came too soon is to come again; 0 where that is not told."""
-    after = reply.headers.get("Retry-After", "")
-    return int(after[:9]) if after.isascii() and after.isdecimal() else 0
+    url = next((str(link["url"]) for link in links if link.get("rel") == "next"), None)
+    where, _, query = (url or "").partition("?")
+    return None if url is None else parse_qs(query).get("cursor", [""])[0] if where.lower() == page.lower() else ""
 
 
 def explain(data: Any) -> str:

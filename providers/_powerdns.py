@@ -1,8 +1,7 @@
-"""The words of PowerDNS' HTTP API: zone ids, record sets, and what a PATCH says of a change. Nothing here asks anybody anything."""
+"""The words of PowerDNS' HTTP API: zones, record sets, and what a PATCH says of a change. Nothing here asks anybody anything."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,11 +21,6 @@ class Reading:
     disabled: Mapping[Key, tuple[Value, ...]]
 
 
-def zone_id(zone: str) -> str:
-    """A zone's name as a part of a path, which the server spells with `=XX` in place of `%XX`."""
-    return re.sub(r"[^A-Za-z0-9.-]", lambda found: f"={ord(found[0]):02X}", zone) + "."
-
-
 def explain(data: Any) -> str:
     """The server's words in an error's JSON."""
     return str(data.get("error", "")) if isinstance(data, dict) else ""
@@ -40,55 +34,69 @@ def reading(data: Any, zone: str) -> tuple[str, Reading]:
     rrsets: dict[Key, RRset] = {}
     disabled: dict[Key, tuple[Value, ...]] = {}
     for entry in data["rrsets"]:
-        key, on, off = _told(entry, zone)
-        if key in rrsets or key in disabled:
+        name, kind, ttl = relative(entry["name"].lower().removesuffix("."), zone), entry["type"].upper(), entry["ttl"]
+        if name is None or type(ttl) is not int or (name, kind) in rrsets or (name, kind) in disabled:
             raise ValueError
+        told = _text.told if kind in _text.TYPES else lambda raw: Value(raw, raw)
+        for record in entry["records"]:
+            if not isinstance(record["content"], str):
+                raise ValueError
+        on, off = (
+            tuple(told(record["content"]) for record in entry["records"] if bool(record.get("disabled")) is which)
+            for which in (False, True)
+        )
         if on:
-            rrsets[key] = RRset(*key, entry["ttl"], on)
+            rrsets[name, kind] = RRset(name, kind, ttl, on)
         if off:
-            disabled[key] = off
+            disabled[name, kind] = off
     return str(data["kind"]), Reading(rrsets, disabled)
 
 
-def _told(entry: Any, zone: str) -> tuple[Key, tuple[Value, ...], tuple[Value, ...]]:
-    """An RRset of an answer: what identifies it, its values, and its disabled ones. Raises where it is none."""
-    name, kind = relative(entry["name"].lower().removesuffix("."), zone), entry["type"].upper()
-    if (
-        name is None
-        or type(entry["ttl"]) is not int
-        or not all(isinstance(r["content"], str) for r in entry["records"])
-    ):
-        raise ValueError
-    on, off = (
-        tuple(_text.told(r["content"]) if kind in _text.TYPES else Value(r["content"], r["content"])
-              for r in entry["records"] if bool(r.get("disabled")) is which)
-        for which in (False, True)
-    )  # fmt: skip
-    return (name, kind), on, off
-
-
 def parts(zone: str, change: Change, known: Reading, single: bool) -> Iterator[dict[str, Any]]:
-    """What a PATCH says of a change: by value where the server knows of `single` ones and nothing else of the record set could be lost
-    by it, else whole."""
-    before, after = (rrset.values if rrset else () for rrset in (change.old, change.new))
-    going = [value for value in before if value.text not in {v.text for v in after}]
-    coming = [value for value in after if value.text not in {v.text for v in before}]
-    off = known.disabled.get((change.name, change.type), ())
+    """What a PATCH says of a change: by value where that can be, else whole."""
     ttl = (change.new or change.old or RRset("", "", 0, ())).ttl
-    # A new name is written whole, since EXTEND would put it beside a CNAME that came meanwhile; at the apex there is none.
-    joins = change.old.ttl == ttl if change.old else not change.name
-    head = {"name": f"{absolute(change.name, zone)}.", "type": change.type, "ttl": ttl}
-    if single and joins and not off and all(map(_as_written, going)):
+    after = change.new.values if change.new else ()
+    off = known.disabled.get((change.name, change.type), ())
+    if by_value(change, known, single):
         # What comes, first: a record set that goes on is never without a value, nor loses its comments.
-        for value in coming:
-            yield {**head, "changetype": "EXTEND", "records": [_record(value)]}
-        for value in going:
-            yield {**head, "changetype": "PRUNE", "records": [_record(value)]}
+        for value in _only(change.new, change.old):
+            yield _part(zone, change, "EXTEND", ttl, [_record(value)])
+        for value in _only(change.old, change.new):
+            yield _part(zone, change, "PRUNE", ttl, [_record(value)])
     elif after or off:
-        records = [*map(_record, after), *(_record(value, True) for value in off)]
-        yield {**head, "changetype": "REPLACE", "records": records}
+        yield _part(zone, change, "REPLACE", ttl, [*map(_record, after), *(_record(value, True) for value in off)])
     else:
-        yield {**head, "changetype": "DELETE", "records": []}
+        yield _part(zone, change, "DELETE", ttl, [])
+
+
+def by_value(change: Change, known: Reading, single: bool) -> bool:
+    """Whether a change is written by value: where the server knows of `single` ones, and nothing else of the record set could be lost
+    by it. A new name is written whole, since EXTEND would put it beside a CNAME that came meanwhile; at the apex there is none."""
+    joins = (not change.new or change.old.ttl == change.new.ttl) if change.old else not change.name
+    off = known.disabled.get((change.name, change.type))
+    return single and joins and not off and all(map(_as_written, _only(change.old, change.new)))
+
+
+def crowding(change: Change, found: Mapping[Key, RRset]) -> list[Value]:
+    """Of the values that a change added, those beside which a record of the same kind stands that was not to be there."""
+    now, new = found.get((change.name, change.type)), {value.text for value in _only(change.new, change.old)}
+    others = {_text.version(value.text) for value in _only(now, change.new)}
+    return [v for v in now.values if v.text in new and _text.version(v.text) in others] if now else []
+
+
+def prune(zone: str, now: RRset, value: Value) -> dict[str, Any]:
+    """What a PATCH says to take one value out, as it was read."""
+    return _part(zone, now, "PRUNE", now.ttl, [_record(value)])
+
+
+def _part(zone: str, of: Change | RRset, how: str, ttl: int, records: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"name": f"{absolute(of.name, zone)}.", "type": of.type, "ttl": ttl, "changetype": how, "records": records}
+
+
+def _only(these: RRset | None, others: RRset | None) -> list[Value]:
+    """The values of one RRset whose texts the other has not."""
+    there = {value.text for value in others.values} if others else set()
+    return [value for value in these.values if value.text not in there] if these else []
 
 
 def _record(value: Value, disabled: bool = False) -> dict[str, Any]:

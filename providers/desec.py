@@ -10,16 +10,19 @@ whole; strangers' TTLs are not sent and stay (docs/dns/rrsets.rst, "Field requir
 meanwhile, none is made without one. Quirks that are dealt with here: names hold letters, digits, `-` and `_` alone
 (models/records.py); answers are canonical, with texts cut at 255 octets; the errors of a list are a list, in the order of what was
 sent. Pages go by the time at which record sets were made, so that one that is made again while they are read may be on none of
-them: the count tells that (pagination.py).
+them: the count tells that (pagination.py). A zone of no more than a page comes without a count; it is taken for whole where it shows
+the NS record set that each domain is made with (models/domains.py), and that every zone has at its apex (RFC 1034 §4.2.1).
 """
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import inf
 from typing import Any
+from urllib.parse import quote
 
 from dnssync.core.model import Change, Limits, ProviderError, RRset, TypeRefused, absolute
 
@@ -28,7 +31,7 @@ from ._http import WRITE_LONGEST, Reply
 from ._pages import MOST_PAGES, Pages
 from ._takes import PLAIN_NAMES, takes
 from ._token import by_token
-from ._unmoved import TRUST, Found, unmoved
+from ._unmoved import TRUST, Found, alike, unmoved
 
 ENDPOINT = "https://desec.io/api/v1"
 # 3600 is what deSEC begins with; each domain tells its own. A record set has 64000 characters at most as JSON, of which an octet that
@@ -55,6 +58,11 @@ class Provider:
         self._who, self._endpoint = f"deSEC (provider {id})", endpoint.rstrip("/")
         self._now, self._sleep = now, sleep
         self._read: dict[str, tuple[float, Found]] = {}
+        self._least: dict[str, int] = {}  # the smallest TTL, by zone
+
+    def limits_of(self, zone: str) -> Limits:
+        """The limits, with the smallest TTL that the domain told when it was read last."""
+        return replace(self.limits, min_ttl=self._least.get(zone, LIMITS.min_ttl))
 
     # --- reading ----------------------------------------------------------------------------------------------------
 
@@ -62,35 +70,38 @@ class Provider:
         """Every RRset of the zone but SOA and what belongs to DNSSEC, which the API does not list."""
         at = self._now()
         # Where a token may see RRsets and not the domain, what deSEC begins with has to do.
-        reply = self._call("GET", desec.domain(zone), zone, "reading the zone", expect=(403,))
+        reply = self._call("GET", zone, "reading the zone", "", expect=(403,))
         least = reply.data.get("minimum_ttl") if isinstance(reply.data, dict) else None
-        self.limits = replace(self.limits, min_ttl=least if type(least) is int else LIMITS.min_ttl)
+        self._least[zone] = least if type(least) is int else LIMITS.min_ttl
         found = self._all(zone)
         self._read[zone] = (at, found)
         return tuple(found.values())
 
     def _all(self, zone: str) -> Found:
-        """The whole zone. Raises `ProviderError` where the pages do not come to what deSEC itself counts."""
-        path, doing = desec.rrsets(zone), "reading the zone"
-        reply, counted = self._call("GET", path, zone, doing, expect=(400,)), None
-        if reply.status == 400:  # it is more than a page
-            counted = desec.total(reply)
-            reply = self._call("GET", path, zone, doing, params={"cursor": ""})
+        """The whole zone. Raises `ProviderError` where the pages do not come to what deSEC itself counts, or it counts nothing and shows
+        no NS record set at the apex."""
+        doing = "reading the zone"
+        reply, counted = self._call("GET", zone, doing, expect=(400,)), None
+        if reply.status == 400:  # it is more than a page, and the refusal to show it whole says how many there are
+            counted = re.search(r"\((\d{1,9}) total\)", desec.explain(reply.data))
+            reply = self._call("GET", zone, doing, params={"cursor": ""})
         pages = Pages(zone, f"{zone}: {doing}", self._who)
         for _ in range(MOST_PAGES):
             for entry in reply.data if isinstance(reply.data, list) else [None]:
                 pages.add(desec.told(entry))
-            following = desec.following(reply)
-            if following is None:
+            cursor = desec.following(reply, self._endpoint + _path(zone))
+            if cursor is None:
                 break
-            cursor = desec.cursor(following, self._endpoint + path)
             if not cursor:
                 raise self._error(zone, doing, "says that the zone goes on at another address, which is not followed, since the "
                                   "secret is for this one alone. See that `endpoint` is right")  # fmt: skip
-            reply = self._call("GET", path, zone, doing, params={"cursor": cursor})
+            reply = self._call("GET", zone, doing, params={"cursor": cursor})
         else:
             raise pages.endless()
-        pages.whole(() if counted is None else {counted})
+        pages.whole({int(counted[1])} if counted else ())
+        if counted is None and ("", "NS") not in pages.rrsets:
+            raise self._error(zone, doing, "shows no NS record set at the apex, which every zone has (RFC 1034 §4.2.1). Nothing is taken from "
+                              "it; where somebody deleted that record set, make it anew at deSEC")  # fmt: skip
         return pages.rrsets
 
     # --- writing ----------------------------------------------------------------------------------------------------
@@ -102,11 +113,13 @@ class Provider:
         takes(self._who, zone, changes, self.limits)
         at, found = self._read.pop(zone, (-inf, {}))
         unmoved(self.id, zone, changes, found if self._now() - at <= TRUST else self._all(zone))
-        reply, left_out = self._patch(zone, changes), []
-        if reply.status == 400 and (left_out := self._type_spf(changes, reply)):
+        reply, left_out = self._patch(zone, changes), list[Change]()
+        refused = desec.by_item(reply, changes) if reply.status == 400 else []
+        if refused and all(change.type == "SPF" and set(error) == {"type"} for change, error in refused):
             # Nothing was done, and all of it can be done without what receivers do not read.
             self.limits = replace(self.limits, type99=False)
-            changes = [change for change in changes if change not in left_out]
+            left_out = [change for change in changes if change.type == "SPF"]
+            changes = [change for change in changes if change.type != "SPF"]
             reply = self._patch(zone, changes) if changes else Reply(200, {}, [])
         if reply.status == 400:
             raise self._refused(zone, changes, reply)
@@ -121,8 +134,9 @@ class Provider:
         """The one request. Where deSEC says that it comes too soon, nothing was done, and it is made once more if that is soon."""
         doing, body = f"writing {len(changes)} changes", [desec.item(change) for change in changes]
         for again in (True, False):
-            reply = self._call("PATCH", desec.rrsets(zone), zone, doing, body=body, expect=(400, 429))
-            seconds = desec.later(reply)
+            reply = self._call("PATCH", zone, doing, body=body, expect=(400, 429))
+            after = reply.headers.get("Retry-After", "")
+            seconds = int(after[:9]) if after.isascii() and after.isdecimal() else 0
             if reply.status != 429 or not again or not 0 < seconds <= WRITE_LONGEST:
                 break
             self._sleep(seconds)
@@ -132,13 +146,6 @@ class Provider:
             raise self._error(zone, doing, f"takes no more changes of this zone {when}: it takes 2 a second, 15 a minute, 100 an hour and "
                               "300 a day. Nothing was done; a later pass does it", transient=True)  # fmt: skip
         return reply
-
-    def _type_spf(self, changes: Sequence[Change], reply: Reply) -> list[Change]:
-        """The changes of type SPF, if their type is all that was refused."""
-        errors = desec.by_item(reply, changes)
-        if not errors or any(change.type != "SPF" or set(error) != {"type"} for change, error in errors):
-            return []
-        return [change for change in changes if change.type == "SPF"]
 
     def _refused(self, zone: str, changes: Sequence[Change], reply: Reply) -> ProviderError:
         """What a 400 means, where the zone still is what it was; raises `StaleZone` where it is not."""
@@ -161,22 +168,23 @@ class Provider:
         """Raise where the answer, which shows what stands there now, shows something else than was asked for."""
         shown = {rrset.key: rrset for entry in reply.data or () if (rrset := desec.told(entry))}
         for change in changes:
-            now, sent = shown.get((change.name, change.type)), desec.item(change)
-            texts = sorted(value.text for value in change.new.values) if change.new else []
-            if sorted(value.text for value in now.values) != texts if now else texts:
-                told = "something else than was asked for"
-            elif now and sent.get("ttl", now.ttl) != now.ttl:
-                told = f"a TTL of {now.ttl} instead of {sent['ttl']}"
-            else:
+            now = shown.get((change.name, change.type))
+            sent = desec.item(change).get("ttl", now.ttl if now else 0)
+            wanted = change.new and replace(change.new, ttl=sent)
+            if alike(now, wanted):
                 continue
+            other = now and wanted and alike(now, replace(wanted, ttl=now.ttl))
+            told = f"a TTL of {now.ttl} instead of {sent}" if now and other else "something else than was asked for"
             raise self._error(zone, f"writing {absolute(change.name, zone)} {change.type}", f"took the changes and shows {told}. Look at "
-                              "the record there; the next pass reads it again")  # fmt: skip
+                              "the record there; a later pass reads it again")  # fmt: skip
 
     # --- asking -----------------------------------------------------------------------------------------------------
 
-    def _call(self, method: str, path: str, zone: str, doing: str, *, expect: Sequence[int] = (), **sent: Any) -> Reply:
-        """A request about a zone; a 404 means that the account has no such domain."""
-        reply = self._api.call(method, path, f"{zone}: {doing}", expect=(*expect, 404), **sent)
+    def _call(
+        self, method: str, zone: str, doing: str, of: str = "rrsets/", *, expect: Sequence[int] = (), **sent: Any
+    ) -> Reply:
+        """A request about a zone's RRsets, or something else `of` it; a 404 means that the account has no such domain."""
+        reply = self._api.call(method, _path(zone, of), f"{zone}: {doing}", expect=(*expect, 404), **sent)
         if reply.status == 404:
             raise self._error(zone, doing, "has no such domain, or it is another account's than the token's. See which domains the account "
                               "has. No zone is ever created")  # fmt: skip
@@ -184,3 +192,7 @@ class Provider:
 
     def _error(self, zone: str, doing: str, what: str, *, transient: bool = False) -> ProviderError:
         return ProviderError(f"{zone}: {doing}: {self._who} {what}.", transient=transient)
+
+
+def _path(zone: str, of: str = "rrsets/") -> str:
+    return f"/domains/{quote(zone, safe='')}/{of}"

@@ -123,7 +123,8 @@ class _Ours(BaseProvider):  # type: ignore[misc]  # octodns has no types
 
     def _within(self, record: Any) -> Any:
         """The record, or another with a TTL that the provider takes. octodns' own copy would take quotes out of texts."""
-        limits = self._provider.limits
+        of = getattr(self._provider, "limits_of", None)
+        limits = of(record.zone.name.removesuffix(".")) if of else self._provider.limits
         ttl = min(max(record.ttl, limits.min_ttl), limits.max_ttl)
         if ttl == record.ttl:
             return record

@@ -3,8 +3,10 @@
     read    GET   /servers/{server_id}/zones/{zone}     the zone whole
     write   PATCH /servers/{server_id}/zones/{zone}     all changes in one request, which is done whole or not at all
 
-The API has no prerequisites: each write begins with a look at the zone. From 4.9.12 and 5.0.2 on it knows single values (changetypes EXTEND and PRUNE); older servers refuse the whole request with 422 "Changetype not understood",
-and then it is made once more with REPLACE, with others' values as they were read.
+The API has no prerequisites: each write begins with a look at the zone. From 4.9.12 and 5.0.2 on it knows single values (changetypes
+EXTEND and PRUNE); older servers refuse the whole request with 422 "Changetype not understood", and then it is made once more with
+REPLACE, with others' values as they were read. PRUNE says nothing where the value is not there any more, and EXTEND puts ours beside
+whatever stands there, so that a write by value ends with another look.
 
 Quirks, each seen at 4.7.3 and 4.9.18 with the backends gsqlite3 and lmdb: a reading of one record set (`rrset_name`) leaves out disabled
 values, so the zone is always read whole; EXTEND and PRUNE drop the disabled values of their record set, EXTEND does not look for a CNAME,
@@ -23,10 +25,12 @@ from typing import Any
 from dnssync.core.model import Change, Limits, ProviderError, RRset, absolute
 
 from ._http import LOOPBACK, Api, Reply
-from ._powerdns import Reading, explain, parts, reading, zone_id
-from ._unmoved import ordered, unmoved
+from ._powerdns import Reading, by_value, crowding, explain, parts, prune, reading
+from ._text import version
+from ._unmoved import ordered, stale, unmoved
 
 SECONDARY = {"slave", "secondary", "consumer"}  # kinds of zones whose records come from another server
+UNDO = (0.0, 0.0, 1.0, 5.0, 15.0)  # seconds before each look at whether what must not stay is out again
 SERVER_ID = re.compile(r"[A-Za-z0-9._-]+")
 _HOST = re.compile(r"[A-Za-z0-9._:-]+")
 _SECRET = re.compile(r"[\x20-\x7e]+")
@@ -90,6 +94,7 @@ class Provider:
                 wrong.append(str(error))
         if wrong:
             raise ProviderError("\n".join(wrong))
+        self._sleep = sleep
         self.requests = self._api.counts
         self._single = True  # whether the server may know of single values
 
@@ -111,15 +116,52 @@ class Provider:
             self._single = False  # it knows of record sets alone, and has done nothing yet
             reply = self._patch(zone, changes, known, doing)
         if reply.status == 422:
-            raise ProviderError(f"{doing}: {self.who} refused it: {self._api.words(reply).rstrip('.')}. Nothing was written; the next pass "
+            raise ProviderError(f"{doing}: {self.who} refused it: {self._api.words(reply).rstrip('.')}. Nothing was written; a later pass "
                                 "reads the zone again.")  # fmt: skip
+        if written := [change for change in changes if by_value(change, known, self._single)]:
+            self._alone(zone, written)
         return ()
+
+    def _alone(self, zone: str, changes: Sequence[Change]) -> None:
+        """See that what was written by value stands there, and no other record of its kind beside it. Where one does, which somebody
+        wrote in that moment, ours goes again, theirs stays, and `StaleZone` has the plan made anew: of two, receivers take neither."""
+        taken, told = None, ""
+        for pause in UNDO:
+            self._sleep(pause)
+            try:
+                found = self._zone(zone, "looking at what was written").rrsets
+                crowded = [(change, value) for change in changes for value in crowding(change, found)]
+                if not crowded:
+                    break
+                taken = taken or crowded[0]
+                body = {"rrsets": [prune(zone, found[change.name, change.type], value) for change, value in crowded]}
+                self._call("PATCH", zone, f"{zone}: taking back what was added", body=body)
+            except ProviderError as error:
+                if taken is None:
+                    raise
+                told = f" {error}"
+        else:
+            assert taken is not None
+            where = f"{absolute(taken[0].name, zone)} {taken[0].type}"
+            raise ProviderError(f"{zone}: taking back what was added to {where}: another record of the same kind ({version(taken[1].text)}), written "
+                                f"in the same moment, stands there, and whether the new one is out again is not known. Look at {where} at "
+                                f"{self.who} now: of two, receivers take neither, so delete one.{told}", transient=True)  # fmt: skip
+        if taken is not None:
+            raise stale(self.id, zone, taken[0])
+        for change in changes:
+            now = found.get((change.name, change.type))
+            shown, before, after = (
+                {v.text for v in rrset.values} if rrset else set() for rrset in (now, change.old, change.new)
+            )
+            if not after - before <= shown or (before - after) & shown:
+                raise ProviderError(f"{zone}: writing {absolute(change.name, zone)} {change.type}: {self.who} took the change and shows something "
+                                    "else than was asked for. Look at the record there; a later pass reads it again.")  # fmt: skip
 
     # --- one zone ---------------------------------------------------------------------------------------------------
 
-    def _zone(self, zone: str) -> Reading:
+    def _zone(self, zone: str, what: str = "reading the zone") -> Reading:
         """The zone as it stands now. Raises `ProviderError` where it is not there, is a secondary, or is not understood whole."""
-        doing = f"{zone}: reading the zone"
+        doing = f"{zone}: {what}"
         data = self._call("GET", zone, doing).data
         try:
             kind, known = reading(data, zone)
@@ -144,12 +186,11 @@ class Provider:
         return self._call("PATCH", zone, doing, body={"rrsets": body}, expect=(422,))
 
     def _call(self, method: str, zone: str, doing: str, *, body: Any = None, expect: Sequence[int] = ()) -> Reply:
-        """A request about a zone."""
-        reply = self._api.call(method, f"/zones/{zone_id(zone)}", doing, body=body, expect=(*expect, 401, 404))
+        """A request about a zone, whose name the server spells with `=XX` in a path, in place of `%XX`."""
+        name = re.sub(r"[^A-Za-z0-9.-]", lambda found: f"={ord(found[0]):02X}", zone)
+        reply = self._api.call(method, f"/zones/{name}.", doing, body=body, expect=(*expect, 401, 404))
         if reply.status == 401:
-            raise ProviderError(
-                f"{doing}: {self.who} does not accept the key. Compare `api_key` with the `api-key` of its pdns.conf."
-            )
+            raise ProviderError(f"{doing}: {self.who} does not accept the key. Compare `api_key` with the `api-key` of its pdns.conf.")  # fmt: skip
         if reply.status == 404:
             raise ProviderError(f"{doing}: {self.who} has no such zone, or `server_id` is another one, or its API is off (`api=yes` in pdns.conf). "
                                 "No zone is ever created.")  # fmt: skip

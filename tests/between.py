@@ -1,7 +1,8 @@
 """What stands between a provider and its real server and spoils what goes through it: `with Between(port, HTTP) as between: …`
 
 Requests are told apart by their protocol, so that readings pass while writes are struck. Every write that the server answered is
-told to `seen` before the answer goes on: that is where a zone can be looked at between two requests.
+told to `seen` before the answer goes on: that is where a zone can be looked at between two requests. `before` is run before a write
+goes on to the server: that is where somebody else can be faster.
 """
 
 from __future__ import annotations
@@ -65,11 +66,15 @@ DNS = Protocol(_message, lambda octets: octets[4] >> 3 & 15 == 5)  # the opcode 
 HTTP = Protocol(_http, lambda octets: not octets.startswith((b"GET ", b"HEAD ")))
 
 
+def nothing() -> None:
+    """What nobody does."""
+
+
 class Between:
     """Listens on `port` of 127.0.0.1 for the server behind it. Nothing is spoiled but within `spoiling`."""
 
-    def __init__(self, server: int, protocol: Protocol, seen: Callable[[], None] = lambda: None) -> None:
-        self._server, self.protocol, self.seen = server, protocol, seen
+    def __init__(self, server: int, protocol: Protocol, seen: Callable[[], None] = nothing) -> None:
+        self._server, self.protocol, self.seen, self.before = server, protocol, seen, nothing
         self._spoil: Spoil | bytes | int | None = None
         self._writes = False
         self._open: set[socket.socket] = set()
@@ -142,6 +147,8 @@ class Between:
                 if isinstance(spoil, bytes):
                     client.sendall(spoil)
                     break
+                if writes:
+                    self.before()
                 port = spoil if isinstance(spoil, int) else self._server
                 with socket.create_connection(("127.0.0.1", port), 30) as server:
                     server.sendall(request)

@@ -3,7 +3,7 @@
     with Desec({"example.org": [("@", "TXT", 3600, ['"x"'])]}) as desec:
         Provider("desec", token=desec.token, endpoint=desec.endpoint)
 
-Each domain has a smallest TTL. Limits on the number of requests are there where `Switches.limited` says so, by the clock `now`.
+Each domain has a smallest TTL, and is made with an NS record set at its apex, which its owner may delete. Limits on the number of requests are there where `Switches.limited` says so, by the clock `now`.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Desec(StandIn):
         self.limiters: dict[str, Limiter] = {}
         self.zones: dict[str, Domain] = {zone: Domain(minimum_ttl) for zone in zones}
         for zone, rows in zones.items():
-            for name, kind, ttl, values in rows:
+            for name, kind, ttl, values in [("@", "NS", 3600, ["ns1.desec.io.", "ns2.desec.org."]), *rows]:
                 self.put(zone, name, kind, ttl, values)
 
     def put(self, zone: str, name: str, kind: str, ttl: int, values: list[str]) -> None:

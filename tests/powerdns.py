@@ -104,10 +104,13 @@ class PowerDns:
 
     def ask(self, method: str, path: str, body: object = None) -> Any:
         """A request of somebody else's to the API; its answer, where it is JSON."""
-        headers = {"X-API-Key": KEY}
-        reply = requests.request(method, f"{self.api}{path}", json=body, headers=headers, timeout=30)
+        reply = self.tried(method, path, body)
         assert reply.ok, reply.text
         return reply.json() if reply.content else None
+
+    def tried(self, method: str, path: str, body: object = None) -> requests.Response:
+        """The same, whatever the answer is."""
+        return requests.request(method, f"{self.api}{path}", json=body, headers={"X-API-Key": KEY}, timeout=30)
 
     def rrsets(self, zone: str) -> dict[tuple[str, str], dict[str, Any]]:
         """A zone as the API shows it, disabled values and comments included: (absolute name, type) → RRset."""

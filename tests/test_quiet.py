@@ -235,6 +235,36 @@ def test_another_ttl(scene: Quiet) -> None:
     assert re.search(r' 300 (IN )?SPF "v=spf1', zone) and not re.search(r' 300 (IN )?TXT "v=', zone), zone
 
 
+@pytest.mark.parametrize(("least", "configured", "used"), [(60, 300, 300), (7200, 3600, 7200), (60, 3600, 3600)])
+def test_a_smallest_ttl_that_only_a_reading_tells(scene: Quiet, least: int, configured: int, used: int) -> None:
+    """It is kept, so that a pass of another process that asks nobody knows it; another TTL in the configuration is acted upon."""
+    text = scene.stage.config.read_text()
+    assert text.count("class: zonefile") == 1
+    text = text.replace("class: zonefile", f"class: tests.learning.Provider\n    least: {least}")
+    scene.stage.config.write_text(text.replace("zones:", f"defaults: {{ttl: {configured}}}\nzones:", 1))
+    assert scene.run("apply", "--yes") == 0
+    assert re.search(rf' {used} (IN )?SPF "v=spf1', scene.stage.zone_file.read_text())
+    state = scene.state
+    shared = [replace(entry, ttl=-1) for entry in state.ledger(DOMAIN) if (entry.name, entry.type) == ("", "TXT")]
+    state.record_applied(shared)  # that TTL is somebody else's
+    for _ in range(2):
+        scene.now += 900
+        assert scene.once() == {}
+    clamped = [row for row in scene.state.troubles() if row.reason == "ttl_clamped" and row.ended is None]
+    assert bool(clamped) is (used != configured) and (scene.zone.min_ttl, scene.zone.max_ttl) == (least, 2**31 - 1)
+    text = scene.stage.config.read_text().replace(f"ttl: {configured}", "ttl: 14400")
+    scene.stage.config.write_text(text)
+    assert scene.once()["write"] == 1
+
+
+def test_a_failure_forgets_no_bounds(scene: Quiet) -> None:
+    """What the last complete reading told of TTLs outlives a pass that could not read."""
+    before = scene.zone
+    scene.stage.zone_file.rename(scene.stage.zone_file.with_suffix(".away"))
+    assert scene.run("apply", "--yes") == 1
+    assert scene.zone.result.startswith("failed") and scene.zone.max_ttl == before.max_ttl == 2**31 - 1
+
+
 class TestLoud:
     """What makes a zone un-quiet though nothing is to be written there, each alone: a real plan, with one thing that is otherwise."""
 

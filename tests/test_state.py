@@ -297,6 +297,7 @@ V2_ZONES = (
     "create table zones (host varchar(255) not null, zone varchar(255) not null, last_read bigint not null, last_pass bigint not null, "
     "result text not null, rrsets integer not null, primary key (host, zone))"
 )
+TO_4 = ("alter table zones drop column min_ttl", "alter table zones drop column max_ttl")
 TO_3 = ("drop table tries", "update zones set failures = 0, next_try = null")
 TO_2 = (
     "drop table troubles",
@@ -311,7 +312,7 @@ TO_1 = (
 
 
 class TestOlderSchema:
-    @pytest.fixture(params=["1", "2", "3"])
+    @pytest.fixture(params=["1", "2", "3", "4"])
     def version(self, request: pytest.FixtureRequest) -> str:
         """Each version that a state may have."""
         return str(request.param)
@@ -324,7 +325,13 @@ class TestOlderSchema:
         state.save_zone(ZoneRecord("example.org", 1, 2, "ok", 3))
         with sa.create_engine(url, poolclass=sa.NullPool).begin() as database:
             told = f"update meta set value = '{version}' where name = 'schema'"
-            for statement in (*TO_3, *(TO_2 if version < "3" else ()), *(TO_1 if version == "1" else ()), told):
+            for statement in (
+                *TO_4,
+                *(TO_3 if version < "4" else ()),
+                *(TO_2 if version < "3" else ()),
+                *(TO_1 if version == "1" else ()),
+                told,
+            ):
                 database.execute(sa.text(statement))
         return url
 
@@ -347,14 +354,14 @@ class TestOlderSchema:
         reading = Reading(1, 2.5, "boot", 3)
         state.save_clock(replace(reading, doubted=None))
         state.save_clock(reading)
-        state.save_zone(ZoneRecord("example.org", 1, 2, "failed", 3, 4, 5))
+        state.save_zone(ZoneRecord("example.org", 1, 2, "failed", 3, 4, 5, 60, 86400))
         trouble = Trouble("example.org", "refused", "cname", "it stands there", 6)
         state.save_troubles(["example.org"], [trouble], 6)
         state.save_tries(["example.org"], [ProviderTry("example.org", "theirs", 2, 9, "it is gone")])
         again = State.open(old, read_only=True)
         assert again.keys() == (full,) and again.clock() == reading and again.troubles() == (trouble,)
         assert again.tries() == (ProviderTry("example.org", "theirs", 2, 9, "it is gone"),)
-        assert again.zone("example.org") == ZoneRecord("example.org", 1, 2, "failed", 3, 4, 5)
+        assert again.zone("example.org") == ZoneRecord("example.org", 1, 2, "failed", 3, 4, 5, 60, 86400)
 
 
 class TestTroubles:

@@ -7,6 +7,7 @@ import sys
 import textwrap
 import types
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -42,6 +43,13 @@ class Plain:
         return ("done",)
 
 
+class Apart(Plain):
+    """One that takes other TTLs in each zone."""
+
+    def limits_of(self, zone: str) -> Limits:
+        return replace(self.limits, min_ttl=len(zone))
+
+
 class Faulty(Plain):
     """It raises whatever it likes, gives an RRset twice, or gives none at all."""
 
@@ -69,7 +77,7 @@ class NotMade(Plain):
 def plugins() -> Iterator[None]:
     """The plug-ins as a package of somebody's."""
     module = types.ModuleType("somebodys")
-    vars(module).update(Plain=Plain, Faulty=Faulty, NotMade=NotMade, number=3)
+    vars(module).update(Plain=Plain, Apart=Apart, Faulty=Faulty, NotMade=NotMade, number=3)
     sys.modules["somebodys"] = module
     yield
     del sys.modules["somebodys"]
@@ -127,6 +135,7 @@ def test_joint_limits() -> None:
     assert zones("memory", "somebodys.Plain, token: abc").limits("example.org") == Limits(
         types=frozenset({"TXT"}), min_ttl=300, max_ttl=86400, txt=2000, type99=False
     )
+    assert zones("memory", "somebodys.Apart, token: abc").limits("example.org").min_ttl == len("example.org")
 
 
 @pytest.mark.parametrize(

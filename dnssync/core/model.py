@@ -226,7 +226,8 @@ class Provider(Protocol):
 
     @property
     def limits(self) -> Limits:
-        """What the provider can hold; looked at after `read`, which may learn it."""
+        """What the provider can hold; looked at after `read`, which may learn it. Where that is not the same for all zones, a method
+        `limits_of(zone)` has it."""
 
     def read(self, zone: str) -> tuple[RRset, ...]:
         """Every RRset of the zone, complete, or raise `ProviderError`: an error is never an empty zone."""

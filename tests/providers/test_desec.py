@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -34,10 +35,28 @@ class TestRead:
     def test_limits_are_the_domain_s(self, desec: Desec) -> None:
         """The smallest TTL is what each domain says; until then it is deSEC's default."""
         provider = client(desec)
-        assert (provider.limits.min_ttl, provider.limits.max_ttl, provider.limits.type99) == (3600, MAXIMUM_TTL, True)
+        limits = provider.limits_of(ZONE)
+        assert limits == provider.limits and (limits.min_ttl, limits.max_ttl, limits.type99) == (
+            3600,
+            MAXIMUM_TTL,
+            True,
+        )
         desec.zones[ZONE].minimum_ttl = 60
         provider.read(ZONE)
-        assert provider.limits.min_ttl == 60
+        assert provider.limits_of(ZONE) == replace(limits, min_ttl=60)
+
+    def test_two_domains(self) -> None:
+        """Each domain of an account has its own smallest TTL, whichever was read last."""
+        with Desec({ZONE: ROWS, "example.net": ROWS}) as desec:
+            desec.zones["example.net"].minimum_ttl = 7200
+            provider = client(desec)
+            for zone in (ZONE, "example.net"):
+                provider.read(zone)
+            assert [provider.limits_of(zone).min_ttl for zone in (ZONE, "example.net", "unread.test")] == [
+                60,
+                7200,
+                3600,
+            ]
 
     def test_a_token_that_may_not_see_the_domain(self, desec: Desec) -> None:
         """The records are read all the same, with deSEC's default for the smallest TTL."""
@@ -46,12 +65,15 @@ class TestRead:
         provider.read(ZONE)
         desec.switches.sees_domain = False
         assert len(provider.read(ZONE)) == len(ROWS)
-        assert provider.limits.min_ttl == LIMITS.min_ttl == 3600
+        assert provider.limits_of(ZONE).min_ttl == LIMITS.min_ttl == 3600
 
     @pytest.mark.parametrize("more", [0, 1, 2, 3])
     def test_pages(self, more: int) -> None:
         """A zone of more than a page is read page by page, and no page is asked for that is not there."""
-        rows = [(f"n{number}", "TXT", 3600, ['"x"']) for number in range(4 + more)]
+        rows = [
+            ("", "NS", 3600, ["ns1.desec.io."]),
+            *((f"n{number}", "TXT", 3600, ['"x"']) for number in range(3 + more)),
+        ]
         with Desec({ZONE: rows}, Switches(page=2)) as desec:
             found = client(desec).read(ZONE)
             cursors = [each.query.get("cursor") for each in desec.requests[1:]]
@@ -125,6 +147,33 @@ class TestRead:
         desec.faults = [Fault("GET", "rrsets/", Answer(200, answer))]
         with pytest.raises(ProviderError, match=f"^{ZONE}: reading the zone: .*no record set"):
             client(desec).read(ZONE)
+
+    @pytest.mark.parametrize(
+        "shown", [[], [{"subname": "www", "type": "NS", "ttl": 3600, "records": ["ns1.example.net."]}]]
+    )
+    def test_less_than_any_zone_has(self, desec: Desec, shown: list[Any]) -> None:
+        """Nothing at all, or a list without NS at the apex, is no whole zone where deSEC does not count it; nor is it before a write."""
+        provider = client(desec)
+        made = todo(provider)
+        desec.faults = [Fault("GET", "rrsets/", Answer(200, shown), times=2)]
+        for ask in (lambda: provider.read(ZONE), lambda: client(desec).write(ZONE, made)):
+            with pytest.raises(
+                ProviderError, match=rf"^{ZONE}: reading the zone: deSEC \(provider desec\) shows no NS record set"
+            ):
+                ask()
+        assert not [each for each in desec.requests if each.method != "GET"]
+        provider.write(ZONE, made)
+
+    def test_an_apex_whose_name_servers_are_deleted(self) -> None:
+        """A zone that deSEC counts is whole without them, too; one that it does not count waits for a person."""
+        with Desec({ZONE: ROWS}, Switches(page=2)) as desec:
+            desec.drop(ZONE, "@", "NS")
+            assert len(client(desec).read(ZONE)) == len(ROWS) - 1
+            desec.switches.page = 500
+            with pytest.raises(
+                ProviderError, match="Nothing is taken from it; where somebody deleted that record set, make it anew"
+            ):
+                client(desec).read(ZONE)
 
     def test_one_record_set_twice(self, desec: Desec) -> None:
         """What is shown on two pages is no complete reading."""
