@@ -615,8 +615,6 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("record = spf.parse(found[0].text) if found else None", "record = None"),
         ("standing = dmarc.parse(found[0].text) if found else None", "standing = None"),
         ('and "p" not in policy.explicit:', "and False:"),
-        ('if ("gone", applied.domain) in wish.confirmed and owner', "if owner"),
-        ('if ("gone", domain) not in wish.confirmed and (', "if False and ("),
         ('if ("narrow", domain) in wish.confirmed else', "if True else"),
         ("if wish.limits.type99:", "if True:"),
         ("draft.senders[domain] = sender_ips(mail)", "pass"),
@@ -625,12 +623,18 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
             "return self.wish.policy.ttl",
         ),
     ],
+    ("dnssync/core/desire_gone.py", "tests/core/test_desire.py tests/core/test_desire_others.py"): [
+        ('if ("gone", applied.domain) in wish.confirmed and owner', "if owner"),
+        ('if ("gone", domain) not in wish.confirmed and (', "if False and ("),
+    ],
+    ("dnssync/core/desire_gone.py", "tests/core/test_greeting.py"): [
+        ("(served, wish.policies, wish.frozen))", "(served, wish.policies))"),
+    ],
     ("dnssync/core/desire.py", "tests/core/test_greeting.py"): [
         ("{*wish.domains, *wish.frozen}, wish.ledger", "{*wish.domains}, wish.ledger"),
         ("if parked and domain not in wish.host.helo:", "if parked:"),
         ("draft.senders[name] = helo_ips(host)", "pass"),
         ("silent = policy.parked or domain in frozen", "silent = policy.parked"),
-        ("(served, wish.policies, wish.frozen))", "(served, wish.policies))"),
     ],
     ("dnssync/core/desire_spf.py", "tests/core/test_greeting.py"): [
         ("mail = {domain.name for domain in host.domains if domain.local}", "mail = set()"),
