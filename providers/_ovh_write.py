@@ -113,7 +113,7 @@ class Writer:
         try:
             self._client.call("POST", f"{zones.path(zone)}/refresh", doing)
         except ProviderError as error:
-            told = f"{error} The records are written, and are not served before that is done: the next pass asks for it again."
+            told = f"{error} The records are written, and are not served before that is done: a later pass asks for it again."
             raise ProviderError(told, transient=error.transient) from None
 
     def served(self, zone: str) -> tuple[bool | None, tuple[str, ...]]:
@@ -135,8 +135,14 @@ class Writer:
             )
         return status.get("isDeployed"), ()
 
+    def finish(self, zone: str) -> tuple[str, ...]:
+        """Have a zone served that a write left without its end."""
+        self.refresh(zone)
+        told = f"{self._client.who} was asked once more to serve {zone} as it is written: an earlier write had not come to its end"
+        return self.served(zone)[1] or (told,)
+
     def owed(self, zone: str) -> tuple[str, ...]:
-        """Have a zone served that is told not to be; what an earlier write may have left undone."""
+        """Have a zone served that is told not to be, though nobody here knows of a write without an end."""
         try:
             status = self._client.status(zone, f"{zone}: looking whether the zone is served")
         except ProviderError:

@@ -107,12 +107,12 @@ class Provider:
     def write(self, zone: str, changes: Sequence[Change]) -> tuple[str, ...]:
         """One request a record, then one that has the zone served. Raises `StaleZone` where the zone is not what was read, before
         anything is written; a later trouble says how many changes were done. Without changes, a zone that is told not to be served as
-        it is written is served."""
+        it is written is served; what a write surely left undone is for `finish`."""
         texts_alone(self._client.who, zone, changes)
         takes(self._client.who, zone, changes, self.limits)
-        todo = self._todo(zone, changes) if changes else []
-        if not todo:
+        if not changes:
             return self._writer.owed(zone)
+        todo = self._todo(zone, changes)
         done, begun = 0, False
         try:
             for change, found, at in todo:
@@ -129,6 +129,10 @@ class Provider:
             raise so_far(error, done, len(todo)) from None
         self._writer.refresh(zone)
         return self._writer.served(zone)[1]
+
+    def finish(self, zone: str) -> tuple[str, ...]:
+        """Have a zone served whose last write did not come to its end, whatever is told of it."""
+        return self._writer.finish(zone)
 
     def _todo(self, zone: str, changes: Sequence[Change]) -> list[tuple[Change, Steps, float]]:
         """The changes that change something, in their order, with what each means for single records and since when that is known."""
