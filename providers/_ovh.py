@@ -25,7 +25,7 @@ HINTS = {
     "INVALID_CREDENTIAL": "The consumer key was never validated, was taken back, or has expired: make another one.",
     "INVALID_KEY": "See that `application_key` is right, and that `endpoint` is where it was made.",
     "INVALID_SIGNATURE": "See that `application_secret` belongs to `application_key`, and that this host's clock runs evenly.",
-    "QUERY_TIME_OUT": "The request was on its way for too long, or this host's clock jumped; the next pass tries again.",
+    "QUERY_TIME_OUT": "The request was on its way for too long, or this host's clock jumped; a later pass tries again.",
 }
 
 

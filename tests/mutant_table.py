@@ -1101,6 +1101,9 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ('frozenset({"GET", "HEAD", "PUT", "DELETE"})', 'frozenset({"GET", "HEAD", "PUT", "DELETE", "POST", "PATCH"})'),
         ("else WRITE_LONGEST", "else LONGEST"),
         ("or (BUSY if response.status == 429 else 0.0)", "or 0.0"),
+        ("more = patience.without(method, error) if answer is None else None", "more = None"),
+        ("if more is None:\n                    raise", "if False:\n                    raise"),
+        ("{self._host}.{_doubt(method, tries)} See", "{self._host}. See"),
         ("frozenset({429, 502, 503, 504})", "frozenset({429, 500, 502, 503, 504})"),
         # what is no answer
         ("if not sound:", "if False:"),

@@ -421,6 +421,21 @@ class TestOptions:
             client(ovh).read(ZONE)
         assert not [key for key in ovh.keys.values() if key in str(caught.value)]
 
+    @pytest.mark.parametrize(("method", "path", "pause"), [("GET", "record/", 100), ("DELETE", "record/", 5)])
+    def test_a_wait_that_outlasts_a_signature(self, method: str, path: str, pause: int) -> None:
+        """A request that is repeated after the pause that OVHcloud asked for is signed anew, so that it is not out of time."""
+        now = [1_795_507_200.0]
+
+        def later(seconds: float) -> None:
+            now[0] += max(seconds, 100)  # a write is asked to wait for five seconds at most; answers take their time, too
+
+        with Ovh({ZONE: ROWS}, now=lambda: now[0]) as ovh:
+            provider = client(ovh, clock=lambda: now[0], sleep=later)
+            slowly = Answer(429, {"message": "slowly"}, {"Retry-After": str(pause)})
+            ovh.faults = [Fault(method, path=path, answer=slowly)]
+            provider.write(ZONE, todo(provider.read(ZONE)))
+            assert done(ovh) and ovh.faults[0].struck == 1 and now[0] == 1_795_507_300.0
+
     def test_a_clock_that_is_wrong(self, ovh: Ovh) -> None:
         """Requests are signed with the other side's time; it is asked for once, and that request alone is not signed."""
         provider = client(ovh, clock=lambda: 12.0)
