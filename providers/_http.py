@@ -159,11 +159,13 @@ class Api:
             patience = more
             patience.sleep(None if answer is None else answer.raw)
 
-    def refused(self, reply: Reply, doing: str) -> ProviderError:
-        """What an answer that is no success means, as an error to raise."""
+    def refused(self, reply: Reply, doing: str, hint: str = "", *, transient: bool = False) -> ProviderError:
+        """What an answer that is no success means, as an error to raise. `hint` says what to do, where a provider knows better."""
         told = f": {words}" if (words := self.words(reply)) else ""
         status = reply.status
-        if status in (401, 403):
+        if hint:
+            pass
+        elif status in (401, 403):
             hint = "See that the secret is right, has not expired, and may read and change this zone."
         elif status == 404:
             hint = "See that the zone is there and that the secret may see it."
@@ -174,7 +176,7 @@ class Api:
         else:
             hint = "The request was refused as it is; please report it with this sentence."
         return ProviderError(f"{doing}: {self._who} answered {status}{told}.{reply.doubt} {hint}".replace("..", "."),
-                             transient=status == 429 or status >= 500)  # fmt: skip
+                             transient=transient or status == 429 or status >= 500)  # fmt: skip
 
     def words(self, reply: Reply) -> str:
         """What the other side says, on one line, in characters that a terminal only shows; a secret in it is not repeated."""

@@ -411,7 +411,7 @@ class TestOptions:
         with pytest.raises(ProviderError, match=r"^endpoint: must be an https address[^\n]*$"):
             Provider("ovh", "http://eu.api.ovh.com/1.0", "a", "b", "c")
         for name in ENDPOINTS:
-            assert "OVHcloud" in repr(Provider("ovh", name, "a", "b", "c")._client._api)
+            assert "OVHcloud" in repr(Provider("ovh", name, "a", "b", "c")._api)
 
     def test_secrets_that_are_told_back(self, ovh: Ovh) -> None:
         """None of the three comes into a message."""
