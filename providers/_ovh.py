@@ -112,7 +112,7 @@ class Zones(ById):
 
     def _refused(self, reply: Reply, zone: str, doing: str) -> ProviderError:
         """What a refusal means."""
-        code = reply.data.get("errorCode") if isinstance(reply.data, dict) else None
+        code = str(reply.data.get("errorCode") or "") if isinstance(reply.data, dict) else ""
         if not code and "signature" in self._api.words(reply).lower():
             code = "INVALID_SIGNATURE"
         hint = HINTS.get(code) or HINTS.get(reply.status) or ""

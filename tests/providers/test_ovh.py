@@ -247,6 +247,7 @@ class TestReading:
         (460, "This service is expired", "", "has expired there"),
         (403, "Forbidden by something", "", "may read and change this zone"),
         (400, "Bad", "", "please report"),
+        (403, "Odd", ["a code that is none"], "may read and change this zone"),
     ])  # fmt: skip
     def test_a_refusal(self, ovh: Ovh, status: int, words: str, code: str, hint: str) -> None:
         """Each is a sentence with the vendor's words, and what to do."""
