@@ -177,8 +177,11 @@ def _part(plan: ZonePlan, keep: Callable[[Claim], bool]) -> ZonePlan:
 def _made_good(work: Work, plan: ZonePlan, decision: Decision) -> Outcome:
     """A zone that holds what it should; its provider may have something left to do all the same (a reload that failed)."""
     state, zone, provider = work.line.state, plan.plan.zone, plan.plan.provider
+    at = work.line.zones.provider(provider)
     try:
-        told = work.line.zones.provider(provider).write(zone, ())
+        # That a write was begun and did not end is surely known here alone; what the other side says of it may be wrong.
+        finish = getattr(at, "finish", None) if state.interrupted(zone, provider) else None
+        told = finish(zone) if finish else at.write(zone, ())
     except ProviderError as error:
         log.error("zone=%s provider=%s %s", zone, provider, error)
         return Outcome(zone, provider, error=str(error))

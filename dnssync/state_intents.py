@@ -105,8 +105,15 @@ class Intents:
 
     def settle(self, zone: str, provider: str) -> None:
         """Drop the open intents for a zone at a provider, once what they may have done is in the ledger."""
-        if any(entry.provider == provider for entry in self.unfinished(zone)):
+        if self.interrupted(zone, provider):
             self.drop_intents(zone, provider)
+
+    def interrupted(self, zone: str, provider: str) -> bool:
+        """Whether a write to a zone at a provider was begun that has not come to its end, be it one that only takes records away."""
+        from dnssync.state_schema import intents as table
+
+        kinds = self._select(table, lambda row: row.kind, zone=zone, provider=provider)
+        return WRITE in kinds or HAND in kinds
 
     def drop_intents(self, zone: str, provider: str | None = None) -> None:
         """Forget what was meant to be written to a zone, at one provider or at all."""

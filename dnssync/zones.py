@@ -57,6 +57,11 @@ class _Guarded:
         """See `core.model.Provider`."""
         return self._told(zone, "write", lambda: tuple(self._plugin.write(zone, changes)))
 
+    def finish(self, zone: str) -> tuple[str, ...]:
+        """What a write that did not come to its end left undone, for sure where the plug-in can, else as far as it knows of it itself."""
+        again = getattr(self._plugin, "finish", None)
+        return self.write(zone, ()) if again is None else self._told(zone, "write", lambda: tuple(again(zone)))
+
     @property
     def requests(self) -> Mapping[str, int]:
         """How many answers there were of each class of status (`2xx`, …; `none`), where the plug-in counts them."""

@@ -1,18 +1,23 @@
-"""What providers share whose API knows single records, each by its id: records ↔ RRsets, and what a change means for each record.
+"""What providers share whose API knows single records, each by its id: records ↔ RRsets, what a change means for each record, and
+what a write starts from.
 
-A record that goes on keeps its id, and with it whatever else is kept there: a comment, tags, a flag. Nothing here asks anybody
-anything.
+A record that goes on keeps its id, and with it whatever else is kept there: a comment, tags, a flag.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
-from dnssync.core.model import Change, ProviderError, RRset, Value, absolute
+from dnssync.core.model import Change, Limits, ProviderError, RRset, Value, absolute
 
+from ._http import Api
+from ._takes import takes
 from ._text import TYPES
+from ._unmoved import TRUST, ordered, unmoved
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +44,10 @@ class Steps:
     retime: tuple[Record, ...]
     ttl: int | None
 
-
-def rrsets(records: Iterable[Record]) -> dict[tuple[str, str], RRset]:
-    """The RRsets of records. Where their TTLs differ (RFC 2181 §5.2 says they must not), the longest counts: what waits for others to
-    forget a record must not wait too short."""
-    found: dict[tuple[str, str], list[Record]] = {}
-    for record in records:
-        found.setdefault((record.name, record.type), []).append(record)
-    return {
-        key: RRset(*key, max(record.ttl for record in here), tuple(record.value for record in here))
-        for key, here in found.items()
-    }
+    @property
+    def any(self) -> bool:
+        """Whether there is anything to do."""
+        return bool(self.turn or self.come or self.go or self.retime)
 
 
 def steps(change: Change, records: Iterable[Record]) -> Steps:
@@ -80,9 +78,75 @@ def steps(change: Change, records: Iterable[Record]) -> Steps:
     )
 
 
-def texts_alone(who: str, zone: str, changes: Sequence[Change]) -> None:
-    """Raise `ProviderError` where a change is of another type: the other types' data lies in fields of its own. `who` names the provider."""
-    for change in changes:
-        if change.type not in TYPES:
-            where = f"{zone}: writing {absolute(change.name, zone)} {change.type}"
-            raise ProviderError(f"{where}: only TXT records are written at {who}; nothing was written.")
+@dataclass(frozen=True)
+class Reading:
+    """A zone as it was read: since when that is known, its records by id, and the zone's own id where it has one."""
+
+    at: float
+    records: Mapping[str, Record]
+    id: str = ""
+
+    @cached_property
+    def rrsets(self) -> Mapping[tuple[str, str], RRset]:
+        """What the records come to. Where their TTLs differ (RFC 2181 §5.2 says they must not), the longest counts: what waits for others
+        to forget a record must not wait too short."""
+        found: dict[tuple[str, str], list[Record]] = {}
+        for record in self.records.values():
+            found.setdefault((record.name, record.type), []).append(record)
+        return {
+            key: RRset(*key, max(record.ttl for record in here), tuple(record.value for record in here))
+            for key, here in found.items()
+        }
+
+
+def writing(zone: str, change: Change) -> str:
+    """What begins every sentence about a change."""
+    return f"{zone}: writing {absolute(change.name, zone)} {change.type}"
+
+
+class ById:
+    """A provider of that kind; `who` names it in sentences. What its write starts from is what it read last, looked at anew where it
+    is older than `TRUST` seconds by the clock `now`."""
+
+    limits: Limits
+
+    def __init__(self, id: str, service: str, api: Api, now: Callable[[], float]) -> None:
+        self.id, self.who, self.requests = id, f"{service} (provider {id})", api.counts
+        self._api, self._now = api, now
+        self._read: dict[str, Reading] = {}
+
+    def read(self, zone: str) -> tuple[RRset, ...]:
+        """Every RRset of the zone but those that the API does not list."""
+        self._read.pop(zone, None)
+        self._read[zone] = self._look(zone)
+        return tuple(self._read[zone].rrsets.values())
+
+    @abstractmethod
+    def _look(self, zone: str, known: Reading | None = None, names: Collection[str] = ()) -> Reading:
+        """The whole zone, or, after a reading, at least what stands at these names now."""
+
+    def _todo(self, zone: str, changes: Sequence[Change]) -> tuple[Reading, list[tuple[Change, Steps]]]:
+        """The zone as it stands, if the changes start from that, and what each of them means, in the order in which they are
+        written. Raises `StaleZone` where they do not, and `ProviderError` where a change cannot be done here."""
+        for change in changes:
+            if change.type not in TYPES:  # the other types' data lies in fields of its own
+                raise ProviderError(
+                    f"{writing(zone, change)}: only TXT records are written at {self.who}; nothing was written."
+                )
+        takes(self.who, zone, changes, self.limits)
+        known = self._read.pop(zone, None)  # whatever happens now, it is not what was read any more
+        if known is None or self._now() - known.at > TRUST:
+            known = self._look(zone, known, {change.name for change in changes})
+        unmoved(self.id, zone, changes, known.rrsets)
+        return known, [(change, steps(change, known.records.values())) for change in ordered(changes)[1]]
+
+    def _nonsense(self, doing: str, what: str) -> ProviderError:
+        """An answer that is none of that kind."""
+        return ProviderError(
+            f"{doing}: {self.who} answered with something that is no {what}. Nothing is taken from it."
+        )
+
+    def _otherwise(self, doing: str) -> ProviderError:
+        """An answer that shows another record than was sent."""
+        return ProviderError(f"{doing}: {self.who} took the change and shows something else than was asked for. Look at the records "
+                             "there; a later pass reads them again.")  # fmt: skip

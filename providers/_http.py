@@ -2,7 +2,7 @@
 
 Nothing is repeated that may have been done: only methods that HTTP calls idempotent (RFC 9110 §9.2.2) are tried again, after a
 lost connection, 429 and 502 to 504, and as late as `Retry-After` asks. No redirect is followed, since a secret goes to the
-host it was given for and nowhere else. Secrets are in no message: they travel in a header that `authorize` sets, and are taken
+host it was given for and nowhere else. A request that is made again is signed again, since a signature has its time. Secrets are in no message: they travel in a header that `authorize` sets, and are taken
 out of what the other side says, should it repeat them.
 """
 
@@ -85,8 +85,9 @@ class Api:
             authorize, sign
         )  # set, it also keeps a netrc file from putting another one in its place
         self._watch = Watch(timeout[1] * WHOLE)
+        self._sleep = sleep
         for scheme in ("https://", "http://"):
-            self._session.mount(scheme, Adapter(self._watch, _patience(sleep)))
+            self._session.mount(scheme, Adapter(self._watch))
 
     def __repr__(self) -> str:
         return f"<{self._who}>"
@@ -106,28 +107,18 @@ class Api:
         `doing` begins every sentence: zone and what was to be done, such as `example.org: reading the zone`.
         """
         try:
-            with self._watch, self._session.request(
-                method, self._base + path, json=body, params=params, timeout=self._timeout, allow_redirects=False, stream=True,
-                verify=self._verify,
-            ) as answer:  # fmt: skip
-                content = _content(answer)
+            answer, content, tries = self._asked(method, path, doing, body, params)
             data, sound = _json(content)
         except _TooMuch:
             raise ProviderError(f"{doing}: {self._who} answers with more than {LARGEST // 2**20} MiB, which is no answer of such an "
                                 f"API.{_maybe(method)} See that `endpoint` is right.") from None  # fmt: skip
         except _NotNow as error:
-            self.counts[f"{error.status // 100}xx"] += 1
             raise ProviderError(f"{doing}: {self._who} wants no more requests for {error.seconds:.0f} seconds, which is longer than "
                                 f"is waited for.{error.doubt or ' Nothing was done;'} {'A' if error.doubt else 'a'} later pass tries again.",
                                 transient=True) from None  # fmt: skip
-        except requests.RequestException as error:
-            self.counts["none"] += 1
-            raise self._trouble(error, doing, method) from None
         except ValueError:  # requests reads the address of a redirect, though it does not go there
             raise ProviderError(f"{doing}: {self._who} answered with a redirect to something that is no address. See that "
                                 "`endpoint` is right.") from None  # fmt: skip
-        tries = getattr(getattr(answer.raw, "retries", None), "history", ())
-        self.counts.update(f"{s // 100}xx" if s else "none" for s in (*(t.status for t in tries), answer.status_code))
         if 300 <= answer.status_code < 400:
             where = _origin(answer.headers.get("Location", ""))[1] or "another path"
             raise ProviderError(f"{doing}: {self._who} answered with a redirect to {where}, which is not followed, since the "
@@ -143,11 +134,38 @@ class Api:
             return reply
         raise self.refused(reply, doing)
 
-    def refused(self, reply: Reply, doing: str) -> ProviderError:
-        """What an answer that is no success means, as an error to raise."""
+    def _asked(
+        self, method: str, path: str, doing: str, body: Any, params: Any
+    ) -> tuple[requests.Response, bytes, Sequence[Any]]:
+        """The last answer to a request, its body, and the tries before it, as urllib3 has them."""
+        patience = _patience(self._sleep)
+        while True:
+            answer = None
+            try:
+                with self._watch, self._session.request(
+                    method, self._base + path, json=body, params=params, timeout=self._timeout, allow_redirects=False, stream=True,
+                    verify=self._verify,
+                ) as answer:  # fmt: skip
+                    more = patience.after(method, answer.raw)
+                    content = b"" if more else _content(answer)
+                self.counts[f"{answer.status_code // 100}xx"] += 1
+            except requests.RequestException as error:
+                self.counts["none"] += 1
+                more = patience.without(method, error) if answer is None else None
+                if more is None:
+                    raise self._trouble(error, doing, method, patience.history) from None
+            if answer is not None and more is None:
+                return answer, content, patience.history
+            patience = more
+            patience.sleep(None if answer is None else answer.raw)
+
+    def refused(self, reply: Reply, doing: str, hint: str = "", *, transient: bool = False) -> ProviderError:
+        """What an answer that is no success means, as an error to raise. `hint` says what to do, where a provider knows better."""
         told = f": {words}" if (words := self.words(reply)) else ""
         status = reply.status
-        if status in (401, 403):
+        if hint:
+            pass
+        elif status in (401, 403):
             hint = "See that the secret is right, has not expired, and may read and change this zone."
         elif status == 404:
             hint = "See that the zone is there and that the secret may see it."
@@ -158,7 +176,7 @@ class Api:
         else:
             hint = "The request was refused as it is; please report it with this sentence."
         return ProviderError(f"{doing}: {self._who} answered {status}{told}.{reply.doubt} {hint}".replace("..", "."),
-                             transient=status == 429 or status >= 500)  # fmt: skip
+                             transient=transient or status == 429 or status >= 500)  # fmt: skip
 
     def words(self, reply: Reply) -> str:
         """What the other side says, on one line, in characters that a terminal only shows; a secret in it is not repeated."""
@@ -170,26 +188,26 @@ class Api:
                 told = told.replace(secret, "(secret)")
         return "".join(letter if letter.isprintable() else "?" for letter in " ".join(told.split()))[:WORDS]
 
-    def _trouble(self, error: requests.RequestException, doing: str, method: str) -> ProviderError:
-        """A request that got no whole answer. The library's own words may hold what was sent, so they are not told."""
+    def _trouble(
+        self, error: requests.RequestException, doing: str, method: str, tries: Sequence[Any]
+    ) -> ProviderError:
+        """A request that got no whole answer. The library's own words may hold what was sent, so they are not told. `tries`: before it."""
         if self._watch.late:
             what = f"has not come to the end of its answer within {self._timeout[1] * WHOLE:g} seconds.{_maybe(method)}"
         elif isinstance(error, requests.exceptions.SSLError):
             return ProviderError(f"{doing}: {self._who} at {self._host} does not prove who it is (TLS certificate). Nothing was "
                                  "sent. See the clock and the CA certificates of this host, and `endpoint`.")  # fmt: skip
         elif isinstance(error, requests.exceptions.ConnectTimeout):
-            what = f"cannot be reached at {self._host}: no connection within {self._timeout[0]:g} seconds."
+            what = f"cannot be reached at {self._host}: no connection within {self._timeout[0]:g} seconds.{_doubt(method, tries)}"
         elif isinstance(error, requests.exceptions.ReadTimeout) or isinstance(
             _reason(error), urllib3.exceptions.ReadTimeoutError
         ):
             what = f"has not answered within {self._timeout[1]:g} seconds." + _maybe(method)
-        elif isinstance(error, requests.exceptions.RetryError):
-            what = "goes on answering that it has no time." + _maybe(method)
         elif isinstance(error, requests.exceptions.InvalidHeader):
             return ProviderError(f"{doing}: the secret of {self._who} holds characters that no header can carry. Write it on one "
                                  "line, without blanks.")  # fmt: skip
         elif isinstance(_reason(error), urllib3.exceptions.NewConnectionError):
-            what = f"cannot be reached at {self._host}. See this host's network and name resolution, and `endpoint`."
+            what = f"cannot be reached at {self._host}.{_doubt(method, tries)} See this host's network and name resolution, and `endpoint`."
         else:
             what = "broke off its answer." + _maybe(method)
         return ProviderError(f"{doing}: {self._who} {what} A later pass tries again.", transient=True)
@@ -198,9 +216,9 @@ class Api:
 class _NotNow(Exception):
     """The other side asks for more patience than there is; not an `OSError`, which requests would take for a lost connection."""
 
-    def __init__(self, seconds: float, doubt: str, status: int) -> None:
+    def __init__(self, seconds: float, doubt: str) -> None:
         super().__init__(seconds)
-        self.seconds, self.doubt, self.status = seconds, doubt, status
+        self.seconds, self.doubt = seconds, doubt
 
 
 class _Secret(requests.auth.AuthBase):
@@ -258,7 +276,7 @@ def _maybe(method: str) -> str:
 
 
 def _doubt(method: str, tries: Sequence[Any]) -> str:
-    """`_maybe`, where one of these tries (urllib3's) may have got through: it ended with another status than 429, or was lost."""
+    """`_maybe`, where one of these tries (as urllib3 has them) may have got through: it ended with another status than 429, or was lost."""
     unsent = urllib3.exceptions.NewConnectionError
     return _maybe(method) if any(e.status != 429 and not isinstance(e.error, unsent) for e in tries) else ""
 
@@ -269,10 +287,27 @@ def _reason(error: requests.RequestException) -> object:
     return getattr(cause, "reason", cause)
 
 
-def _patience(sleep: Callable[[float], None]) -> urllib3.Retry:
-    """When and how late a request is made again."""
+def _patience(sleep: Callable[[float], None]) -> Any:
+    """When and how late a request is made again. The library decides, and is not let to make it: it would send the old signature."""
 
     class Patience(urllib3.Retry):
+        def after(self, method: str, response: Any) -> Patience | None:
+            """What there is after an answer, None where that is the last one."""
+            if not self.is_retry(method, response.status, "Retry-After" in response.headers):
+                return None
+            return self._less(method, response=response)
+
+        def without(self, method: str, error: requests.RequestException) -> Patience | None:
+            """What there is after a try that got no answer, None where no other one may be made."""
+            reason = _reason(error)
+            return self._less(method, error=reason if isinstance(reason, Exception) else error)
+
+        def _less(self, method: str, **why: Any) -> Patience | None:
+            try:
+                return self.increment(method, "", **why)
+            except urllib3.exceptions.HTTPError:
+                return None
+
         def parse_retry_after(self, retry_after: str) -> float:
             try:
                 return super().parse_retry_after(retry_after)
@@ -284,7 +319,7 @@ def _patience(sleep: Callable[[float], None]) -> urllib3.Retry:
             if not wanted:
                 return False
             if wanted > (LONGEST if self.history[-1].method in ("GET", "HEAD") else WRITE_LONGEST):
-                raise _NotNow(wanted, _doubt(self.history[-1].method or "", self.history[:-1]), response.status)
+                raise _NotNow(wanted, _doubt(self.history[-1].method or "", self.history[:-1]))
             sleep(wanted)
             return True
 

@@ -1,31 +1,35 @@
-"""OVHcloud's DNS asked: every request of the provider, signed, what its records say, and what its errors mean for a zone."""
+"""OVHcloud's DNS zones asked: every request is signed; what its records and errors say, and whether a zone is served as it is written."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from dnssync.core.model import ProviderError, RRset
+from dnssync.core.model import ProviderError
 
 from . import _text
-from ._by_id import Record, rrsets
+from ._by_id import ById, Reading, Record
 from ._http import Api, Reply
 
+POLLS = (0.0, 1.0, 3.0)  # seconds before each look at whether the zone is served as it is written
 DEFAULT_TTL = 3600  # seconds: what a TTL of 0 means
 FOLDED = {"SPF": "TXT", "DKIM": "TXT", "DMARC": "TXT"}  # types of its own, made by its web form and served as TXT
 BARE = frozenset({"DKIM", "DMARC"})  # of those, whose text may have no quotes
-HINTS = {
-    "NOT_GRANTED_CALL": "The consumer key may not do that: make one with GET, POST, PUT and DELETE on /domain/zone/{zone}/*.",
-    "FORBIDDEN": "The consumer key may not do that: make one with GET, POST, PUT and DELETE on /domain/zone/{zone}/*.",
+RIGHTS = "The consumer key may not do that: make one with GET, POST, PUT and DELETE on /domain/zone/{zone}/*."
+HINTS = {  # by code, or by status
+    "NOT_GRANTED_CALL": RIGHTS,
+    "FORBIDDEN": RIGHTS,
     "NOT_CREDENTIAL": "See that `consumer_key` is right; it is asked for once, with the rights that it shall have.",
     "INVALID_CREDENTIAL": "The consumer key was never validated, was taken back, or has expired: make another one.",
     "INVALID_KEY": "See that `application_key` is right, and that `endpoint` is where it was made.",
     "INVALID_SIGNATURE": "See that `application_secret` belongs to `application_key`, and that this host's clock runs evenly.",
-    "QUERY_TIME_OUT": "The request was on its way for too long, or this host's clock jumped; the next pass tries again.",
+    "QUERY_TIME_OUT": "The request was on its way for too long, or this host's clock jumped; a later pass tries again.",
+    404: "It has no such zone, or the consumer key may not see it. No zone is ever created.",
+    460: "The service has expired there, and nothing can be changed before it is renewed.",
 }
 
 
@@ -52,99 +56,116 @@ class Signature:
         self.ahead = now - self._clock()
 
 
-@dataclass(frozen=True)
-class Reading:
-    """A zone as it was read: since when that is known, its records by id, and what they come to."""
+class Zones(ById):
+    """The zones of one consumer key, read, and served. `sleep` lets seconds pass."""
 
-    at: float
-    records: Mapping[str, Record]
-    rrsets: Mapping[tuple[str, str], RRset]
+    def __init__(
+        self, id: str, api: Api, sign: Signature, now: Callable[[], float], sleep: Callable[[float], None]
+    ) -> None:
+        super().__init__(id, "OVHcloud", api, now)
+        self._sign, self._sleep = sign, sleep
 
-
-class Client:
-    """The API for one consumer key; `now` is a clock in seconds."""
-
-    def __init__(self, id: str, api: Api, sign: Signature, now: Callable[[], float]) -> None:
-        self.who = f"OVHcloud (provider {id})"
-        self._api, self._sign, self._now = api, sign, now
-        self.words = api.words
-
-    def read(self, zone: str, known: Reading | None = None, names: Collection[str] = ()) -> Reading:
+    def _look(self, zone: str, known: Reading | None = None, names: Collection[str] = ()) -> Reading:
         """Every record of a zone, each by a request of its own; or, after a reading, those at some names and whatever is new."""
         doing = f"{zone}: reading the zone"
-        at, before = self._now(), known.records if known else {}
-        found: dict[str, Record] = {}
-        for id in self.ids(zone, doing):
+        at, before, found = self._now(), known.records if known else {}, dict[str, Record]()
+        for id in self._ids(zone, doing):
             record = before.get(id)
             if record is None or record.name in names:
-                record = self.one(zone, id, doing)
+                record = self._one(zone, id, doing)
             if record is None:
-                raise ProviderError(f"{doing}: a record went while {self.who} showed them one by one. Nothing is taken from half a zone; the "
-                                    "next pass reads again.", transient=True)  # fmt: skip
+                raise ProviderError(f"{doing}: a record went while {self.who} showed them one by one. Nothing is taken from half a zone; a later "
+                                    "pass reads again.", transient=True)  # fmt: skip
             found[id] = record
-        return Reading(at, found, rrsets(found.values()))
+        return Reading(at, found)
 
-    def ids(self, zone: str, doing: str) -> list[str]:
+    def _ids(self, zone: str, doing: str) -> list[str]:
         """The ids of all records there."""
-        told = self.call("GET", f"{path(zone)}/record", doing).data
+        told = self._call("GET", zone, "/record", doing).data
         if not isinstance(told, list) or not all(type(id) is int for id in told) or len(set(told)) != len(told):
-            raise ProviderError(
-                f"{doing}: {self.who} answered with something that is no list of records. Nothing is taken from it."
-            )
+            raise self._nonsense(doing, "list of records")
         return [str(id) for id in told]
 
-    def one(self, zone: str, id: str, doing: str) -> Record | None:
+    def _one(self, zone: str, id: str, doing: str) -> Record | None:
         """A record as it stands now, None where it is gone."""
-        reply = self.call("GET", f"{path(zone)}/record/{id}", doing, expect=(404,))
-        if reply.status == 404:
-            return None
-        record = read(reply.data, zone)
-        if record is None or record.id != id:
-            raise ProviderError(
-                f"{doing}: {self.who} answered with something that is no record of the zone. Nothing is taken from it."
-            )
+        reply = self._call("GET", zone, f"/record/{id}", doing, expect=(404,))
+        record = None if reply.status == 404 else read(reply.data, zone)
+        if reply.status != 404 and (record is None or record.id != id):
+            raise self._nonsense(doing, "record of the zone")
         return record
 
-    def status(self, zone: str, doing: str) -> Mapping[str, Any]:
-        """What the API says of the zone as it is served: `isDeployed`, `errors`, `warnings`."""
-        told = self.call("GET", f"{path(zone)}/status", doing).data
-        return told if isinstance(told, dict) else {}
-
-    def call(self, method: str, path: str, doing: str, *, body: Any = None, expect: Collection[int] = ()) -> Reply:
-        """A signed request; how far the clocks differ is asked before the first one."""
+    def _call(
+        self, method: str, zone: str, path: str, doing: str, *, body: Any = None, expect: Collection[int] = ()
+    ) -> Reply:
+        """A signed request about a zone; how far the clocks differ is asked before the first one."""
         if self._sign.ahead is None:
             now = self._api.call("GET", "/auth/time", doing, expect=(404,)).data
             if type(now) is not int:
-                raise ProviderError(f"{doing}: {self.who} does not tell its time, without which no request can be signed. See that "
-                                    "`endpoint` is right.")  # fmt: skip
+                raise ProviderError(f"{doing}: {self.who} does not tell its time, without which no request can be signed. See that `endpoint` is "
+                                    "right.")  # fmt: skip
             self._sign.told(now)
+        path = f"/domain/zone/{quote(zone, safe='')}{path}"
         reply = self._api.call(method, path, doing, body=body, expect=(400, 401, 403, 404, 460))
         if reply.status < 300 or reply.status in expect:
             return reply
-        raise self.refused(reply, doing)
+        raise self._refused(reply, zone, doing)
 
-    def refused(self, reply: Reply, doing: str) -> ProviderError:
+    def _refused(self, reply: Reply, zone: str, doing: str) -> ProviderError:
         """What a refusal means."""
-        told = f": {words}" if (words := self.words(reply)) else ""
-        code = str(reply.data.get("errorCode", "")) if isinstance(reply.data, dict) else ""
-        code = "INVALID_SIGNATURE" if not code and "signature" in told.lower() else code
-        zone = doing.partition(":")[0]
-        if code in HINTS:
-            hint = HINTS[code].replace("{zone}", zone)
-        elif reply.status == 404:
-            hint = "It has no such zone, or the consumer key may not see it. No zone is ever created."
-        elif reply.status == 460:
-            hint = "The service has expired there, and nothing can be changed before it is renewed."
-        else:
-            return self._api.refused(reply, doing)
-        return ProviderError(
-            f"{doing}: {self.who} answered {reply.status}{told}. {hint}", transient=code == "QUERY_TIME_OUT"
+        code = str(reply.data.get("errorCode") or "") if isinstance(reply.data, dict) else ""
+        if not code and "signature" in self._api.words(reply).lower():
+            code = "INVALID_SIGNATURE"
+        hint = HINTS.get(code) or HINTS.get(reply.status) or ""
+        return self._api.refused(reply, doing, hint.replace("{zone}", zone), transient=code == "QUERY_TIME_OUT")
+
+    # --- what is served -----------------------------------------------------------------------------------------------
+
+    def finish(self, zone: str) -> tuple[str, ...]:
+        """Have a zone served whose last write did not come to its end, whatever is told of it."""
+        self._refresh(zone)
+        told = (
+            f"{self.who} was asked once more to serve {zone} as it is written: an earlier write had not come to its end"
         )
+        return self._served(zone)[1] or (told,)
 
+    def _owed(self, zone: str) -> tuple[str, ...]:
+        """Have a zone served that is told not to be, though nobody here knows of a write without an end."""
+        if self._status(zone).get("isDeployed") is not False:
+            return ()
+        self._refresh(zone)
+        served, told = self._served(zone)
+        return (f"{self.who} serves {zone} as it is written, which it did not before",) if served else told
 
-def path(zone: str) -> str:
-    """The path of a zone."""
-    return f"/domain/zone/{quote(zone, safe='')}"
+    def _refresh(self, zone: str) -> None:
+        """Have the zone served as it is written."""
+        try:
+            self._call("POST", zone, "/refresh", f"{zone}: having the zone served")
+        except ProviderError as error:
+            told = f"{error} The records are written, and are not served before that is done: a later pass asks for it again."
+            raise ProviderError(told, transient=error.transient) from None
+
+    def _status(self, zone: str) -> Mapping[str, Any]:
+        """What is told of the zone as it is served, `isDeployed` and `errors`. An error is nothing told: what is written is written."""
+        with contextlib.suppress(ProviderError):
+            told = self._call("GET", zone, "/status", f"{zone}: looking whether the zone is served").data
+            return told if isinstance(told, dict) else {}
+        return {}
+
+    def _served(self, zone: str) -> tuple[bool | None, tuple[str, ...]]:
+        """Whether the zone is served as it is written, None where that is not told; and what a person has to put right there. It is
+        looked at a few times; whether name servers show a record is for others to see."""
+        status: Mapping[str, Any] = {}
+        for pause in POLLS:
+            if pause:
+                self._sleep(pause)
+            status = self._status(zone)
+            if status.get("isDeployed") is not False or status.get("errors"):
+                break
+        errors = status.get("errors")
+        if status.get("isDeployed") is False and isinstance(errors, list) and errors:
+            words = "".join(c if c.isprintable() else "?" for c in "; ".join(map(str, errors)))[:300]
+            return False, (f"{self.who} does not serve {zone} as it is written: {words}. Put that right there.",)
+        return status.get("isDeployed"), ()
 
 
 def explain(data: Any) -> str:
@@ -167,3 +188,8 @@ def read(entry: Any, zone: str) -> Record | None:
     served = FOLDED.get(kind, kind)
     value = _text.in_zone(served, str(target) or '""', zone)
     return Record(str(id), "" if name == "@" else name, served, ttl or DEFAULT_TTL, value, entry)
+
+
+def plain(text: str) -> bool:
+    """Whether a text needs no quotes: printable ASCII without `"` and `\\`."""
+    return text.isascii() and text.isprintable() and not set(text) & {'"', "\\"}

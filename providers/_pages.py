@@ -31,11 +31,16 @@ class Pages:
 
     def whole(self, totals: Collection[int]) -> None:
         """Raise `ProviderError` where these are not as many as the API itself counts; no total: it does not tell."""
-        if set(totals) - {len(self.rrsets)}:
-            counted = " then ".join(map(str, sorted(totals)))
-            raise ProviderError(f"{self._says} counts {counted} record sets and shows {len(self.rrsets)}; the zone changed meanwhile, or a "
-                                "page is missing. Nothing is taken from it; the next pass reads again.", transient=True)  # fmt: skip
+        complete(self._says, "record sets", totals, len(self.rrsets))
 
     def endless(self) -> ProviderError:
         """What to raise after `MOST_PAGES`."""
         return ProviderError(f"{self._says} shows no end after {MOST_PAGES} pages. Nothing is taken from them.")
+
+
+def complete(says: str, what: str, totals: Collection[int], shown: int) -> None:
+    """Raise `ProviderError` where so many were shown, and the pages say another total."""
+    if set(totals) - {shown}:
+        counted = " then ".join(map(str, sorted(totals)))
+        raise ProviderError(f"{says} counts {counted} {what} and shows {shown}; the zone changed meanwhile, or a page is missing. Nothing "
+                            "is taken from it; a later pass reads again.", transient=True)  # fmt: skip

@@ -1,9 +1,9 @@
-"""An API that is asked with one token, in a header."""
+"""An API that is asked with secrets in headers, most often with one token."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from dnssync.core.model import ProviderError
@@ -28,17 +28,38 @@ def by_token(
 
     Raises `ProviderError`, a line an option that is wrong.
     """
-    wrong, secret = [], token.strip()
+    secret = token.strip()
+    wrong = amiss("token", secret, what, service)
+    return asked_with(
+        wrong,
+        id,
+        service,
+        endpoint,
+        {"Authorization": f"{scheme} {secret}"},
+        explain=explain,
+        timeout=timeout,
+        sleep=sleep,
+    )
+
+
+def amiss(option: str, secret: str, what: str, service: str) -> list[str]:
+    """What is wrong with a secret that goes into a header, a line or none. `what` says which one is meant."""
     if not secret:
-        wrong.append(f"token: is missing; it is {what}")
-    elif not WORD.fullmatch(secret):
-        wrong.append(f"token: is not one word of printable ASCII characters, so it is not what {service} gave out")
+        return [f"{option}: is missing; it is {what}"]
+    if not WORD.fullmatch(secret):
+        return [f"{option}: is not one word of printable ASCII characters, so it is not what {service} gave out"]
+    return []
 
-    def authorize(headers: dict[str, str]) -> None:
-        headers["Authorization"] = f"{scheme} {secret}"
 
+def asked_with(
+    wrong: list[str], id: str, service: str, endpoint: str, headers: Mapping[str, str], **options: Any
+) -> Api:
+    """The API that is asked with these headers; `options` as `Api` takes them. `wrong` is what is wrong with other options.
+
+    Raises `ProviderError`, a line an option that is wrong.
+    """
     try:
-        api = Api(id, service, endpoint, authorize, explain=explain, timeout=timeout, sleep=sleep)
+        api = Api(id, service, endpoint, lambda sent: sent.update(headers), **options)
     except ProviderError as error:
         wrong.append(str(error))
     if wrong:

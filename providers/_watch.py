@@ -46,9 +46,9 @@ class Watch(threading.local):
 class Adapter(HTTPAdapter):
     """Connections that are watched."""
 
-    def __init__(self, watch: Watch, retry: Any) -> None:
+    def __init__(self, watch: Watch) -> None:
         self._watch = watch
-        super().__init__(max_retries=retry)
+        super().__init__(max_retries=0)
 
     def get_connection_with_tls_context(self, *args: Any, **options: Any) -> Any:
         """The pool of connections for a request."""

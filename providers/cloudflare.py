@@ -19,30 +19,34 @@ answered with 400.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
-from dnssync.core.model import Change, Limits, ProviderError, RRset, StaleZone, absolute
+from dnssync.core.model import Change, Limits, ProviderError, StaleZone, absolute
 
-from . import _cloudflare as dns_records
+from . import _cloudflare as told
 from . import _text
-from ._by_id import Steps, steps, texts_alone
-from ._http import Api
-from ._takes import takes
-from ._token import WORD
-from ._unmoved import TRUST, ordered, so_far, unmoved
+from ._by_id import ById, Reading, Record, Steps, writing
+from ._http import Reply
+from ._pages import complete
+from ._token import WORD, amiss, asked_with
+from ._unmoved import so_far
 
 ENDPOINT = "https://api.cloudflare.com/client/v4"
 LIMITS = Limits(types=frozenset({"TXT"}), min_ttl=60, max_ttl=86400, txt=4080, type99=False)
 CONTENT = 8192  # characters of content at one name and type
 BATCH = 200  # records of one batch in a free zone; a paid one takes 3500
+PAGE = 1000  # records; 100 is what it answers unasked, and 5000000 what it takes (its OpenAPI description)
+REFUSALS = (400, 401, 403, 404, 409)
 MOVED = frozenset({81044, 81057, 81058})  # the record is not there any more, or is there already
 BESIDE = frozenset({81053, 81054})  # a CNAME would stand beside others
+SECRET = frozenset({6003, 6111, 9103, 9106, 9109, 10000})  # some of them come with status 400
+GONE = frozenset({1001, 7000, 7003})  # a zone's id that leads nowhere
 
 Step = tuple[int, str, dict[str, Any]]  # of which change, in which list of a batch, and what
 
 
-class Provider:
+class Provider(ById):
     """`token` is an API token with the permission Zone, DNS, Edit for the zones; with `email`, it is the global API key of that user.
     `account_id` says which zone is meant where several accounts have one of that name. `endpoint` is another address of the
     API."""
@@ -61,80 +65,113 @@ class Provider:
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.id = id
-        secret, wrong = token.strip(), []  # told together, a line each
-        if not token:
-            wrong.append(
-                "token: is missing; it is an API token that may edit the zone's DNS, or with `email` the global API key"
-            )
-        elif not WORD.fullmatch(secret):
-            wrong.append("token: is not one word of printable ASCII characters, so it is not what Cloudflare gave out")
+        secret = token.strip()
+        what = "an API token that may edit the zone's DNS, or with `email` the global API key"
+        wrong = amiss("token", secret, what, "Cloudflare")
         if email and not WORD.fullmatch(email):
             wrong.append("email: is no address; leave it out where `token` is an API token, and not the global API key")
+        headers = {"X-Auth-Email": email, "X-Auth-Key": secret} if email else {"Authorization": f"Bearer {secret}"}
+        api = asked_with(wrong, id, "Cloudflare", endpoint, headers, explain=told.explain, timeout=timeout, sleep=sleep)
+        super().__init__(id, "Cloudflare", api, now)
+        self._account = {"account.id": account_id} if account_id else {}
 
-        def authorize(headers: dict[str, str]) -> None:
-            headers.update(
-                {"X-Auth-Email": email, "X-Auth-Key": secret} if email else {"Authorization": f"Bearer {secret}"}
-            )
+    # --- looking ----------------------------------------------------------------------------------------------------
 
-        try:
-            api = Api(id, "Cloudflare", endpoint, authorize, explain=dns_records.explain, timeout=timeout, sleep=sleep)
-        except ProviderError as error:
-            wrong.append(str(error))
-        if wrong:
-            raise ProviderError("\n".join(wrong))
-        self.requests = api.counts
-        self._client = dns_records.Client(id, api, account_id, now)
-        self._now = now
-        self._read: dict[str, dns_records.Reading] = {}
+    def _look(self, zone: str, known: Reading | None = None, names: Collection[str] = ()) -> Reading:
+        """Every record of a zone. Raises `ProviderError` where the pages do not come to what the API itself counts."""
+        id, doing = known.id if known else self._zone(zone), f"{zone}: reading the zone"
+        at, found, totals, page = self._now(), dict[str, Record](), set[int](), 0
+        while True:
+            page += 1
+            params = {"page": page, "per_page": PAGE, "order": "name"}
+            data = self._call("GET", f"/zones/{id}/dns_records", doing, params=params).data
+            info = data.get("result_info")
+            total = info.get("total_count") if isinstance(info, dict) else None
+            if type(total) is not int:
+                raise ProviderError(f"{doing}: {self.who} does not say how many records there are. Nothing is taken "
+                                    "from it.")  # fmt: skip
+            totals.add(total)
+            for entry in (entries := self._list(data, doing)):
+                if (record := told.read(entry, zone)) is None:
+                    raise self._nonsense(doing, "record of the zone")
+                found[record.id] = record
+            if not entries or len(found) >= max(totals):
+                break
+        complete(f"{doing}: {self.who}", "records", totals, len(found))
+        return Reading(at, found, id)
 
-    def read(self, zone: str) -> tuple[RRset, ...]:
-        """Every RRset of the zone but SOA and the NS at its apex, which the API does not list."""
-        self._read.pop(zone, None)
-        self._read[zone] = self._client.all(zone, self._client.zone(zone))
-        return tuple(self._read[zone].rrsets.values())
+    def _zone(self, zone: str) -> str:
+        """The id of a zone. Raises `ProviderError` where there is none, or more than one."""
+        doing = f"{zone}: looking for the zone"
+        found = self._list(self._call("GET", "/zones", doing, params={"name": zone, **self._account}).data, doing)
+        ids = [
+            each["id"] for each in found if isinstance(each, dict) and isinstance(each.get("id"), str) and each["id"]
+        ]
+        if not ids:
+            raise self._no_zone(doing)
+        if len(ids) > 1:
+            raise ProviderError(f"{doing}: {self.who} has it {len(ids)} times, in several accounts. Say by `account_id` which one is "
+                                "meant.")  # fmt: skip
+        return str(ids[0])
+
+    def _call(self, method: str, path: str, doing: str, *, expect: Collection[int] = (), **sent: Any) -> Reply:
+        """A request's answer, an envelope, where it was done or where it was refused with one of the codes in `expect`; else raises what
+        the refusal means."""
+        reply = self._api.call(method, path, doing, expect=REFUSALS, **sent)
+        known, done = told.codes(reply.data), reply.status < 300
+        if known & {*expect} or (done and isinstance(reply.data, dict) and reply.data.get("success") is True):
+            return reply
+        if reply.status == 404 or known & GONE:
+            raise self._no_zone(doing, self._api.words(reply))
+        if reply.status in (401, 403) or known & SECRET:
+            raise self._api.refused(reply, doing, "See that the token is right and has not expired, and that it has the permission Zone, DNS, "
+                                    "Edit for this zone; with `email`, that `token` is the global API key.")  # fmt: skip
+        if done:
+            raise ProviderError(f"{doing}: {self.who} answered with something that is no answer of that API; a later pass reads the zone "
+                                "and tries again.", transient=True)  # fmt: skip
+        raise self._api.refused(reply, doing)
+
+    def _list(self, data: Any, doing: str) -> list[Any]:
+        """The list in an envelope; raises where it is none."""
+        if not isinstance(data.get("result"), list):
+            raise self._nonsense(doing, "list")
+        found: list[Any] = data["result"]
+        return found
+
+    def _no_zone(self, doing: str, words: str = "") -> ProviderError:
+        more = f" ({words})" if words else ""
+        return ProviderError(f"{doing}: {self.who} has no such zone, or the token may not see it{more}. See that the zone is there, and "
+                             "that the token's zone resources include it. No zone is ever created.")  # fmt: skip
+
+    # --- writing ----------------------------------------------------------------------------------------------------
 
     def write(self, zone: str, changes: Sequence[Change]) -> tuple[str, ...]:
         """All changes or none, up to `BATCH` records; more are written in several batches, each whole or not at all. Raises `StaleZone`
         where the zone is not what was read, before anything is written."""
         if not changes:
             return ()
-        texts_alone(self._client.who, zone, changes)
-        takes(self._client.who, zone, changes, self.limits)
-        known = self._unmoved(zone, changes)
-        self._read.pop(zone, None)  # whatever happens now, it is not what was read any more
-        order = ordered(changes)[1]
-        todo = [step for number, change in enumerate(order) for step in self._steps(zone, number, change, known)]
+        known, meant = self._todo(zone, changes)
+        todo = [step for number, each in enumerate(meant) for step in self._steps(zone, number, *each)]
         for start in range(0, len(todo), BATCH):
             part = todo[start : start + BATCH]
             try:
-                self._batch(zone, known.zone, part, order)
+                self._batch(zone, known.id, part, [change for change, _ in meant])
             except ProviderError as error:
                 if not start:
                     raise
-                raise so_far(error, part[0][0], len(order)) from None
+                raise so_far(error, part[0][0], len(meant)) from None
         return ()
 
-    def _unmoved(self, zone: str, changes: Sequence[Change]) -> dns_records.Reading:
-        """The zone as it stands, if that is what the changes start from."""
-        known = self._read.get(zone)
-        if known is None or self._now() - known.at > TRUST:
-            known = self._client.all(zone, known.zone if known else self._client.zone(zone))
-        unmoved(self.id, zone, changes, known.rrsets)
-        return known
-
-    def _steps(self, zone: str, number: int, change: Change, known: dns_records.Reading) -> Iterable[Step]:
-        """A change as it is asked for: first what comes, then what becomes another, and last what goes, wherever a batch may end."""
-        found = steps(change, known.records)
-        self._fits(zone, change, found)
-        name, ttl = absolute(change.name, zone), {"ttl": found.ttl} if found.ttl else {}
+    def _steps(self, zone: str, number: int, change: Change, found: Steps) -> Iterable[Step]:
+        """A change as it is asked for: first what comes, then what becomes another, and last what goes, wherever a batch may end. Raises
+        `ProviderError` where more would stand at a name than Cloudflare holds there."""
+        name, new, ttl = absolute(change.name, zone), change.new, {"ttl": found.ttl} if found.ttl else {}
+        content = sum(len(_text.spelled(value)) for value in new.values) if new else 0
+        if content > CONTENT and (found.come or found.turn):
+            raise ProviderError(f"{zone}: {name} {change.type}: with ours, {content} characters of text would stand there, and {self.who} holds "
+                                f"{CONTENT} at one name; nothing was written. Take a text out there that nobody needs any more.")  # fmt: skip
         for value in found.come:
-            post = {
-                "name": name,
-                "type": change.type,
-                "content": _text.spelled(value),
-                "ttl": change.new.ttl if change.new else 0,
-            }
+            post = {"name": name, "type": change.type, "content": _text.spelled(value), "ttl": new.ttl if new else 0}
             yield number, "posts", post
         for record, value in found.turn:
             yield number, "patches", {"id": record.id, "content": _text.spelled(value), **ttl}
@@ -143,29 +180,21 @@ class Provider:
         for record in found.go:
             yield number, "deletes", {"id": record.id}
 
-    def _fits(self, zone: str, change: Change, found: Steps) -> None:
-        """Raise `ProviderError` where more would stand at a name than Cloudflare holds there."""
-        content = sum(len(_text.spelled(value)) for value in change.new.values) if change.new else 0
-        if content > CONTENT and (found.come or found.turn):
-            raise ProviderError(f"{zone}: {absolute(change.name, zone)} {change.type}: with ours, {content} characters of text would stand "
-                                f"there, and {self._client.who} holds {CONTENT} at one name; nothing was written. Take a text out there "
-                                "that nobody needs any more.")  # fmt: skip
-
     def _batch(self, zone: str, id: str, part: Sequence[Step], order: Sequence[Change]) -> None:
         """One transaction; what it answers must be what was asked for."""
         touched = [order[number] for number in dict.fromkeys(number for number, _, _ in part)]
         more = f" and {len(touched) - 1} more" if touched[1:] else ""
-        doing = f"{zone}: writing {absolute(touched[0].name, zone)} {touched[0].type}{more}"
+        doing = writing(zone, touched[0]) + more
         body = {kind: [each for _, other, each in part if other == kind] for kind in ("deletes", "patches", "posts")}
-        path = f"/zones/{id}/dns_records/batch"
-        answer = self._client.call("POST", path, doing, body={k: v for k, v in body.items() if v}, told=MOVED | BESIDE)
-        if (refused := dns_records.codes(answer.data)) & MOVED:
-            raise StaleZone(f"{doing}: {self._client.who} has other records there than were read a moment ago "
-                            f"({self._client.words(answer)}); nothing of it was done.")  # fmt: skip
+        sent = {kind: each for kind, each in body.items() if each}
+        answer = self._call("POST", f"/zones/{id}/dns_records/batch", doing, body=sent, expect=MOVED | BESIDE)
+        refused, words = told.codes(answer.data), self._api.words(answer)
+        if refused & MOVED:
+            raise StaleZone(
+                f"{doing}: {self.who} has other records there than were read a moment ago ({words}); nothing of it was done."
+            )
         if refused & BESIDE:
-            raise ProviderError(f"{doing}: {self._client.who} refused it, since somebody made another record there meanwhile, and nothing "
-                                f"may stand beside a CNAME ({self._client.words(answer)}); nothing of it was done. The next pass "
-                                "reads it again.")  # fmt: skip
-        if not dns_records.shows(answer.data.get("result"), body):
-            raise ProviderError(f"{doing}: {self._client.who} took the change and shows something else than was asked for. Look at "
-                                "the records there; the next pass reads them again.")  # fmt: skip
+            raise ProviderError(f"{doing}: {self.who} refused it, since somebody made another record there meanwhile, and nothing may stand beside "
+                                f"a CNAME ({words}); nothing of it was done. A later pass reads it again.")  # fmt: skip
+        if not told.shows(answer.data.get("result"), body):
+            raise self._otherwise(doing)

@@ -23,31 +23,26 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
-from dnssync.core.model import Change, Limits, ProviderError, RRset, StaleZone
+from dnssync.core.model import Change, Limits, ProviderError, StaleZone, Value, absolute
 
 from . import _ovh as zones
-from ._by_id import Steps, steps, texts_alone
-from ._http import Api
-from ._ovh_write import Writer
-from ._takes import takes
-from ._token import WORD
-from ._unmoved import TRUST, ordered, so_far, unmoved
+from . import _text
+from ._by_id import Record, Steps, writing
+from ._http import Reply
+from ._token import amiss, asked_with
+from ._unmoved import TRUST, so_far, stale
 
 ENDPOINTS = {
-    "ovh-eu": "https://eu.api.ovh.com/1.0",
-    "ovh-ca": "https://ca.api.ovh.com/1.0",
+    **{f"{brand}-{where}": f"https://{where}.api.{brand}.com/1.0" for brand in ("ovh", "kimsufi", "soyoustart") for where in ("eu", "ca")},
     "ovh-us": "https://api.us.ovhcloud.com/1.0",
-    "kimsufi-eu": "https://eu.api.kimsufi.com/1.0",
-    "kimsufi-ca": "https://ca.api.kimsufi.com/1.0",
-    "soyoustart-eu": "https://eu.api.soyoustart.com/1.0",
-    "soyoustart-ca": "https://ca.api.soyoustart.com/1.0",
-}
+}  # fmt: skip
 LIMITS = Limits(types=frozenset({"TXT"}), min_ttl=60, type99=False)
 
 
-class Provider:
+class Provider(zones.Zones):
     """`endpoint` is one of `ENDPOINTS` or an address of the API; the other three are what OVHcloud gave out for an application and,
     with the rights GET, POST, PUT and DELETE on /domain/zone/{zone}/*, as its consumer key."""
 
@@ -66,78 +61,94 @@ class Provider:
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.id = id
+        options = ("application_key", "application_secret", "consumer_key")
         key, secret, consumer = given = [each.strip() for each in (application_key, application_secret, consumer_key)]
-        wrong = []  # told together, a line each
-        for option, word in zip(("application_key", "application_secret", "consumer_key"), given, strict=True):
-            if not word:
-                wrong.append(
-                    f"{option}: is missing; OVHcloud gives out application_key, application_secret and consumer_key together"
-                )
-            elif not WORD.fullmatch(word):
-                wrong.append(
-                    f"{option}: is not one word of printable ASCII characters, so it is not what OVHcloud gave out"
-                )
-
-        def authorize(headers: dict[str, str]) -> None:
-            headers.update({"X-Ovh-Application": key, "X-Ovh-Consumer": consumer})
-
-        sign = zones.Signature(secret, consumer, clock)
+        what = "one of application_key, application_secret and consumer_key, which OVHcloud gives out together"
+        wrong = [line for each in zip(options, given, strict=True) for line in amiss(*each, what, "OVHcloud")]
         if endpoint not in ENDPOINTS and "://" not in endpoint:
             wrong.append(f"endpoint: must be one of {', '.join(ENDPOINTS)}, or an https address")
-        try:
-            api = Api(id, "OVHcloud", ENDPOINTS.get(endpoint, endpoint if "://" in endpoint else ENDPOINTS["ovh-eu"]), authorize,
-                      sign=sign, secrets=[secret], explain=zones.explain, timeout=timeout, sleep=sleep)  # fmt: skip
-        except ProviderError as error:
-            wrong.append(str(error))
-        if wrong:
-            raise ProviderError("\n".join(wrong))
-        self.requests = api.counts
-        self._client = zones.Client(id, api, sign, now)
-        self._writer = Writer(id, self._client, now, sleep)
-        self._now = now
-        self._read: dict[str, zones.Reading] = {}
-
-    def read(self, zone: str) -> tuple[RRset, ...]:
-        """Every RRset of the zone but SOA, which the API does not list."""
-        self._read.pop(zone, None)
-        self._read[zone] = self._client.read(zone)
-        return tuple(self._read[zone].rrsets.values())
+            endpoint = "ovh-eu"  # of which nothing is said
+        headers, sign = {"X-Ovh-Application": key, "X-Ovh-Consumer": consumer}, zones.Signature(secret, consumer, clock)
+        api = asked_with(wrong, id, "OVHcloud", ENDPOINTS.get(endpoint, endpoint), headers, sign=sign, secrets=[secret],
+                         explain=zones.explain, timeout=timeout, sleep=sleep)  # fmt: skip
+        super().__init__(id, api, sign, now, sleep)
 
     def write(self, zone: str, changes: Sequence[Change]) -> tuple[str, ...]:
         """One request a record, then one that has the zone served. Raises `StaleZone` where the zone is not what was read, before
         anything is written; a later trouble says how many changes were done. Without changes, a zone that is told not to be served as
-        it is written is served."""
-        texts_alone(self._client.who, zone, changes)
-        takes(self._client.who, zone, changes, self.limits)
-        todo = self._todo(zone, changes) if changes else []
-        if not todo:
-            return self._writer.owed(zone)
-        done, begun = 0, False
+        it is written is served; what a write surely left undone is for `finish`."""
+        if not changes:
+            return self._owed(zone)
+        known, meant = self._todo(zone, changes)
+        for change, found in meant:
+            for record, value in found.turn:
+                self._spelled(zone, change, value, record)  # or nothing is written
+        todo, done, begun = [each for each in meant if each[1].any], 0, False
         try:
-            for change, found, at in todo:
-                for act in self._writer.acts(zone, change, found, at):
-                    act()
+            for change, found in todo:
+                for _ in self._made(zone, change, found, known.at):
                     begun = True
                 done += 1
         except ProviderError as error:
             if begun or (error.transient and not isinstance(error, StaleZone)):  # or it may have been done all the same
                 with contextlib.suppress(ProviderError):  # what stopped the write is what is told
-                    self._writer.refresh(zone)
+                    self._refresh(zone)
             if not begun:
                 raise
             raise so_far(error, done, len(todo)) from None
-        self._writer.refresh(zone)
-        return self._writer.served(zone)[1]
+        self._refresh(zone)
+        return self._served(zone)[1]
 
-    def _todo(self, zone: str, changes: Sequence[Change]) -> list[tuple[Change, Steps, float]]:
-        """The changes that change something, in their order, with what each means for single records and since when that is known."""
-        known = self._read.pop(zone, None)  # whatever happens now, it is not what was read any more
-        if known is None or self._now() - known.at > TRUST:
-            known = self._client.read(zone, known, {change.name for change in changes})
-        unmoved(self.id, zone, changes, known.rrsets)
-        todo = [(change, steps(change, known.records.values()), known.at) for change in ordered(changes)[1]]
-        for change, found, _ in todo:
-            for record, value in found.turn:
-                self._writer.spelled(zone, change, value, record)  # or nothing is written
-        return [each for each in todo if each[1].turn or each[1].come or each[1].go or each[1].retime]
+    def _made(self, zone: str, change: Change, found: Steps, at: float) -> Iterator[Reply]:
+        """The requests of a change, one at a time: first what comes, then what becomes another, and last what goes. `at`: since when that
+        is known. What a PUT does not name would be left to the API, so that all is sent, but the type."""
+        ttl = {"ttl": found.ttl} if found.ttl else {}
+        for value in found.come:
+            yield self._come(zone, change, value)
+        texts = [(record, {"target": self._spelled(zone, change, value, record)}) for record, value in found.turn]
+        for record, text in [*texts, *((record, dict[str, str]()) for record in found.retime)]:
+            before = {part: record.told.get(part) for part in ("subDomain", "target", "ttl")}
+            yield self._sent("PUT", zone, change, record, at, before | text | ttl)
+        for record in found.go:
+            yield self._sent("DELETE", zone, change, record, at)
+
+    def _spelled(self, zone: str, change: Change, value: Value, record: Record) -> str:
+        """A text as that record takes it; raises `ProviderError` where it cannot."""
+        kind = str(record.told["fieldType"]).upper()
+        if kind not in zones.BARE:
+            return _text.spelled(value)
+        if not zones.plain(value.text):
+            raise ProviderError(f"{zone}: {absolute(change.name, zone)} TXT stands at {self.who} as type {kind}, which holds plain text alone; "
+                                "nothing was written. Make it a record of type TXT there.")  # fmt: skip
+        return value.text
+
+    def _come(self, zone: str, change: Change, value: Value) -> Reply:
+        """A new record. What is said of a key that is refused as TXT is not known: it is tried as what the web form makes of one."""
+        doing, ttl = writing(zone, change), change.new.ttl if change.new else 0
+        body = {"fieldType": change.type, "subDomain": change.name, "target": _text.spelled(value), "ttl": ttl}
+        reply = self._call("POST", zone, "/record", doing, body=body, expect=(400,))
+        if reply.status == 400 and "_domainkey" in change.name.split(".") and zones.plain(value.text):
+            native = {**body, "fieldType": "DKIM", "target": value.text}
+            again = self._call("POST", zone, "/record", doing, body=native, expect=(400,))
+            reply = again if again.status != 400 else reply
+        if reply.status == 400:
+            raise self._refused(reply, zone, doing)
+        told, wanted = zones.read(reply.data, zone), (change.name, change.type, value.text, ttl)
+        if told is None or (told.name, told.type, told.value.text, told.ttl) != wanted:
+            raise self._otherwise(doing)
+        return reply
+
+    def _sent(self, method: str, zone: str, change: Change, record: Record, at: float, body: Any = None) -> Reply:
+        """A request about a record of ours, which must still be what was read, or, where it is to go, may be gone. It is looked at where
+        the changes before this one took their time."""
+        doing, goes = writing(zone, change), method == "DELETE"
+        if self._now() - at > TRUST:
+            now = self._one(zone, record.id, doing)
+            if not (goes if now is None else (now.name, now.value, now.ttl) == (record.name, record.value, record.ttl)):
+                raise stale(self.id, zone, change)
+        reply = self._call(method, zone, f"/record/{record.id}", doing, body=body, expect=(404,))
+        if reply.status == 404 and record.id in self._ids(zone, doing):  # it is not about the record
+            raise self._refused(reply, zone, doing)
+        if reply.status == 404 and not goes:
+            raise stale(self.id, zone, change)
+        return reply

@@ -12,13 +12,13 @@ import itertools
 import re
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
+from tests.by_id import ById
 from tests.cloudflare_records import Entry, Refused, beside, in_zone_file, invalid, made, shown
-from tests.gaps import By
 from tests.http_faults import Answer
-from tests.stand_in import Request, StandIn, Values
+from tests.stand_in import Key, Request
 
 LISTS = ("deletes", "patches", "puts", "posts")
 
@@ -32,14 +32,14 @@ class Zone:
     entries: dict[str, Entry] = field(default_factory=dict)
 
 
-class Cloudflare(StandIn):
+class Cloudflare(ById):
     """The server, as a context. `token` sees every zone, `stranger` none; `email` and `key` are the old way. `most` is how many
     records a page may have, `lies` what is added to every total, `batch` how many records a batch may have. `twins` are further
     zones by id."""
 
     token, stranger = "cf_0123456789abcdef0123456789abcdef0123", "cf_stranger"
     email, key = "somebody@example.net", "0123456789abcdef0123456789abcdef01234"
-    base, secret, about_zones = "/client/v4", token, "^/zones"
+    base, secret, about_zones, means = "/client/v4", token, "^/zones", {1: 300}
 
     def __init__(
         self,
@@ -55,17 +55,21 @@ class Cloudflare(StandIn):
         for zone, rows in zones.items():
             for name, kind, ttl, values in rows:
                 for value in values:
-                    self._keep(zone, name, kind, ttl, value)
+                    self.keep(zone, name, kind, ttl, value)
 
     def fresh(self) -> str:
         """An id that nothing has yet."""
         return f"{next(self._ids) * 0x9E3779B97F4A7C15 % 2**64:032x}"
 
-    def _keep(self, zone: str, name: str, kind: str, ttl: int, value: str) -> Entry:
+    def keep(self, zone: str, name: str, kind: str, ttl: int, value: str) -> None:
+        """See `ById`."""
         whole = (zone if name == "@" else f"{name}.{zone}").lower()
         entry = in_zone_file(self.fresh(), whole, kind, ttl, value)
         self.zones[zone].entries[entry.id] = entry
-        return entry
+
+    def place(self, zone: str, entry: Entry) -> Key:
+        """See `ById`."""
+        return entry.name.removesuffix(zone).removesuffix(".") or "@", entry.type
 
     # --- what tests look at -------------------------------------------------------------------------------------------
 
@@ -73,36 +77,6 @@ class Cloudflare(StandIn):
         """The records at a name ("@" = apex) and type, as they are kept."""
         whole = zone if name == "@" else f"{name}.{zone}"
         return [e for e in self.zones[zone].entries.values() if (e.name, e.type) == (whole, kind)]
-
-    def change(self, zone: str, entry: Entry, **fields: Any) -> None:
-        """Somebody else changes a record in the dashboard."""
-        with self.lock:
-            self.zones[zone].entries[entry.id] = replace(entry, **fields)
-            self.note(By.SOMEBODY)
-
-    def add(self, zone: str, name: str, kind: str, ttl: int, value: str) -> None:
-        """See `StandIn`."""
-        with self.lock:
-            ttl, _ = self.values(zone).get((name, kind), (ttl, frozenset()))
-            self._keep(zone, name, kind, ttl, value)
-            self.note(By.SOMEBODY)
-
-    def drop(self, zone: str, name: str, kind: str) -> None:
-        """See `StandIn`."""
-        with self.lock:
-            for entry in self.records(zone, name, kind):
-                del self.zones[zone].entries[entry.id]
-            self.note(By.SOMEBODY)
-
-    def values(self, zone: str) -> Values:
-        """The zone as it is kept; where TTLs differ at one RRset, the longest."""
-        found: dict[tuple[str, str], tuple[int, frozenset[bytes]]] = {}
-        with self.lock:
-            for entry in self.zones[zone].entries.values() if zone in self.zones else ():
-                key = (entry.name.removesuffix(zone).removesuffix(".") or "@", entry.type)
-                ttl, values = found.get(key, (0, frozenset()))
-                found[key] = (max(ttl, 300 if entry.ttl == 1 else entry.ttl), values | {entry.octets})
-        return found
 
     # --- HTTP ---------------------------------------------------------------------------------------------------------
 

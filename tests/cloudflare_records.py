@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from tests.by_id import quoted
 from tests.http_faults import Answer
 
 # Of those that the API lists; SPF is not taken any more, and what stands there from old times stays.
@@ -41,8 +41,6 @@ TYPES = frozenset(
 TEXTS = ("TXT", "SPF")
 WIRE, CONTENT = 4096, 8192
 GIVEN = {"name", "type", "content", "ttl", "proxied", "comment", "tags", "priority", "data", "settings"}
-_STRING = re.compile(r'"((?:[^"\\]|\\[0-9]{3}|\\[^0-9])*)"')
-_ESCAPE = re.compile(r"\\([0-9]{3}|[^0-9])")
 
 
 class Refused(Exception):
@@ -94,17 +92,8 @@ def strings(content: str) -> list[bytes]:
     splits what is longer than 255)."""
     if not content.startswith('"'):
         return [content.encode()]
-    found, at = [], 0
-    while at < len(content):
-        match = _STRING.match(content, at)
-        if match is None or not content.isascii():
-            raise invalid(
-                9207, "Content for TXT record is invalid: quoted strings with a blank between them are needed."
-            )
-        found.append(_ESCAPE.sub(lambda m: chr(int(m[1])) if m[1].isdigit() else m[1], match[1]).encode("latin-1"))
-        at = match.end()
-        if at < len(content) and content[at] == " ":
-            at += 1
+    if (found := quoted(content)) is None:
+        raise invalid(9207, "Content for TXT record is invalid: quoted strings with a blank between them are needed.")
     if any(len(string) > 255 for string in found):
         raise invalid(9207, "Content for TXT record is invalid: a string has 255 bytes at most.")
     return found

@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tests.gaps import By
+from tests.by_id import ById
 from tests.http_faults import Answer
 from tests.ovh_records import Entry, Refused, beside, made, shown, strings
-from tests.stand_in import Request, StandIn, Values
+from tests.stand_in import Key, Request, Values
 
 SPAN = 60  # seconds for which a signature is good
 
@@ -35,7 +35,7 @@ class Zone:
     waits: int = 0
 
 
-class Ovh(StandIn):
+class Ovh(ById):
     """The server, as a context. `denied`: what the consumer key may not do, as `METHOD path` behind the zone's. `joins`: how a text of
     several strings is kept, "" as it was sent. `bodiless`: a refresh is answered with no body. `no_txt`: a name where no TXT is taken, but a type of its own."""
 
@@ -44,7 +44,7 @@ class Ovh(StandIn):
         "as0123456789abcdef0123456789abcd",
         "ck0123456789abcdef0123456789abcd",
     )
-    base, about_zones = "/1.0", "^/domain/zone/"
+    base, about_zones, means = "/1.0", "^/domain/zone/", {0: 3600}
 
     def __init__(
         self,
@@ -60,18 +60,27 @@ class Ovh(StandIn):
         for zone, rows in zones.items():
             for name, kind, ttl, values in rows:
                 for value in values:
-                    self._keep(zone, name, kind, ttl, value)
+                    self.keep(zone, name, kind, ttl, value)
 
     @property
     def keys(self) -> dict[str, str]:
         """What a client is given."""
         return {"application_key": self.application, "application_secret": self.secret, "consumer_key": self.consumer}
 
-    def _keep(self, zone: str, name: str, kind: str, ttl: int, value: str) -> Entry:
+    def keep(self, zone: str, name: str, kind: str, ttl: int, value: str) -> None:
+        """See `ById`."""
         entry = Entry(next(self._ids), "" if name == "@" else name, kind, ttl, value)
         self.zones[zone].entries[entry.id] = entry
         self.zones[zone].served = dict(self.zones[zone].entries)
-        return entry
+
+    def place(self, zone: str, entry: Entry) -> Key:
+        """See `ById`."""
+        return entry.key
+
+    def edited(self, zone: str) -> None:
+        """The web form has the zone served."""
+        self.zones[zone].served = dict(self.zones[zone].entries)
+        super().edited(zone)
 
     # --- what tests look at -------------------------------------------------------------------------------------------
 
@@ -79,44 +88,9 @@ class Ovh(StandIn):
         """The records at a name ("@" = apex), as they are written."""
         return [entry for entry in self.zones[zone].entries.values() if entry.key[0] == name]
 
-    def change(self, zone: str, entry: Entry, **fields: Any) -> None:
-        """Somebody else changes a record in the web form."""
-        with self.lock:
-            self.zones[zone].entries[entry.id] = replace(entry, **fields)
-            self.zones[zone].served = dict(self.zones[zone].entries)
-            self.note(By.SOMEBODY)
-
-    def add(self, zone: str, name: str, kind: str, ttl: int, value: str) -> None:
-        """See `StandIn`."""
-        with self.lock:
-            ttl, _ = self.values(zone).get((name, kind), (ttl, frozenset()))
-            self._keep(zone, name, kind, ttl, value)
-            self.note(By.SOMEBODY)
-
-    def drop(self, zone: str, name: str, kind: str) -> None:
-        """See `StandIn`."""
-        with self.lock:
-            held = self.zones[zone].entries
-            for entry in [entry for entry in held.values() if entry.key == (name.lower(), kind)]:
-                del held[entry.id]
-            self.zones[zone].served = dict(held)
-            self.note(By.SOMEBODY)
-
-    def values(self, zone: str) -> Values:
-        """The zone as it is written; where TTLs differ at one RRset, the longest."""
-        return self._values(self.zones[zone].entries if zone in self.zones else {})
-
     def served(self, zone: str) -> Values:
         """The zone as it is served."""
-        return self._values(self.zones[zone].served if zone in self.zones else {})
-
-    def _values(self, entries: dict[int, Entry]) -> Values:
-        found: dict[tuple[str, str], tuple[int, frozenset[bytes]]] = {}
-        with self.lock:
-            for entry in entries.values():
-                ttl, values = found.get(entry.key, (0, frozenset()))
-                found[entry.key] = (max(ttl, entry.ttl or 3600), values | {entry.octets})
-        return found
+        return self.counted(zone, self.zones[zone].served if zone in self.zones else {})
 
     # --- HTTP ---------------------------------------------------------------------------------------------------------
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
+from tests.by_id import quoted
 from tests.http_faults import Answer
 
 OWN = ("SPF", "DKIM", "DMARC")  # made by the web form and served as TXT
 TYPES = frozenset(
     ["A", "AAAA", "CAA", "CNAME", "DNAME", "HTTPS", "LOC", "MX", "NAPTR", "NS", "PTR", "RP", "SRV", "SSHFP", "SVCB", "TLSA", "TXT", *OWN]
 )  # fmt: skip
-_STRING = re.compile(r'"((?:[^"\\]|\\[0-9]{3}|\\[^0-9])*)"')
-_ESCAPE = re.compile(r"\\([0-9]{3}|[^0-9])")
 
 
 class Refused(Exception):
@@ -54,16 +52,9 @@ def strings(target: str) -> bytes:
     """A text's octets; bare, it is taken as it stands. Raises `Refused` where its quotes are not right."""
     if not target.startswith('"'):
         return target.encode()
-    octets, at = b"", 0
-    while at < len(target):
-        match = _STRING.match(target, at)
-        if match is None or not target.isascii():
-            raise Refused(400, f"Invalid target: {target[:20]!a}")
-        octets += _ESCAPE.sub(lambda m: chr(int(m[1])) if m[1].isdigit() else m[1], match[1]).encode("latin-1")
-        at = match.end()
-        if at < len(target) and target[at] == " ":
-            at += 1
-    return octets
+    if (found := quoted(target)) is None:
+        raise Refused(400, f"Invalid target: {target[:20]!a}")
+    return b"".join(found)
 
 
 def made(id: int, given: Any, before: Entry | None = None) -> Entry:

@@ -142,6 +142,16 @@ def test_intents(url: str) -> None:
     assert [entry.provider for entry in state.unfinished("example.org")] == ["other"]
     key = state.intend_key("example.org", "s9", "ed25519", 4)
     assert state.unfinished_keys() == ((key, "example.org", "s9", 4),)
+    assert state.interrupted("example.org", "other") and not state.interrupted("example.org", "bind")
+
+
+def test_a_write_that_only_takes_away(url: str) -> None:
+    """It is known to be unfinished, and can be settled, though nothing of it will stand in the zone."""
+    state = State.open(url)
+    state.begin("example.org", "bind", [], 1)
+    assert state.interrupted("example.org", "bind") and state.unfinished("example.org") == ()
+    state.settle("example.org", "bind")
+    assert not state.interrupted("example.org", "bind")
 
 
 def test_meant_again(url: str) -> None:

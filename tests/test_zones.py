@@ -50,6 +50,13 @@ class Apart(Plain):
         return replace(self.limits, min_ttl=len(zone))
 
 
+class Ending(Plain):
+    """It has a last step of its own."""
+
+    def finish(self, zone: str) -> tuple[str, ...]:
+        return ("ended",)
+
+
 class Faulty(Plain):
     """It raises whatever it likes, gives an RRset twice, or gives none at all."""
 
@@ -77,7 +84,7 @@ class NotMade(Plain):
 def plugins() -> Iterator[None]:
     """The plug-ins as a package of somebody's."""
     module = types.ModuleType("somebodys")
-    vars(module).update(Plain=Plain, Apart=Apart, Faulty=Faulty, NotMade=NotMade, number=3)
+    vars(module).update(Plain=Plain, Apart=Apart, Ending=Ending, Faulty=Faulty, NotMade=NotMade, number=3)
     sys.modules["somebodys"] = module
     yield
     del sys.modules["somebodys"]
@@ -104,6 +111,14 @@ def test_by_entry_point_and_by_dotted_path() -> None:
     assert both.provider("p1").limits == Limits()
     assert both.provider("p2").read("example.org") == (APEX,)
     assert both.provider("p2").write("example.org", []) == ("done",)
+
+
+def test_a_write_that_did_not_end() -> None:
+    """It is ended by what the plug-in has for that, else by a write without changes; what it raises is told like all else."""
+    assert zones("somebodys.Plain, token: abc").provider("p1").finish("example.org") == ("done",)
+    assert zones("somebodys.Ending, token: abc").provider("p1").finish("example.org") == ("ended",)
+    with pytest.raises(ProviderError, match=r"^example\.org: provider p1 failed to write the zone with RuntimeError"):
+        zones("somebodys.Faulty, token: abc").provider("p1").finish("example.org")
 
 
 def test_a_zone_in_a_master_file_text() -> None:

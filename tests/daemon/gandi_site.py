@@ -20,6 +20,7 @@ from tests.exim_host import EximHost
 from tests.gandi import Gandi
 from tests.http_faults import Fault
 from tests.site_under_test import IP, Site, own_state
+from tests.stand_in import StandIn
 
 ONE, TWO = "esferas.example", "otra.example"
 EXTRA = "ip4:198.51.100.7"  # a term that a test puts into both zones
@@ -29,11 +30,12 @@ ROWS = [("@", "MX", 3600, ["10 mx"]), ("@", "A", 3600, [IP]), ("@", "TXT", 3600,
 class GandiSite(Site):
     """The host; `now` is the clock of the commands that the test runs."""
 
-    def __init__(self, folder: Path, exim: EximHost, gandi: Gandi, server: str) -> None:
-        self.folder, self.exim, self.gandi, self._server = folder, exim, gandi, server
+    def __init__(self, folder: Path, exim: EximHost, gandi: StandIn, server: str) -> None:
+        self.folder, self.exim, self._server = folder, exim, server
+        self.gandi: Any = gandi  # or another one, in the sites made of this
         self.now = time.time() - 3 * 3600
         self.config = folder / "dnssync.yaml"
-        (folder / "token").write_text(gandi.token + "\n")
+        (folder / "token").write_text(gandi.secret + "\n")
         own_state(folder)
         self.configure()
 

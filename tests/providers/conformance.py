@@ -267,6 +267,19 @@ STRANGERS = (
 )
 
 
+def refuses_another_ttl(site: Site) -> None:
+    """Where somebody gave a record of ours another TTL, and nothing else, it is not written over."""
+    ours: dict[Key, list[str]] = {}
+    site.write(site.provider, changes(site.provider, {"ours TXT": ["one"]}, ours, 300))
+    todo = changes(site.provider, {"ours TXT": ["two"]}, ours, 300)
+    site.stranger("- ours TXT")
+    site.stranger('+ ours 900 TXT "one"')
+    moved = site.everything()
+    with pytest.raises(StaleZone, match=ZONE):
+        site.write(site.provider, todo)
+    assert site.everything() == moved and moved["ours", "TXT"][0] == 900
+
+
 def refuses_beside_a_cname(site: Site) -> None:
     """No record is put beside a CNAME, and the CNAME is named: what was read is still so, and would be read again."""
     before = site.everything()

@@ -61,6 +61,14 @@ def test_stale(kind: str, tmp_path: Path, stranger: list[str], step: conformance
         conformance.refuses_stale(fresh, stranger, step)
 
 
+# To an update no prerequisite can say a TTL (RFC 2136 §2.4).
+@pytest.mark.parametrize("kind", marked(*(kind for kind in KINDS if kind not in ("rfc2136", "knot", "octodns_bind"))))
+def test_another_ttl(kind: str, tmp_path: Path) -> None:
+    """An edit of a TTL alone is an edit, too."""
+    with alone(kind, tmp_path) as fresh:
+        conformance.refuses_another_ttl(fresh)
+
+
 # ovh asks for each record by itself, and a reading is repeated many times here: a large zone is read in test_ovh.
 @pytest.mark.parametrize("kind", marked(*(kind for kind in KINDS if kind not in ("gandi150", "ovh"))))
 def test_two_thousand_records(kind: str, tmp_path: Path) -> None:

@@ -141,6 +141,7 @@ def test_what_is_sent(server: Server) -> None:
         ("GET", [(200, {}, b"{}")], {"2xx": 1}),
         ("GET", [(503, {}, b""), (429, {"Retry-After": "1"}, b""), (200, {}, b"{}")], {"5xx": 1, "4xx": 1, "2xx": 1}),
         ("GET", [(0, {}, b""), (404, {}, b"")], {"none": 1, "4xx": 1}),
+        ("GET", [(0, {}, b""), (503, {}, b""), (0, {}, b""), (0, {}, b"")], {"none": 3, "5xx": 1}),
         ("PUT", [(503, {"Retry-After": "9999"}, b"")], {"5xx": 1}),
         ("PATCH", [(0, {}, b"")], {"none": 1}),
         ("GET", [(302, {"Location": "/"}, b"")], {"3xx": 1}),
@@ -230,6 +231,17 @@ class TestPatience:
         assert ("Nothing was done" in told) is (
             then[1].get("Retry-After") == "3600" and (first == 429 or method == "GET")
         )
+
+    @pytest.mark.parametrize("method", ["PUT", "GET"])
+    def test_a_server_that_goes_after_the_first_try(self, method: str) -> None:
+        """That it cannot be reached any more says nothing of the try before."""
+        with Server() as server:
+            server.planned = [(502, {"Retry-After": "1"}, b"<html>")]
+            one = Api("one", "Vendor", f"http://{server.where}/v1", lambda headers: headers.update(Authorization=SECRET),
+                      timeout=(2.0, 2.0), sleep=lambda seconds: server.http.server_close())  # fmt: skip
+            told = str(failed(one, method))
+        assert "cannot be reached at 127.0.0.1." in told
+        assert ("Whether the change was made is not known" in told) is (method == "PUT")
 
     @pytest.mark.parametrize("asked", ["soon", "-1", "", "9" * 5000, "Tue, 99 Nov 2026"])
     def test_nonsense(self, server: Server, asked: str) -> None:
@@ -362,3 +374,14 @@ def test_a_signature(server: Server) -> None:
     assert signed == [("PUT", f"http://{server.where}/v1/x%20y?p=q", b'{"a": "\\u00fc"}')]
     assert server.asked[0][2]["X-Signed"] == "1" and server.asked[0][2]["X-Key"] == "public"
     assert "(secret) and (secret)" in str(failed(one)) and signed[1][2] == b""
+
+
+@pytest.mark.parametrize("first", [429, 503, 0])
+def test_a_try_that_is_repeated_is_signed_anew(server: Server, first: int) -> None:
+    """What a signature is made of includes the time, and time has passed."""
+    now = [0.0]
+    one = Api("one", "Vendor", f"http://{server.where}/v1", lambda headers: None, timeout=(2.0, 2.0),
+              sign=lambda method, url, body: {"X-Signed": f"{now[0]:g}"}, sleep=lambda seconds: now.insert(0, now[0] + seconds))  # fmt: skip
+    server.planned = [(first, {"Retry-After": "5"}, b"{}"), (first, {"Retry-After": "5"}, b"{}")]
+    one.call("PUT", "/x", "zone: doing", body={})
+    assert [headers["X-Signed"] for _, _, headers in server.asked] == (["0", "5", "10"] if first else ["0", "0", "1"])
