@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -53,6 +54,26 @@ def doing(zone: str, change: Change) -> str:
     return f"writing {absolute(change.name, zone)} {change.type}"
 
 
+def apart(change: Change) -> tuple[list[Value], list[Value]]:
+    """The values that go, and those that come; what only is spelled otherwise does neither."""
+    before, after = (each.values if each else () for each in (change.old, change.new))
+    stay = {value.text for value in before} & {value.text for value in after}
+    return [value for value in before if value.text not in stay], [value for value in after if value.text not in stay]
+
+
+def succeeds(change: Change) -> bool:
+    """Whether a value comes in place of one of its kind."""
+    gone, come = ({_text.version(value.text) for value in values} for values in apart(change))
+    return bool(gone & come)
+
+
+def amiss(change: Change, now: RRset | None) -> bool:
+    """Whether a value that was to come is not there, or one that was to go still is."""
+    gone, come = ({value.text for value in values} for values in apart(change))
+    shown = {value.text for value in now.values} if now else set()
+    return bool(come - shown or gone & shown)
+
+
 def told(entry: Any, zone: str, ttl: int) -> RRset | None:
     """An RRset of an answer, with `ttl` where it has none of its own; None where it is none."""
     if not isinstance(entry, dict):
@@ -79,7 +100,7 @@ def protected(entry: Any) -> bool:
     return isinstance(protection, dict) and bool(protection.get("change"))
 
 
-def records(values: Iterable[Value], kept: Mapping[str, str]) -> list[dict[str, str]]:
+def records(values: Iterable[Value], kept: Mapping[str, str] = MappingProxyType({})) -> list[dict[str, str]]:
     """Values as they are sent, each with the comment that it has."""
     sent = [_text.spelled(value) for value in values]
     return [{"value": raw, "comment": kept[raw]} if raw in kept else {"value": raw} for raw in sent]

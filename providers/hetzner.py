@@ -5,17 +5,18 @@
     write   POST /zones/{zone}/rrsets                       a new RRset; 409 where somebody was faster
             POST …/rrsets/{name}/{type}/actions/…
                  remove_records, add_records                single values: strangers' are not even sent
-                 set_records                                where no stranger's value stands
+                 set_records                                where a value of ours gets a successor of its kind
                  change_ttl                                 alone: `add_records` with another TTL is refused, "has differing record
                                                             TTLs" (stalwartlabs/dns-update#76)
 
 Every write begins an action, which is asked for until it has ended, at /zones/actions/{id} (qdm12/ddns-updater#1177). There are no
-prerequisites, so the zone is looked at again where the reading is older than `TRUST` seconds; `set_records` puts back what it was told,
-whoever wrote meanwhile (dns-lexicon/dns-lexicon#73). An RRset without values is gone by itself.
+prerequisites, so the zone is looked at again where the reading is older than `TRUST` seconds. An RRset without values is gone by itself.
 
-Where a value of ours among strangers' gets a successor, that takes two requests. If both were of one kind (`v=spf1`), receivers would take
-neither while they stand together (RFC 7208 §4.5), and some refuse mail for it; none for a moment they take as they take a domain that
-says nothing. So the old one goes first, and the new one comes directly afterwards. If its coming fails, the old one is put back.
+A record that gets a successor of its kind (`v=spf1`) is exchanged by one request, which sends all values of its RRset, strangers' as they
+were read a moment before, with their comments. By two requests there would be two such records for a while, of which receivers take
+neither (RFC 7208 §4.5), or none, and none for long where the second one fails: the next pass would find nothing to merge with. The
+price is that `set_records` puts back what it was told, whoever wrote meanwhile (dns-lexicon/dns-lexicon#73): what a stranger writes to that
+RRset between the look and the request, one request's time, is undone. So it is looked at directly before, however young the reading is.
 
 Quirks: `ttl: null` is the zone's own, and stays null where it is not changed; texts are quoted, with strings of 255 octets at most (422
 "a TXT string exceeds 255 characters", hetznercloud/terraform-provider-hcloud#1220); comments stay with their values, labels with
@@ -24,19 +25,20 @@ their RRsets; there is no type SPF.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
-from dnssync.core.model import Change, Limits, ProviderError, RRset
+from dnssync.core.model import Change, Limits, ProviderError, RRset, Value
 
 from . import _hetzner as hetzner
 from . import _text
 from ._hetzner_client import Client
-from ._hetzner_values import Values
 from ._takes import PLAIN_NAMES, takes
 from ._token import by_token
-from ._unmoved import TRUST, ordered, so_far, stale, unmoved
+from ._unmoved import TRUST, alike, ordered, so_far, stale, unmoved
 
 ENDPOINT = "https://api.hetzner.cloud/v1"
 # How long a text may be, Hetzner does not say; this is room for every key.
@@ -63,7 +65,6 @@ class Provider:
         api = by_token(id, "Hetzner", endpoint, "Bearer", token, what, hetzner.explain, timeout, sleep)
         self.id, self.requests, self._now = id, api.counts, now
         self._client = Client(id, api, now, sleep)
-        self._values = Values(id, self._client)
         self._read: dict[str, hetzner.Reading] = {}
 
     def read(self, zone: str) -> tuple[RRset, ...]:
@@ -74,7 +75,7 @@ class Provider:
     # --- writing ----------------------------------------------------------------------------------------------------
 
     def write(self, zone: str, changes: Sequence[Change]) -> tuple[str, ...]:
-        """An action a change, two where a value among strangers' is another one, and one look at the end. Raises `StaleZone`
+        """An action a change, two where values both come and go, and one look at the end. Raises `StaleZone`
         where the zone is not what was read, before anything is written; a later trouble says how many changes were done."""
         if not changes:
             return ()
@@ -85,7 +86,8 @@ class Provider:
         for done, change in enumerate(order):
             try:
                 # Those before it took their time; but where a name has lost its CNAME, what comes comes at once.
-                if done and change.name not in begun & turning and self._now() - known.at > TRUST:
+                late = done and change.name not in begun & turning and self._now() - known.at > TRUST
+                if late or hetzner.succeeds(change):
                     known = self._client.named(zone, change.name, known)
                     self._same(zone, [each for each in order[done:] if each.name == change.name], known)
                 begun.add(change.name)
@@ -127,40 +129,77 @@ class Provider:
         key, doing = (change.name, change.type), hetzner.doing(zone, change)
         if change.old is None and change.new is not None:
             body = {"name": hetzner.spelled(change.name), "type": change.type, "ttl": change.new.ttl}
-            body["records"] = hetzner.records(change.new.values, {})
+            body["records"] = hetzner.records(change.new.values)
             if self._client.act(zone, doing, hetzner.rrsets(zone), body, expect=(409,)).status == 409:
                 raise stale(self.id, zone, change)
             return
-        before, after = ({v.text: v for v in rrset.values} if rrset else {} for rrset in (change.old, change.new))
-        gone = [value for text, value in before.items() if text not in after]
-        come = [value for text, value in after.items() if text not in before]
-        if after and (gone or come) and not any(value.raw for value in after.values()):
-            self._values.act(zone, change, "set_records", [*after.values()], known)
-        elif {_text.version(value.text) for value in gone} & {_text.version(value.text) for value in come}:
-            self._values.succeed(zone, change, gone, come, known)
-        else:
-            for what, values in (("add_records", come), ("remove_records", gone)):
-                if values:
-                    self._values.act(zone, change, what, values, known)
+        gone, come = hetzner.apart(change)
+        if hetzner.succeeds(change):
+            self._exchange(zone, change, known)
+        else:  # nothing is missing meanwhile
+            self._act(zone, change, known, "add_records", hetzner.records(come))
+            self._act(zone, change, known, "remove_records", hetzner.records(gone), come)
         if change.old and change.new and change.new.ttl != change.old.ttl:
             self._client.act(zone, doing, hetzner.action(zone, key, "change_ttl"), {"ttl": change.new.ttl})
 
+    def _exchange(self, zone: str, change: Change, known: hetzner.Reading) -> None:
+        """A record and its successor by one request, with all that stands beside them as it was looked at just now."""
+        key, (gone, come) = (change.name, change.type), hetzner.apart(change)
+        stay = [value for value in known.rrsets[key].values if value.text not in {each.text for each in gone}]
+        try:
+            self._act(zone, change, known, "set_records", hetzner.records([*stay, *come], known.comments[key]))
+        except ProviderError as error:
+            if not error.transient or not self._done(zone, change, known):
+                raise
+
+    def _act(
+        self,
+        zone: str,
+        change: Change,
+        known: hetzner.Reading,
+        what: str,
+        records: Sequence[Any],
+        came: Sequence[Value] = (),
+    ) -> None:
+        """One action with values of an RRset, to which `came` came already. Raises `StaleZone` where it is refused and something else
+        stands there: a value that is to go may be gone."""
+        if not records or change.old is None:
+            return
+        key, doing = (change.name, change.type), hetzner.doing(zone, change)
+        path = hetzner.action(zone, key, what)
+        reply = self._client.act(zone, doing, path, {"records": records}, expect=(404, 422))
+        if reply.status in (404, 422):
+            now = self._client.named(zone, change.name, known).rrsets.get(key)
+            if not alike(now, replace(change.old, values=(*change.old.values, *came))):
+                raise stale(self.id, zone, change)
+            raise self._client.refused(reply, f"{zone}: {doing}")
+
+    def _done(self, zone: str, change: Change, known: hetzner.Reading) -> bool:
+        """Whether a change whose request ended in an error is seen to be done all the same."""
+        with contextlib.suppress(ProviderError):
+            now = self._client.named(zone, change.name, known).rrsets.get((change.name, change.type))
+            return not hetzner.amiss(change, now)
+        return False
+
     def _as_asked(self, zone: str, changes: Sequence[Change], now: hetzner.Reading) -> None:
-        """Raise where something else stands there than was asked for. A stranger's value that is missing, they took out."""
+        """Raise where something else stands there than was asked for. A stranger's value that is missing, they took out, unless it was
+        sent again with ours."""
         for change in changes:
             rrset = now.rrsets.get((change.name, change.type))
+            gone, come = ({value.text for value in values} for values in hetzner.apart(change))
             shown = {value.text for value in rrset.values} if rrset else set()
-            before, after = ({v.text for v in each.values} if each else set() for each in (change.old, change.new))
-            kinds = {_text.version(text) for text in shown - before - after} & {
-                _text.version(t) for t in after - before
-            }
+            stay = {value.text for value in change.old.values} - gone if change.old else set()
+            kinds = set(map(_text.version, shown - gone - come - stay)) & set(map(_text.version, come))
             if kinds:
                 raise self._error(zone, change, f"shows another record of the same kind ({min(kinds)}) beside the new one, written in the same "
                                   "moment. Of two, receivers take neither: delete one")  # fmt: skip
             ttl = change.new.ttl if change.new and not (change.old and change.old.ttl == change.new.ttl) else None
-            if after - before - shown or (before - after) & shown or (rrset and ttl not in (None, rrset.ttl)):
-                raise self._error(zone, change, "took the change and shows something else than was asked for. Look at the record there; the "
-                                  "next pass reads it again")  # fmt: skip
+            if hetzner.amiss(change, rrset) or (rrset and ttl not in (None, rrset.ttl)):
+                raise self._error(zone, change, "took the change and shows something else than was asked for. Look at the record there; a "
+                                  "later pass reads it again")  # fmt: skip
+            if hetzner.succeeds(change) and stay - shown:
+                raise self._error(zone, change, f"took the change and does not show a value of others any more that was sent with it: "
+                                  f"{min(stay - shown)[:60]!a}. If nobody took it out in this moment, put it in again")  # fmt: skip
 
     def _error(self, zone: str, change: Change, what: str) -> ProviderError:
         return self._client.error(zone, hetzner.doing(zone, change), what)
