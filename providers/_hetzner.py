@@ -106,13 +106,15 @@ def records(values: Iterable[Value], kept: Mapping[str, str] = MappingProxyType(
     return [{"value": raw, "comment": kept[raw]} if raw in kept else {"value": raw} for raw in sent]
 
 
-def total(reply: Reply) -> tuple[int | None, int | None]:
-    """How many entries there are in all pages, and the next page; None where that is not told, or there is none."""
+def total(reply: Reply) -> tuple[int | None, int | None] | None:
+    """How many entries there are in all pages, and the next page; each None where the API says so: "can be null if unknown", and for the
+    last page. None where a list's answer does not speak of that at all."""
     meta = reply.data.get("meta") if isinstance(reply.data, dict) else None
-    pagination = meta.get("pagination") if isinstance(meta, dict) else None
-    told = pagination if isinstance(pagination, dict) else {}
-    entries, following = told.get("total_entries"), told.get("next_page")
-    return entries if type(entries) is int else None, following if type(following) is int else None
+    told = meta.get("pagination") if isinstance(meta, dict) else None
+    if not isinstance(told, dict) or not {"total_entries", "next_page"} <= set(told):
+        return None
+    entries, following = told["total_entries"], told["next_page"]
+    return (entries, following) if {type(entries), type(following)} <= {int, type(None)} else None
 
 
 def code(reply: Reply) -> str:

@@ -72,9 +72,11 @@ class Client:
                 rrset = pages.add(hetzner.told(entry, zone, ttl))
                 comments[rrset.key] = hetzner.comments(entry)
                 shut |= {rrset.key} if hetzner.protected(entry) else set()
-            counted, following = hetzner.total(reply)
-            totals |= {counted} if counted is not None else set()
-            if following is None:
+            told = hetzner.total(reply)
+            if told is None:
+                raise pages.uncounted()
+            totals |= {told[0]} if told[0] is not None else set()
+            if told[1] is None:
                 break
         else:
             raise pages.endless()

@@ -36,6 +36,10 @@ class Pages:
             raise ProviderError(f"{self._says} counts {counted} record sets and shows {len(self.rrsets)}; the zone changed meanwhile, or a "
                                 "page is missing. Nothing is taken from it; the next pass reads again.", transient=True)  # fmt: skip
 
+    def uncounted(self) -> ProviderError:
+        """What to raise where a page does not say what the API always says of a list: then it may be one of several."""
+        return ProviderError(f"{self._says} does not say how many record sets there are. Nothing is taken from it.")
+
     def endless(self) -> ProviderError:
         """What to raise after `MOST_PAGES`."""
         return ProviderError(f"{self._says} shows no end after {MOST_PAGES} pages. Nothing is taken from them.")

@@ -864,6 +864,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
     ],
     ("providers/_hetzner_client.py", "tests/providers/test_hetzner.py tests/providers/test_hetzner_actions.py"): [
         ("isinstance(entries, list) else [None]", "isinstance(entries, list) else []"),
+        ("                raise pages.uncounted()\n", "                break\n"),
         ("        pages.whole(totals)\n", ""),
         ("if any(other != name for other, _ in now.rrsets):", "if False:"),
         ('told.get("name") != zone or', ""),
@@ -887,6 +888,8 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
             'return [{"value": raw} for raw in sent]',
         ),
         ('"" if name == "@" else name.lower()', "name.lower()"),
+        ('or not {"total_entries", "next_page"} <= set(told):', ":"),
+        ("if {type(entries), type(following)} <= {int, type(None)} else None", ""),
         ("return bool(come - shown or gone & shown)", "return bool(come - shown)"),
         ("return bool(come - shown or gone & shown)", "return bool(gone & shown)"),
     ],

@@ -57,10 +57,31 @@ class TestRead:
         assert caught.value.transient
 
     def test_no_total(self) -> None:
-        """Where no total is told, the pages are read to the last one."""
+        """Where the total is told to be unknown, as the vendor's description has it, the pages are read to the one that says it is the last."""
         rows = [(f"n{number}", "TXT", 3600, ['"x"']) for number in range(150)]
         with Hetzner({ZONE: rows}, Switches(total=None)) as hetzner:
             assert len(client(hetzner).read(ZONE)) == 150
+
+    @pytest.mark.parametrize(
+        "meta",
+        [
+            {}, {"meta": None}, {"meta": {}}, {"meta": {"pagination": []}}, {"meta": {"pagination": {"total_entries": 1}}},
+            {"meta": {"pagination": {"next_page": None}}}, {"meta": {"pagination": {"next_page": None, "total_entries": "1"}}},
+            {"meta": {"pagination": {"next_page": "2", "total_entries": 1}}},
+            {"meta": {"pagination": {"next_page": False, "total_entries": 1}}},
+        ],
+    )  # fmt: skip
+    def test_an_answer_that_does_not_count(self, hetzner: Hetzner, meta: dict[str, Any]) -> None:
+        """Record sets of which nothing says that they are all there are not taken for a zone, nor for what stands at a name."""
+        entry = {"name": "mail", "type": "TXT", "ttl": 60, "records": [{"value": '"x"'}]}
+        provider = client(hetzner)
+        made = todo(provider, APEX)
+        hetzner.faults = [Fault("GET", "rrsets", Answer(200, {"rrsets": [entry], **meta}), times=2)]
+        hetzner.requests.clear()
+        for ask_for in (lambda: provider.write(ZONE, made), lambda: provider.read(ZONE)):
+            with pytest.raises(ProviderError, match=f"^{ZONE}: reading .* does not say how many record sets there are"):
+                ask_for()
+        assert writes(hetzner) == []
 
     def test_a_record_that_comes_while_pages_are_read(self) -> None:
         """What moves others to the next page is noticed."""
@@ -89,7 +110,7 @@ class TestRead:
 
     def test_pages_without_end(self, hetzner: Hetzner) -> None:
         """A zone that never ends is told, not read for ever."""
-        body = {"rrsets": [], "meta": {"pagination": {"next_page": 2}}}
+        body = {"rrsets": [], "meta": {"pagination": {"next_page": 2, "total_entries": 0}}}
         hetzner.faults = [Fault("GET", "rrsets", Answer(200, body), times=10**6)]
         with pytest.raises(ProviderError, match="shows no end after 1000 pages"):
             client(hetzner).read(ZONE)

@@ -282,12 +282,13 @@ class TestRefusals:
         """A look at one name that shows another is no answer."""
         rows = [(f"n{number}", "TXT", 3600, ['"x"']) for number in range(150)]
         entry = {"name": "other", "type": "TXT", "ttl": 60, "records": [{"value": '"x"'}]}
+        meta = {"meta": {"pagination": {"next_page": None, "total_entries": 1}}}
         with Hetzner({ZONE: rows}) as large:
             times = [0.0]
             provider = client(large, now=lambda: times[0])
             provider.read(ZONE)
             times[0] = 6.0
-            large.faults = [Fault("GET", "rrsets", Answer(200, {"rrsets": [entry]}))]
+            large.faults = [Fault("GET", "rrsets", Answer(200, {"rrsets": [entry], **meta}))]
             with pytest.raises(ProviderError, match="records of another name"):
                 provider.write(ZONE, [new("fresh", "x")])
 
