@@ -29,19 +29,9 @@ class Reading:
     pages: int
 
 
-def domain(zone: str) -> str:
-    """The path of a zone."""
-    return f"/zones/{quote(zone, safe='')}"
-
-
-def rrsets(zone: str) -> str:
-    """The path of its RRsets."""
-    return domain(zone) + "/rrsets"
-
-
-def action(zone: str, key: Key, what: str) -> str:
-    """The path of what may be done with an RRset."""
-    return f"{rrsets(zone)}/{quote(spelled(key[0]), safe='@*')}/{key[1]}/actions/{what}"
+def path(zone: str, *more: str) -> str:
+    """The path of a zone, or of what is in it."""
+    return "/".join(["", "zones", *(quote(part, safe="@*") for part in (zone, *more))])
 
 
 def spelled(name: str) -> str:
@@ -50,28 +40,8 @@ def spelled(name: str) -> str:
 
 
 def doing(zone: str, change: Change) -> str:
-    """How every sentence about a change goes on behind its zone."""
-    return f"writing {absolute(change.name, zone)} {change.type}"
-
-
-def apart(change: Change) -> tuple[list[Value], list[Value]]:
-    """The values that go, and those that come; what only is spelled otherwise does neither."""
-    before, after = (each.values if each else () for each in (change.old, change.new))
-    stay = {value.text for value in before} & {value.text for value in after}
-    return [value for value in before if value.text not in stay], [value for value in after if value.text not in stay]
-
-
-def succeeds(change: Change) -> bool:
-    """Whether a value comes in place of one of its kind."""
-    gone, come = ({_text.version(value.text) for value in values} for values in apart(change))
-    return bool(gone & come)
-
-
-def amiss(change: Change, now: RRset | None) -> bool:
-    """Whether a value that was to come is not there, or one that was to go still is."""
-    gone, come = ({value.text for value in values} for values in apart(change))
-    shown = {value.text for value in now.values} if now else set()
-    return bool(come - shown or gone & shown)
+    """How every sentence about a change begins."""
+    return f"{zone}: writing {absolute(change.name, zone)} {change.type}"
 
 
 def told(entry: Any, zone: str, ttl: int) -> RRset | None:

@@ -25,7 +25,7 @@ class Pages:
         key = (rrset.name if spelled is None else spelled, rrset.type)
         if key in self.rrsets:
             raise ProviderError(f"{self._says} shows {absolute(rrset.name, self._zone)} {rrset.type} on two pages; the zone changed while it "
-                                "was read. The next pass reads again.", transient=True)  # fmt: skip
+                                "was read. A later pass reads again.", transient=True)  # fmt: skip
         self.rrsets[key] = rrset
         return rrset
 
@@ -34,7 +34,7 @@ class Pages:
         if set(totals) - {len(self.rrsets)}:
             counted = " then ".join(map(str, sorted(totals)))
             raise ProviderError(f"{self._says} counts {counted} record sets and shows {len(self.rrsets)}; the zone changed meanwhile, or a "
-                                "page is missing. Nothing is taken from it; the next pass reads again.", transient=True)  # fmt: skip
+                                "page is missing. Nothing is taken from it; a later pass reads again.", transient=True)  # fmt: skip
 
     def uncounted(self) -> ProviderError:
         """What to raise where a page does not say what the API always says of a list: then it may be one of several."""

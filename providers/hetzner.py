@@ -29,12 +29,14 @@ import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from dnssync.core.model import Change, Limits, ProviderError, RRset, Value
 
 from . import _hetzner as hetzner
 from . import _text
+from ._by_value import again, amiss, apart, something_else, texts, twins
 from ._hetzner_client import Client
 from ._takes import PLAIN_NAMES, takes
 from ._token import by_token
@@ -69,7 +71,7 @@ class Provider:
 
     def read(self, zone: str) -> tuple[RRset, ...]:
         """Every RRset of the zone."""
-        self._read[zone] = self._client.all(zone, self._client.zone(zone))
+        self._read[zone] = self._client.all(zone)
         return tuple(self._read[zone].rrsets.values())
 
     # --- writing ----------------------------------------------------------------------------------------------------
@@ -80,14 +82,17 @@ class Provider:
         if not changes:
             return ()
         takes(self._client.who, zone, changes, self.limits)
-        known = self._unmoved(zone, changes, self._read.pop(zone, None))
+        known = self._read.pop(zone, None)
+        if known is None or self._now() - known.at > TRUST:
+            known = self._again(zone, changes, known)
+        self._same(zone, changes, known)
         turning, order = ordered(changes)
         begun = set[str]()
         for done, change in enumerate(order):
             try:
                 # Those before it took their time; but where a name has lost its CNAME, what comes comes at once.
                 late = done and change.name not in begun & turning and self._now() - known.at > TRUST
-                if late or hetzner.succeeds(change):
+                if late or _succeeds(change):
                     known = self._client.named(zone, change.name, known)
                     self._same(zone, [each for each in order[done:] if each.name == change.name], known)
                 begun.add(change.name)
@@ -99,57 +104,44 @@ class Provider:
         self._as_asked(zone, changes, self._again(zone, changes, known))
         return ()
 
-    def _unmoved(self, zone: str, changes: Sequence[Change], known: hetzner.Reading | None) -> hetzner.Reading:
-        """The zone as it stands, if that is what the changes start from."""
-        if known is None:
-            known = self._client.all(zone, self._client.zone(zone))
-        elif self._now() - known.at > TRUST:
-            known = self._again(zone, changes, known)
-        self._same(zone, changes, known)
-        return known
-
-    def _again(self, zone: str, changes: Sequence[Change], known: hetzner.Reading) -> hetzner.Reading:
-        """The names of the changes as they stand now, or the whole zone where that is less."""
-        at, names = self._now(), {change.name for change in changes}
-        if known.pages <= len(names):
-            return self._client.all(zone, known.ttl)
-        for name in sorted(names):
-            known = self._client.named(zone, name, known)
-        return replace(known, at=at)
+    def _again(self, zone: str, changes: Sequence[Change], known: hetzner.Reading | None) -> hetzner.Reading:
+        whole, named = partial(self._client.all, zone, known), partial(self._client.named, zone)
+        return again(changes, known, self._now, whole, named)
 
     def _same(self, zone: str, changes: Sequence[Change], known: hetzner.Reading) -> None:
         """See `unmoved`; and raise `ProviderError` where an RRset is protected."""
         unmoved(self.id, zone, changes, known.rrsets)
         for change in changes:
             if (change.name, change.type) in known.protected:
-                raise self._error(zone, change, "has this record set protected from changes; nothing of it was done. Take the protection away in "
-                                  "the Console, or leave that record out")  # fmt: skip
+                raise self._client.error(hetzner.doing(zone, change), "has this record set protected from changes; nothing of it was done. Take "
+                                         "the protection away in the Console, or leave that record out")  # fmt: skip
 
     def _change(self, zone: str, change: Change, known: hetzner.Reading) -> None:
-        key, doing = (change.name, change.type), hetzner.doing(zone, change)
         if change.old is None and change.new is not None:
             body = {"name": hetzner.spelled(change.name), "type": change.type, "ttl": change.new.ttl}
             body["records"] = hetzner.records(change.new.values)
-            if self._client.act(zone, doing, hetzner.rrsets(zone), body, expect=(409,)).status == 409:
+            if self._client.act(zone, change, "", body, expect=(409,)).status == 409:
                 raise stale(self.id, zone, change)
             return
-        gone, come = hetzner.apart(change)
-        if hetzner.succeeds(change):
+        gone, come = apart(change)
+        if _succeeds(change):
             self._exchange(zone, change, known)
         else:  # nothing is missing meanwhile
             self._act(zone, change, known, "add_records", hetzner.records(come))
             self._act(zone, change, known, "remove_records", hetzner.records(gone), come)
         if change.old and change.new and change.new.ttl != change.old.ttl:
-            self._client.act(zone, doing, hetzner.action(zone, key, "change_ttl"), {"ttl": change.new.ttl})
+            self._client.act(zone, change, "change_ttl", {"ttl": change.new.ttl})
 
     def _exchange(self, zone: str, change: Change, known: hetzner.Reading) -> None:
         """A record and its successor by one request, with all that stands beside them as it was looked at just now."""
-        key, (gone, come) = (change.name, change.type), hetzner.apart(change)
-        stay = [value for value in known.rrsets[key].values if value.text not in {each.text for each in gone}]
+        key, (gone, come) = (change.name, change.type), apart(change)
+        stay = [value for value in known.rrsets[key].values if value.text not in texts(gone)]
         try:
             self._act(zone, change, known, "set_records", hetzner.records([*stay, *come], known.comments[key]))
-        except ProviderError as error:
-            if not error.transient or not self._done(zone, change, known):
+        except ProviderError:  # it may be done all the same
+            with contextlib.suppress(ProviderError):
+                known = self._client.named(zone, change.name, known)
+            if amiss(change, known.rrsets.get(key)):
                 raise
 
     def _act(
@@ -165,41 +157,30 @@ class Provider:
         stands there: a value that is to go may be gone."""
         if not records or change.old is None:
             return
-        key, doing = (change.name, change.type), hetzner.doing(zone, change)
-        path = hetzner.action(zone, key, what)
-        reply = self._client.act(zone, doing, path, {"records": records}, expect=(404, 422))
+        key = (change.name, change.type)
+        reply = self._client.act(zone, change, what, {"records": records}, expect=(404, 422))
         if reply.status in (404, 422):
             now = self._client.named(zone, change.name, known).rrsets.get(key)
             if not alike(now, replace(change.old, values=(*change.old.values, *came))):
                 raise stale(self.id, zone, change)
-            raise self._client.refused(reply, f"{zone}: {doing}")
-
-    def _done(self, zone: str, change: Change, known: hetzner.Reading) -> bool:
-        """Whether a change whose request ended in an error is seen to be done all the same."""
-        with contextlib.suppress(ProviderError):
-            now = self._client.named(zone, change.name, known).rrsets.get((change.name, change.type))
-            return not hetzner.amiss(change, now)
-        return False
+            raise self._client.refused(reply, hetzner.doing(zone, change))
 
     def _as_asked(self, zone: str, changes: Sequence[Change], now: hetzner.Reading) -> None:
-        """Raise where something else stands there than was asked for. A stranger's value that is missing, they took out, unless it was
-        sent again with ours."""
+        """Raise where something else stands there than was asked for."""
         for change in changes:
-            rrset = now.rrsets.get((change.name, change.type))
-            gone, come = ({value.text for value in values} for values in hetzner.apart(change))
-            shown = {value.text for value in rrset.values} if rrset else set()
-            stay = {value.text for value in change.old.values} - gone if change.old else set()
-            kinds = set(map(_text.version, shown - gone - come - stay)) & set(map(_text.version, come))
-            if kinds:
-                raise self._error(zone, change, f"shows another record of the same kind ({min(kinds)}) beside the new one, written in the same "
-                                  "moment. Of two, receivers take neither: delete one")  # fmt: skip
+            rrset, doing = now.rrsets.get((change.name, change.type)), hetzner.doing(zone, change)
+            if kinds := twins(change, rrset):
+                raise self._client.error(doing, f"shows another record of the same kind ({min(kinds)}) beside the new one, written in the "
+                                         "same moment. Of two, receivers take neither: delete one")  # fmt: skip
             ttl = change.new.ttl if change.new and not (change.old and change.old.ttl == change.new.ttl) else None
-            if hetzner.amiss(change, rrset) or (rrset and ttl not in (None, rrset.ttl)):
-                raise self._error(zone, change, "took the change and shows something else than was asked for. Look at the record there; a "
-                                  "later pass reads it again")  # fmt: skip
-            if hetzner.succeeds(change) and stay - shown:
-                raise self._error(zone, change, f"took the change and does not show a value of others any more that was sent with it: "
-                                  f"{min(stay - shown)[:60]!a}. If nobody took it out in this moment, put it in again")  # fmt: skip
+            if amiss(change, rrset) or (rrset and ttl not in (None, rrset.ttl)):
+                raise something_else(doing, self._client.who)
+            if _succeeds(change) and (lost := (texts(change.old) & texts(change.new)) - texts(rrset)):
+                raise self._client.error(doing, "took the change and does not show a value of others any more that was sent with it: "
+                                         f"{min(lost)[:60]!a}. If nobody took it out in this moment, put it in again")  # fmt: skip
 
-    def _error(self, zone: str, change: Change, what: str) -> ProviderError:
-        return self._client.error(zone, hetzner.doing(zone, change), what)
+
+def _succeeds(change: Change) -> bool:
+    """Whether a value comes in place of one of its kind."""
+    gone, come = ({_text.version(value.text) for value in values} for values in apart(change))
+    return bool(gone & come)
