@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -28,19 +29,9 @@ class Reading:
     pages: int
 
 
-def domain(zone: str) -> str:
-    """The path of a zone."""
-    return f"/zones/{quote(zone, safe='')}"
-
-
-def rrsets(zone: str) -> str:
-    """The path of its RRsets."""
-    return domain(zone) + "/rrsets"
-
-
-def action(zone: str, key: Key, what: str) -> str:
-    """The path of what may be done with an RRset."""
-    return f"{rrsets(zone)}/{quote(spelled(key[0]), safe='@*')}/{key[1]}/actions/{what}"
+def path(zone: str, *more: str) -> str:
+    """The path of a zone, or of what is in it."""
+    return "/".join(["", "zones", *(quote(part, safe="@*") for part in (zone, *more))])
 
 
 def spelled(name: str) -> str:
@@ -49,8 +40,8 @@ def spelled(name: str) -> str:
 
 
 def doing(zone: str, change: Change) -> str:
-    """How every sentence about a change goes on behind its zone."""
-    return f"writing {absolute(change.name, zone)} {change.type}"
+    """How every sentence about a change begins."""
+    return f"{zone}: writing {absolute(change.name, zone)} {change.type}"
 
 
 def told(entry: Any, zone: str, ttl: int) -> RRset | None:
@@ -79,19 +70,21 @@ def protected(entry: Any) -> bool:
     return isinstance(protection, dict) and bool(protection.get("change"))
 
 
-def records(values: Iterable[Value], kept: Mapping[str, str]) -> list[dict[str, str]]:
+def records(values: Iterable[Value], kept: Mapping[str, str] = MappingProxyType({})) -> list[dict[str, str]]:
     """Values as they are sent, each with the comment that it has."""
     sent = [_text.spelled(value) for value in values]
     return [{"value": raw, "comment": kept[raw]} if raw in kept else {"value": raw} for raw in sent]
 
 
-def total(reply: Reply) -> tuple[int | None, int | None]:
-    """How many entries there are in all pages, and the next page; None where that is not told, or there is none."""
+def total(reply: Reply) -> tuple[int | None, int | None] | None:
+    """How many entries there are in all pages, and the next page; each None where the API says so: "can be null if unknown", and for the
+    last page. None where a list's answer does not speak of that at all."""
     meta = reply.data.get("meta") if isinstance(reply.data, dict) else None
-    pagination = meta.get("pagination") if isinstance(meta, dict) else None
-    told = pagination if isinstance(pagination, dict) else {}
-    entries, following = told.get("total_entries"), told.get("next_page")
-    return entries if type(entries) is int else None, following if type(following) is int else None
+    told = meta.get("pagination") if isinstance(meta, dict) else None
+    if not isinstance(told, dict) or not {"total_entries", "next_page"} <= set(told):
+        return None
+    entries, following = told["total_entries"], told["next_page"]
+    return (entries, following) if {type(entries), type(following)} <= {int, type(None)} else None
 
 
 def code(reply: Reply) -> str:

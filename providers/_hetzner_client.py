@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from dnssync.core.model import ProviderError, absolute
+from dnssync.core.model import Change, ProviderError, absolute
 
 from . import _hetzner as hetzner
+from ._by_value import put
 from ._http import Api, Reply
 from ._pages import MOST_PAGES, Pages
 
@@ -16,6 +17,16 @@ PAGE = 100  # the most that is given
 WAITS = (0.2, 0.5, 1.0, 1.0, 2.0, 2.0, 3.0, 3.0)  # seconds before each look at an action that is under way
 BUSY = (0.5, 1.0, 2.0)  # seconds before each new try where nothing was done, and soon may be
 BUSY_CODES = frozenset({"conflict", "locked", "rate_limit_exceeded"})
+UNKNOWN = "Whether the change was made is not known; a later pass reads the zone"
+SECONDARY = "only copies this zone from another primary. Let dnssync write to that one"
+PROTECTED = (
+    "says that this is protected from changes. Take the protection away in the Console, or leave that record out"
+)
+NO_ZONE = (
+    "has no such zone, or it is in another project than the token. Move the zone from the old DNS Console, or make a token in the project "
+    "that has it. No zone is ever created"
+)
+WORDS = {"incorrect_zone_mode": SECONDARY, "protected": PROTECTED}  # what the vendor's codes mean
 
 
 class Client:
@@ -28,53 +39,48 @@ class Client:
 
     # --- looking ----------------------------------------------------------------------------------------------------
 
-    def zone(self, zone: str) -> int:
-        """The TTL of RRsets that have none of their own. Raises `ProviderError` where the zone is not to be changed here."""
-        doing = "reading the zone"
-        reply = self._call("GET", hetzner.domain(zone), zone, doing)
-        told = reply.data.get("zone") if isinstance(reply.data, dict) else None
-        if not isinstance(told, dict) or told.get("name") != zone or type(told.get("ttl")) is not int:
-            raise self.error(
-                zone, doing, "answered with something that is no zone of that name. Nothing is taken from it"
-            )
-        if told.get("mode") == "secondary":
-            raise self.error(zone, doing, "only copies this zone from another primary. Let dnssync write to that one")
-        ttl: int = told["ttl"]
-        return ttl
-
-    def all(self, zone: str, ttl: int) -> hetzner.Reading:
-        """The whole zone. Raises `ProviderError` where the pages do not come to what the API itself counts."""
-        return self._look(zone, ttl, {}, "reading the zone")
+    def all(self, zone: str, known: hetzner.Reading | None = None) -> hetzner.Reading:
+        """The whole zone; its own TTL as it is `known`. Raises `ProviderError` where the pages do not come to what the API itself counts."""
+        return self._look(zone, known.ttl if known else self._ttl(zone), {}, f"{zone}: reading the zone")
 
     def named(self, zone: str, name: str, known: hetzner.Reading) -> hetzner.Reading:
         """A reading with everything at one name as it stands now; how old the rest is, `at` goes on telling."""
-        doing = f"reading {absolute(name, zone)}"
+        doing = f"{zone}: reading {absolute(name, zone)}"
         now = self._look(zone, known.ttl, {"name": hetzner.spelled(name)}, doing)
         if any(other != name for other, _ in now.rrsets):
-            raise self.error(zone, doing, "answered with the records of another name. Nothing is taken from it")
-        rest = {key: rrset for key, rrset in known.rrsets.items() if key[0] != name}
+            raise self.error(doing, "answered with the records of another name. Nothing is taken from it")
         shut = {key for key in known.protected if key[0] != name}
-        return replace(
-            known,
-            rrsets=rest | now.rrsets,
-            protected=now.protected | shut,
-            comments=known.comments | now.comments,
-        )
+        rrsets, comments = put(known.rrsets, name, now.rrsets), put(known.comments, name, now.comments)
+        return replace(known, rrsets=rrsets, protected=now.protected | shut, comments=comments)
+
+    def _ttl(self, zone: str) -> int:
+        """The TTL of RRsets that have none of their own. Raises `ProviderError` where the zone is not to be changed here."""
+        doing = f"{zone}: reading the zone"
+        reply = self._call("GET", hetzner.path(zone), doing)
+        told = reply.data.get("zone") if isinstance(reply.data, dict) else None
+        if not isinstance(told, dict) or told.get("name") != zone or type(told.get("ttl")) is not int:
+            raise self.error(doing, "answered with something that is no zone of that name. Nothing is taken from it")
+        if told.get("mode") == "secondary":
+            raise self.error(doing, SECONDARY)
+        ttl: int = told["ttl"]
+        return ttl
 
     def _look(self, zone: str, ttl: int, params: dict[str, Any], doing: str) -> hetzner.Reading:
-        at, totals, pages = self._now(), set[int](), Pages(zone, f"{zone}: {doing}", self.who)
+        at, totals, pages = self._now(), set[int](), Pages(zone, doing, self.who)
         shut, comments = set[hetzner.Key](), dict[hetzner.Key, dict[str, str]]()
         for number in range(1, MOST_PAGES + 1):
             params = {**params, "page": number, "per_page": PAGE, "sort": "id"}
-            reply = self._call("GET", hetzner.rrsets(zone), zone, doing, params=params)
+            reply = self._call("GET", hetzner.path(zone, "rrsets"), doing, params=params)
             entries = reply.data.get("rrsets") if isinstance(reply.data, dict) else None
             for entry in entries if isinstance(entries, list) else [None]:
                 rrset = pages.add(hetzner.told(entry, zone, ttl))
                 comments[rrset.key] = hetzner.comments(entry)
                 shut |= {rrset.key} if hetzner.protected(entry) else set()
-            counted, following = hetzner.total(reply)
-            totals |= {counted} if counted is not None else set()
-            if following is None:
+            told = hetzner.total(reply)
+            if told is None:
+                raise pages.uncounted()
+            totals |= {told[0]} if told[0] is not None else set()
+            if told[1] is None:
                 break
         else:
             raise pages.endless()
@@ -83,62 +89,54 @@ class Client:
 
     # --- acting -----------------------------------------------------------------------------------------------------
 
-    def act(self, zone: str, doing: str, path: str, body: Any, expect: Sequence[int] = ()) -> Reply:
-        """A request that begins an action, which is waited for. Returns its answer; one of `expect` has begun none. Where others write, a
-        request that sets a whole record set is not made again: what they wrote would go with it."""
-        for wait in (None,) if path.endswith("/set_records") else (*BUSY, None):
-            reply = self._call("POST", path, zone, doing, body=body, expect=(*expect, 409, 423, 429))
+    def act(self, zone: str, change: Change, what: str, body: Any, expect: Sequence[int] = ()) -> Reply:
+        """Begin an action with a change's RRset, "" to make it, and wait for its end. Returns its answer; one of `expect` has begun none.
+        Where others write, a request that sets a whole RRset is not made again: what they wrote would go with it."""
+        doing, name = hetzner.doing(zone, change), hetzner.spelled(change.name)
+        path = hetzner.path(zone, "rrsets", *((name, change.type, "actions", what) if what else ()))
+        for wait in (None,) if what == "set_records" else (*BUSY, None):
+            reply = self._call("POST", path, doing, body=body, expect=(*expect, 409, 423, 429))
             if hetzner.code(reply) not in BUSY_CODES:
                 break
             if wait is None:
-                raise self.error(zone, doing, f"takes no change just now: {self.words(reply)}. Nothing was done; the next pass tries "
-                                 "again", transient=True)  # fmt: skip
+                raise self.error(doing, f"takes no change just now: {self.words(reply)}. Nothing was done; a later pass tries again",
+                                 transient=True)  # fmt: skip
             self._sleep(wait)
+        if reply.status in expect:
+            return reply
         if reply.status >= 400:
-            if reply.status in expect:
-                return reply
-            raise self.refused(reply, f"{zone}: {doing}")
-        self._finished(zone, doing, reply)
+            raise self.refused(reply, doing)
+        self._finished(doing, reply)
         return reply
 
-    def _finished(self, zone: str, doing: str, begun: Reply) -> None:
+    def _finished(self, doing: str, reply: Reply) -> None:
         """Wait until an action has come to its end; raises where that is none, or not a good one."""
-        reply = begun
         for wait in (*WAITS, None):
             action = reply.data.get("action") if isinstance(reply.data, dict) else None
             if not isinstance(action, dict) or type(action.get("id")) is not int:
-                raise self.error(zone, doing, "answered with something that is no action. Whether the change was made is not known; the "
-                                 "next pass reads the zone", transient=True)  # fmt: skip
+                raise self.error(doing, f"answered with something that is no action. {UNKNOWN}", transient=True)
             if action.get("status") == "success":
                 return
             if action.get("status") == "error":
                 told = self.words(replace(reply, data=action))
-                raise self.error(zone, doing, f"began the change and could not end it: {told}. The next pass reads the zone and tries again",
+                raise self.error(doing, f"began the change and could not end it: {told}. A later pass reads the zone and tries again",
                                  transient=True)  # fmt: skip
-            if wait is None:
-                break
-            self._sleep(wait)
-            reply = self._call("GET", f"/zones/actions/{action['id']}", zone, f"{doing}: asking whether it is done")
-        raise self.error(zone, doing, f"has not done it within {sum(WAITS):g} seconds. Whether the change was made is not known; the next pass "
-                         "reads the zone", transient=True)  # fmt: skip
+            if wait is not None:
+                self._sleep(wait)
+                reply = self._call("GET", f"/zones/actions/{action['id']}", f"{doing}: asking whether it is done")
+        raise self.error(doing, f"has not done it within {sum(WAITS):g} seconds. {UNKNOWN}", transient=True)
 
     # --- asking -----------------------------------------------------------------------------------------------------
 
-    def _call(self, method: str, path: str, zone: str, doing: str, *, expect: Sequence[int] = (), **sent: Any) -> Reply:
+    def _call(self, method: str, path: str, doing: str, *, expect: Sequence[int] = (), **sent: Any) -> Reply:
         """A request about a zone. A 404 that is not expected means that the project has no such zone."""
-        reply = self._api.call(method, path, f"{zone}: {doing}", expect=(*expect, 403, 404, 422), **sent)
-        if hetzner.code(reply) == "incorrect_zone_mode":
-            raise self.error(zone, doing, "only copies this zone from another primary. Let dnssync write to that one")
-        if hetzner.code(reply) == "protected":
-            raise self.error(zone, doing, "says that this is protected from changes. Take the protection away in the Console, or leave "
-                             "that record out")  # fmt: skip
-        if reply.status == 404 and 404 not in expect:
-            raise self.error(zone, doing, "has no such zone, or it is in another project than the token. Move the zone from the old DNS Console, "
-                             "or make a token in the project that has it. No zone is ever created")  # fmt: skip
+        reply = self._api.call(method, path, doing, expect=(*expect, 403, 404, 422), **sent)
+        if (what := WORDS.get(hetzner.code(reply))) or (reply.status == 404 and 404 not in expect):
+            raise self.error(doing, what or NO_ZONE)
         if reply.status in (403, 422) and reply.status not in expect:
-            raise self.refused(reply, f"{zone}: {doing}")
+            raise self.refused(reply, doing)
         return reply
 
-    def error(self, zone: str, doing: str, what: str, *, transient: bool = False) -> ProviderError:
-        """A sentence about what Hetzner said or did."""
-        return ProviderError(f"{zone}: {doing}: {self.who} {what}.", transient=transient)
+    def error(self, doing: str, what: str, *, transient: bool = False) -> ProviderError:
+        """A sentence about what Hetzner said or did; `doing` begins it."""
+        return ProviderError(f"{doing}: {self.who} {what}.", transient=transient)

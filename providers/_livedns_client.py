@@ -11,6 +11,7 @@ from urllib.parse import quote
 from dnssync.core.model import Change, ProviderError, RRset, absolute
 
 from . import _livedns as livedns
+from ._by_value import put
 from ._http import Api, Reply
 from ._pages import MOST_PAGES, Pages
 
@@ -80,9 +81,8 @@ class Client:
                     )
                 found[entry["rrset_name"], rrset.type] = rrset
         now = livedns.collected(known.at, found, known.pages)
-        rest = {key: rrset for key, rrset in known.rrsets.items() if key[0] != name}
-        names = {key: spelled for key, spelled in known.spelled.items() if key[0] != name}
-        return replace(known, rrsets=rest | now.rrsets, spelled=names | now.spelled)
+        rrsets, names = put(known.rrsets, name, now.rrsets), put(known.spelled, name, now.spelled)
+        return replace(known, rrsets=rrsets, spelled=names)
 
     def _list(self, reply: Reply, doing: str) -> list[Any]:
         """The list of an answer; raises where it is none."""

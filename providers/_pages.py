@@ -25,13 +25,17 @@ class Pages:
         key = (rrset.name if spelled is None else spelled, rrset.type)
         if key in self.rrsets:
             raise ProviderError(f"{self._says} shows {absolute(rrset.name, self._zone)} {rrset.type} on two pages; the zone changed while it "
-                                "was read. The next pass reads again.", transient=True)  # fmt: skip
+                                "was read. A later pass reads again.", transient=True)  # fmt: skip
         self.rrsets[key] = rrset
         return rrset
 
     def whole(self, totals: Collection[int]) -> None:
         """Raise `ProviderError` where these are not as many as the API itself counts; no total: it does not tell."""
         complete(self._says, "record sets", totals, len(self.rrsets))
+
+    def uncounted(self) -> ProviderError:
+        """What to raise where a page does not say what the API always says of a list: then it may be one of several."""
+        return ProviderError(f"{self._says} does not say how many record sets there are. Nothing is taken from it.")
 
     def endless(self) -> ProviderError:
         """What to raise after `MOST_PAGES`."""

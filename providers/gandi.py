@@ -20,12 +20,14 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from urllib.parse import quote
 
 from dnssync.core.model import Change, Limits, ProviderError, RRset, TypeRefused, absolute
 
 from . import _livedns as livedns
 from . import _text
+from ._by_value import again, amiss, apart, something_else, texts, twins
 from ._http import Api, Reply
 from ._livedns_client import PAGE, Client
 from ._token import WORD
@@ -136,14 +138,9 @@ class Provider:
     def _unmoved(self, zone: str, changes: Sequence[Change]) -> livedns.Reading:
         """The zone as it stands, if that is what the changes start from."""
         known = self._read.get(zone)
-        names = {change.name for change in changes}
-        if known is None or (self._now() - known.at > TRUST and known.pages <= len(names)):
-            known = self._client.all(zone)
-        elif self._now() - known.at > TRUST:
-            at = self._now()
-            for name in sorted(names):
-                known = self._client.named(zone, name, known)
-            known = replace(known, at=at)
+        if known is None or self._now() - known.at > TRUST:
+            whole, named = partial(self._client.all, zone), partial(self._client.named, zone)
+            known = again(changes, known, self._now, whole, named)
         self._same(zone, changes, known)
         return known
 
@@ -225,15 +222,14 @@ class Provider:
             if not alike(now, change.old):
                 raise stale(self.id, zone, change)
             self._client.call("DELETE", path, doing, expect=(404,))
-        elif now and {value.text for value in now.values} & {value.text for value in change.old.values}:
-            raise self._something_else(doing)
+        elif texts(now) & texts(change.old):
+            raise something_else(doing, self._client.who)
 
     def _patch(self, zone: str, change: Change, known: livedns.Reading, path: str, doing: str) -> None:
         """Take out and put in single values; the answer shows what stands there then."""
         assert change.new is not None
-        before, after = ({v.text: v for v in rrset.values} if rrset else {} for rrset in (change.old, change.new))
-        add = [_text.spelled(value) for text, value in after.items() if text not in before]
-        remove = [value.raw for text, value in before.items() if text not in after]
+        gone, come = apart(change)
+        add, remove = [_text.spelled(value) for value in come], [value.raw for value in gone]
         body = {"add_rrset_values": add, "remove_rrset_values": remove, "rrset_ttl": change.new.ttl}
         reply = self._client.call(
             "PATCH", path, doing, body={k: v for k, v in body.items() if v != []}, expect=(400, 404)
@@ -245,21 +241,18 @@ class Provider:
                 raise stale(self.id, zone, change)
             self._taken(change, reply, doing)
         answer = livedns.told(reply.data, zone) or self._client.one(zone, change, known)
-        shown = {value.text for value in answer.values} if answer else set()
-        new, gone = set(after) - set(before), set(before) - set(after)
-        strange = shown - set(before) - set(after)
-        if {_text.version(text) for text in strange} & {_text.version(text) for text in new}:
+        new = texts(come)
+        if twins(change, answer):
             # Somebody put a record of the same kind there in this very moment. Two would be an error to those who read them:
             # ours goes, theirs stays, and the plan is made anew.
             self._take_back(zone, change, known, path, new)
             raise stale(self.id, zone, change)
-        # A value of somebody else's that is missing, they took out themselves.
-        if (
-            gone & shown and new & shown
-        ):  # the old beside the new: where both are of one kind, receivers would take neither
-            self._take_back(zone, change, known, path, new)
-        if not answer or not new <= shown or gone & shown or answer.ttl != change.new.ttl:
-            raise self._something_else(doing)
+        if texts(gone) & texts(answer) and new & texts(answer):
+            self._take_back(
+                zone, change, known, path, new
+            )  # old and new together: of one kind, receivers would take neither
+        if not answer or amiss(change, answer) or answer.ttl != change.new.ttl:
+            raise something_else(doing, self._client.who)
 
     def _take_back(self, zone: str, change: Change, known: livedns.Reading, path: str, new: set[str]) -> None:
         """Take the new texts out again; raises, saying so, where that cannot be seen to be done."""
@@ -281,10 +274,6 @@ class Provider:
         raise ProviderError(f"{doing}: another record of the same kind ({kind}) stands there, from before or written in the same moment, and "
                             f"whether the new one is out again is not known. Look at {where} at {self._client.who} now: of two, "
                             f"receivers take neither, so delete one.{told}", transient=True)  # fmt: skip
-
-    def _something_else(self, doing: str) -> ProviderError:
-        return ProviderError(f"{doing}: {self._client.who} took the change and shows something else than was asked for. "
-                             "Look at the record there; the next pass reads it again.")  # fmt: skip
 
     def snapshot(self, zone: str, name: str) -> None:
         """Keep a copy of the zone at Gandi under this name, and delete the oldest of ours (`dnssync …`) beyond `SNAPSHOTS`."""

@@ -5,17 +5,18 @@
     write   POST /zones/{zone}/rrsets                       a new RRset; 409 where somebody was faster
             POST …/rrsets/{name}/{type}/actions/…
                  remove_records, add_records                single values: strangers' are not even sent
-                 set_records                                where no stranger's value stands
+                 set_records                                where a value of ours gets a successor of its kind
                  change_ttl                                 alone: `add_records` with another TTL is refused, "has differing record
                                                             TTLs" (stalwartlabs/dns-update#76)
 
 Every write begins an action, which is asked for until it has ended, at /zones/actions/{id} (qdm12/ddns-updater#1177). There are no
-prerequisites, so the zone is looked at again where the reading is older than `TRUST` seconds; `set_records` puts back what it was told,
-whoever wrote meanwhile (dns-lexicon/dns-lexicon#73). An RRset without values is gone by itself.
+prerequisites, so the zone is looked at again where the reading is older than `TRUST` seconds. An RRset without values is gone by itself.
 
-Where a value of ours among strangers' gets a successor, that takes two requests. If both were of one kind (`v=spf1`), receivers would take
-neither while they stand together (RFC 7208 §4.5), and some refuse mail for it; none for a moment they take as they take a domain that
-says nothing. So the old one goes first, and the new one comes directly afterwards. If its coming fails, the old one is put back.
+A record that gets a successor of its kind (`v=spf1`) is exchanged by one request, which sends all values of its RRset, strangers' as they
+were read a moment before, with their comments. By two requests there would be two such records for a while, of which receivers take
+neither (RFC 7208 §4.5), or none, and none for long where the second one fails: the next pass would find nothing to merge with. The
+price is that `set_records` puts back what it was told, whoever wrote meanwhile (dns-lexicon/dns-lexicon#73): what a stranger writes to that
+RRset between the look and the request, one request's time, is undone. So it is looked at directly before, however young the reading is.
 
 Quirks: `ttl: null` is the zone's own, and stays null where it is not changed; texts are quoted, with strings of 255 octets at most (422
 "a TXT string exceeds 255 characters", hetznercloud/terraform-provider-hcloud#1220); comments stay with their values, labels with
@@ -24,19 +25,22 @@ their RRsets; there is no type SPF.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
-from dnssync.core.model import Change, Limits, ProviderError, RRset
+from dnssync.core.model import Change, Limits, ProviderError, RRset, Value
 
 from . import _hetzner as hetzner
 from . import _text
+from ._by_value import again, amiss, apart, something_else, texts, twins
 from ._hetzner_client import Client
-from ._hetzner_values import Values
 from ._takes import PLAIN_NAMES, takes
 from ._token import by_token
-from ._unmoved import TRUST, ordered, so_far, stale, unmoved
+from ._unmoved import TRUST, alike, ordered, so_far, stale, unmoved
 
 ENDPOINT = "https://api.hetzner.cloud/v1"
 # How long a text may be, Hetzner does not say; this is room for every key.
@@ -63,29 +67,32 @@ class Provider:
         api = by_token(id, "Hetzner", endpoint, "Bearer", token, what, hetzner.explain, timeout, sleep)
         self.id, self.requests, self._now = id, api.counts, now
         self._client = Client(id, api, now, sleep)
-        self._values = Values(id, self._client)
         self._read: dict[str, hetzner.Reading] = {}
 
     def read(self, zone: str) -> tuple[RRset, ...]:
         """Every RRset of the zone."""
-        self._read[zone] = self._client.all(zone, self._client.zone(zone))
+        self._read[zone] = self._client.all(zone)
         return tuple(self._read[zone].rrsets.values())
 
     # --- writing ----------------------------------------------------------------------------------------------------
 
     def write(self, zone: str, changes: Sequence[Change]) -> tuple[str, ...]:
-        """An action a change, two where a value among strangers' is another one, and one look at the end. Raises `StaleZone`
+        """An action a change, two where values both come and go, and one look at the end. Raises `StaleZone`
         where the zone is not what was read, before anything is written; a later trouble says how many changes were done."""
         if not changes:
             return ()
         takes(self._client.who, zone, changes, self.limits)
-        known = self._unmoved(zone, changes, self._read.pop(zone, None))
+        known = self._read.pop(zone, None)
+        if known is None or self._now() - known.at > TRUST:
+            known = self._again(zone, changes, known)
+        self._same(zone, changes, known)
         turning, order = ordered(changes)
         begun = set[str]()
         for done, change in enumerate(order):
             try:
                 # Those before it took their time; but where a name has lost its CNAME, what comes comes at once.
-                if done and change.name not in begun & turning and self._now() - known.at > TRUST:
+                late = done and change.name not in begun & turning and self._now() - known.at > TRUST
+                if late or _succeeds(change):
                     known = self._client.named(zone, change.name, known)
                     self._same(zone, [each for each in order[done:] if each.name == change.name], known)
                 begun.add(change.name)
@@ -97,70 +104,83 @@ class Provider:
         self._as_asked(zone, changes, self._again(zone, changes, known))
         return ()
 
-    def _unmoved(self, zone: str, changes: Sequence[Change], known: hetzner.Reading | None) -> hetzner.Reading:
-        """The zone as it stands, if that is what the changes start from."""
-        if known is None:
-            known = self._client.all(zone, self._client.zone(zone))
-        elif self._now() - known.at > TRUST:
-            known = self._again(zone, changes, known)
-        self._same(zone, changes, known)
-        return known
-
-    def _again(self, zone: str, changes: Sequence[Change], known: hetzner.Reading) -> hetzner.Reading:
-        """The names of the changes as they stand now, or the whole zone where that is less."""
-        at, names = self._now(), {change.name for change in changes}
-        if known.pages <= len(names):
-            return self._client.all(zone, known.ttl)
-        for name in sorted(names):
-            known = self._client.named(zone, name, known)
-        return replace(known, at=at)
+    def _again(self, zone: str, changes: Sequence[Change], known: hetzner.Reading | None) -> hetzner.Reading:
+        whole, named = partial(self._client.all, zone, known), partial(self._client.named, zone)
+        return again(changes, known, self._now, whole, named)
 
     def _same(self, zone: str, changes: Sequence[Change], known: hetzner.Reading) -> None:
         """See `unmoved`; and raise `ProviderError` where an RRset is protected."""
         unmoved(self.id, zone, changes, known.rrsets)
         for change in changes:
             if (change.name, change.type) in known.protected:
-                raise self._error(zone, change, "has this record set protected from changes; nothing of it was done. Take the protection away in "
-                                  "the Console, or leave that record out")  # fmt: skip
+                raise self._client.error(hetzner.doing(zone, change), "has this record set protected from changes; nothing of it was done. Take "
+                                         "the protection away in the Console, or leave that record out")  # fmt: skip
 
     def _change(self, zone: str, change: Change, known: hetzner.Reading) -> None:
-        key, doing = (change.name, change.type), hetzner.doing(zone, change)
         if change.old is None and change.new is not None:
             body = {"name": hetzner.spelled(change.name), "type": change.type, "ttl": change.new.ttl}
-            body["records"] = hetzner.records(change.new.values, {})
-            if self._client.act(zone, doing, hetzner.rrsets(zone), body, expect=(409,)).status == 409:
+            body["records"] = hetzner.records(change.new.values)
+            if self._client.act(zone, change, "", body, expect=(409,)).status == 409:
                 raise stale(self.id, zone, change)
             return
-        before, after = ({v.text: v for v in rrset.values} if rrset else {} for rrset in (change.old, change.new))
-        gone = [value for text, value in before.items() if text not in after]
-        come = [value for text, value in after.items() if text not in before]
-        if after and (gone or come) and not any(value.raw for value in after.values()):
-            self._values.act(zone, change, "set_records", [*after.values()], known)
-        elif {_text.version(value.text) for value in gone} & {_text.version(value.text) for value in come}:
-            self._values.succeed(zone, change, gone, come, known)
-        else:
-            for what, values in (("add_records", come), ("remove_records", gone)):
-                if values:
-                    self._values.act(zone, change, what, values, known)
+        gone, come = apart(change)
+        if _succeeds(change):
+            self._exchange(zone, change, known)
+        else:  # nothing is missing meanwhile
+            self._act(zone, change, known, "add_records", hetzner.records(come))
+            self._act(zone, change, known, "remove_records", hetzner.records(gone), come)
         if change.old and change.new and change.new.ttl != change.old.ttl:
-            self._client.act(zone, doing, hetzner.action(zone, key, "change_ttl"), {"ttl": change.new.ttl})
+            self._client.act(zone, change, "change_ttl", {"ttl": change.new.ttl})
+
+    def _exchange(self, zone: str, change: Change, known: hetzner.Reading) -> None:
+        """A record and its successor by one request, with all that stands beside them as it was looked at just now."""
+        key, (gone, come) = (change.name, change.type), apart(change)
+        stay = [value for value in known.rrsets[key].values if value.text not in texts(gone)]
+        try:
+            self._act(zone, change, known, "set_records", hetzner.records([*stay, *come], known.comments[key]))
+        except ProviderError:  # it may be done all the same
+            with contextlib.suppress(ProviderError):
+                known = self._client.named(zone, change.name, known)
+            if amiss(change, known.rrsets.get(key)):
+                raise
+
+    def _act(
+        self,
+        zone: str,
+        change: Change,
+        known: hetzner.Reading,
+        what: str,
+        records: Sequence[Any],
+        came: Sequence[Value] = (),
+    ) -> None:
+        """One action with values of an RRset, to which `came` came already. Raises `StaleZone` where it is refused and something else
+        stands there: a value that is to go may be gone."""
+        if not records or change.old is None:
+            return
+        key = (change.name, change.type)
+        reply = self._client.act(zone, change, what, {"records": records}, expect=(404, 422))
+        if reply.status in (404, 422):
+            now = self._client.named(zone, change.name, known).rrsets.get(key)
+            if not alike(now, replace(change.old, values=(*change.old.values, *came))):
+                raise stale(self.id, zone, change)
+            raise self._client.refused(reply, hetzner.doing(zone, change))
 
     def _as_asked(self, zone: str, changes: Sequence[Change], now: hetzner.Reading) -> None:
-        """Raise where something else stands there than was asked for. A stranger's value that is missing, they took out."""
+        """Raise where something else stands there than was asked for."""
         for change in changes:
-            rrset = now.rrsets.get((change.name, change.type))
-            shown = {value.text for value in rrset.values} if rrset else set()
-            before, after = ({v.text for v in each.values} if each else set() for each in (change.old, change.new))
-            kinds = {_text.version(text) for text in shown - before - after} & {
-                _text.version(t) for t in after - before
-            }
-            if kinds:
-                raise self._error(zone, change, f"shows another record of the same kind ({min(kinds)}) beside the new one, written in the same "
-                                  "moment. Of two, receivers take neither: delete one")  # fmt: skip
+            rrset, doing = now.rrsets.get((change.name, change.type)), hetzner.doing(zone, change)
+            if kinds := twins(change, rrset):
+                raise self._client.error(doing, f"shows another record of the same kind ({min(kinds)}) beside the new one, written in the "
+                                         "same moment. Of two, receivers take neither: delete one")  # fmt: skip
             ttl = change.new.ttl if change.new and not (change.old and change.old.ttl == change.new.ttl) else None
-            if after - before - shown or (before - after) & shown or (rrset and ttl not in (None, rrset.ttl)):
-                raise self._error(zone, change, "took the change and shows something else than was asked for. Look at the record there; the "
-                                  "next pass reads it again")  # fmt: skip
+            if amiss(change, rrset) or (rrset and ttl not in (None, rrset.ttl)):
+                raise something_else(doing, self._client.who)
+            if _succeeds(change) and (lost := (texts(change.old) & texts(change.new)) - texts(rrset)):
+                raise self._client.error(doing, "took the change and does not show a value of others any more that was sent with it: "
+                                         f"{min(lost)[:60]!a}. If nobody took it out in this moment, put it in again")  # fmt: skip
 
-    def _error(self, zone: str, change: Change, what: str) -> ProviderError:
-        return self._client.error(zone, hetzner.doing(zone, change), what)
+
+def _succeeds(change: Change) -> bool:
+    """Whether a value comes in place of one of its kind."""
+    gone, come = ({_text.version(value.text) for value in values} for values in apart(change))
+    return bool(gone & come)

@@ -55,9 +55,6 @@ WHOLE = {
     "powerdns_single",
 }  # fmt: skip
 
-# Where a value among strangers' gives way by one request and its successor comes by another: if the second one fails, ours is out.
-IN_TWO = {"hetzner"}
-
 # What a plug-in makes of a SERVFAIL does not tell that it may pass; a full disk waits for a person.
 VAGUE = {
     ("octodns_bind", "reading: the server has an error of its own"),
@@ -141,8 +138,6 @@ def weathers(site: Site, fault: Fault, strike: Strike, log: Callable[[], str]) -
         astray -= {("_dmarc", "TXT")}
     if in_steps(site.provider) and fault.done is None:
         astray -= {key for key in astray if key not in after}  # taken out, and not put in again: its notice says so
-    if site.kind in IN_TWO and fault.done is None:
-        astray -= {key for key in astray if after.get(key) == untouched.get(key)}
     assert not astray
     if fault.done is False:
         assert undone >= set(wanted) - {("_dmarc", "TXT")} and (not done or fault.ends is StaleZone)

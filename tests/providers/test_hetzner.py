@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -56,10 +57,31 @@ class TestRead:
         assert caught.value.transient
 
     def test_no_total(self) -> None:
-        """Where no total is told, the pages are read to the last one."""
+        """Where the total is told to be unknown, as the vendor's description has it, the pages are read to the one that says it is the last."""
         rows = [(f"n{number}", "TXT", 3600, ['"x"']) for number in range(150)]
         with Hetzner({ZONE: rows}, Switches(total=None)) as hetzner:
             assert len(client(hetzner).read(ZONE)) == 150
+
+    @pytest.mark.parametrize(
+        "meta",
+        [
+            {}, {"meta": None}, {"meta": {}}, {"meta": {"pagination": []}}, {"meta": {"pagination": {"total_entries": 1}}},
+            {"meta": {"pagination": {"next_page": None}}}, {"meta": {"pagination": {"next_page": None, "total_entries": "1"}}},
+            {"meta": {"pagination": {"next_page": "2", "total_entries": 1}}},
+            {"meta": {"pagination": {"next_page": False, "total_entries": 1}}},
+        ],
+    )  # fmt: skip
+    def test_an_answer_that_does_not_count(self, hetzner: Hetzner, meta: dict[str, Any]) -> None:
+        """Record sets of which nothing says that they are all there are not taken for a zone, nor for what stands at a name."""
+        entry = {"name": "mail", "type": "TXT", "ttl": 60, "records": [{"value": '"x"'}]}
+        provider = client(hetzner)
+        made = todo(provider, APEX)
+        hetzner.faults = [Fault("GET", "rrsets", Answer(200, {"rrsets": [entry], **meta}), times=2)]
+        hetzner.requests.clear()
+        for ask_for in (lambda: provider.write(ZONE, made), lambda: provider.read(ZONE)):
+            with pytest.raises(ProviderError, match=f"^{ZONE}: reading .* does not say how many record sets there are"):
+                ask_for()
+        assert writes(hetzner) == []
 
     def test_a_record_that_comes_while_pages_are_read(self) -> None:
         """What moves others to the next page is noticed."""
@@ -88,7 +110,7 @@ class TestRead:
 
     def test_pages_without_end(self, hetzner: Hetzner) -> None:
         """A zone that never ends is told, not read for ever."""
-        body = {"rrsets": [], "meta": {"pagination": {"next_page": 2}}}
+        body = {"rrsets": [], "meta": {"pagination": {"next_page": 2, "total_entries": 0}}}
         hetzner.faults = [Fault("GET", "rrsets", Answer(200, body), times=10**6)]
         with pytest.raises(ProviderError, match="shows no end after 1000 pages"):
             client(hetzner).read(ZONE)
@@ -105,13 +127,13 @@ class TestRead:
     def test_a_secondary_zone(self, hetzner: Hetzner) -> None:
         """A zone that Hetzner copies from elsewhere is not to be changed here, and that is told."""
         provider = client(hetzner)
-        made = todo(provider)
+        made = todo(provider, {"old._domainkey TXT": []})
         hetzner.switches.mode = "secondary"
         hetzner.requests.clear()
         for ask_for in (lambda: provider.read(ZONE), lambda: provider.write(ZONE, made)):
             with pytest.raises(ProviderError, match=f"^{ZONE}: .*only copies this zone from another primary"):
                 ask_for()
-        assert hetzner.calls()[:2] == [f"GET /zones/{ZONE}", f"POST {ACTIONS}/remove_records"]
+        assert hetzner.calls()[:2] == [f"GET /zones/{ZONE}", f"POST {RRSETS}/old._domainkey/TXT/actions/remove_records"]
 
     def test_a_reading_that_is_refused(self, hetzner: Hetzner) -> None:
         """A reading that Hetzner refuses is told in its words."""
@@ -136,23 +158,23 @@ class TestRead:
 
 
 class TestWrite:
-    def test_value_by_value(self, hetzner: Hetzner) -> None:
-        """A change at the apex takes the old value out and puts the new one in; what is new is made, what goes is taken out; and it
-        is looked at once in the end."""
+    def test_a_request_a_change(self, hetzner: Hetzner) -> None:
+        """A record at the apex gets its successor by one request; what is new is made, what goes is taken out; and it is looked at once
+        in the end."""
         provider = client(hetzner)
         made = todo(provider)
         hetzner.requests.clear()
         provider.write(ZONE, made)
 
+        stay = [{"value": '"site=1" "2"'}, {"value": '"v=spf10"'}]
         assert writes(hetzner) == [
-            (f"{ACTIONS}/remove_records", {"records": [{"value": '"v=spf1 mx -all"'}]}),
-            (f"{ACTIONS}/add_records", {"records": [{"value": '"v=spf1 mx a -all"'}]}),
+            (f"{ACTIONS}/set_records", {"records": [*stay, {"value": '"v=spf1 mx a -all"'}]}),
             (f"{RRSETS}/old._domainkey/TXT/actions/remove_records", {"records": [{"value": '"v=DKIM1; p=OLD"'}]}),
             (RRSETS, {"name": "_dmarc", "type": "TXT", "ttl": 3600, "records": [{"value": '"v=DMARC1; p=none"'}]}),
             (RRSETS, {"name": "new._domainkey", "type": "TXT", "ttl": 3600, "records": [{"value": f'"{KEY[:255]}" "{KEY[255:]}"'}]}),
         ]  # fmt: skip
         looks = [each.path for each in hetzner.requests if each.method == "GET"]
-        assert looks == [*(f"/zones/actions/{number}" for number in range(1000, 1005)), RRSETS]
+        assert looks == [RRSETS, *(f"/zones/actions/{number}" for number in range(1000, 1004)), RRSETS]
         assert texts(hetzner) == {"v=spf1 mx a -all", "site=12", "v=spf10"}
         assert hetzner.zones[ZONE].entries["@", "TXT"].ttl is None
 
@@ -163,27 +185,23 @@ class TestWrite:
         apex.records['"v=spf1 mx -all"'] = "ours"
         provider = client(hetzner)
         provider.write(ZONE, todo(provider))
-        assert writes(hetzner)[0][1] == {"records": [{"value": '"v=spf1 mx -all"'}]}  # found by its value alone
         now = hetzner.zones[ZONE].entries["@", "TXT"]
         assert now.labels == {"team": "web"}
         assert now.records == {'"site=1" "2"': "for the search engine", '"v=spf10"': None, '"v=spf1 mx a -all"': None}
 
-    def test_ours_whole(self, hetzner: Hetzner) -> None:
-        """Where no stranger's value stands, all values are set at once, and a comment at one that stays, stays."""
+    def test_values_in_and_out(self, hetzner: Hetzner) -> None:
+        """Where no value gets a successor of its kind, what comes and what goes is all that is sent, first what comes."""
         provider = client(hetzner)
         old = RRset("k", "TXT", 3600, (Value("a", '"a"'), Value("b", '"b"')))
         hetzner.put(ZONE, "k", "TXT", 3600, ['"a"', '"b"'])
-        hetzner.zones[ZONE].entries["k", "TXT"].records['"a"'] = "mine"
         provider.read(ZONE)
         provider.write(
             ZONE,
             [Change(Kind.UPDATE, "k", "TXT", old, RRset("k", "TXT", 3600, (Value("a", ""), Value("c", ""))))],
         )
         assert writes(hetzner) == [
-            (
-                f"{RRSETS}/k/TXT/actions/set_records",
-                {"records": [{"value": '"a"', "comment": "mine"}, {"value": '"c"'}]},
-            )
+            (f"{RRSETS}/k/TXT/actions/{what}", {"records": [{"value": value}]})
+            for what, value in (("add_records", '"c"'), ("remove_records", '"b"'))
         ]
 
     def test_the_ttl_is_an_action_of_its_own(self, hetzner: Hetzner) -> None:
@@ -197,11 +215,16 @@ class TestWrite:
         assert writes(hetzner) == [(f"{ACTIONS}/change_ttl", {"ttl": 600})]
         assert hetzner.zones[ZONE].entries["@", "TXT"].ttl == 600
 
-    def test_values_of_another_kind(self, hetzner: Hetzner) -> None:
-        """Where the two are not of one kind, the new one comes first, so that nothing is missing."""
-        provider = client(hetzner)
-        provider.write(ZONE, todo(provider, {"@ TXT": ["something else"]}))
-        assert [path for path, _ in writes(hetzner)] == [f"{ACTIONS}/add_records", f"{ACTIONS}/remove_records"]
+    def test_a_stranger_at_an_apex_of_ours_alone(self, hetzner: Hetzner) -> None:
+        """What a stranger adds to an RRset that was ours whole, in the moment after it was read, stays there."""
+        for step in APEX, {"@ TXT": ["something else"]}, {"@ TXT": []}:
+            hetzner.put(ZONE, "@", "TXT", None, ['"v=spf1 mx -all"'])
+            provider = client(hetzner)
+            made = todo(provider, step)
+            hetzner.add(ZONE, "@", "TXT", 60, '"verify=1"')
+            with contextlib.suppress(StaleZone):
+                provider.write(ZONE, made)
+            assert "verify=1" in texts(hetzner)
 
     def test_never_two_of_one_kind(self, hetzner: Hetzner) -> None:
         """At no moment do two SPF records stand at the apex."""
@@ -224,7 +247,7 @@ class TestWrite:
         """What was read more than five seconds ago is looked at again before it is written; what is fresh is not."""
         times = [0.0]
         provider = client(hetzner, now=lambda: times[0])
-        made = todo(provider)
+        made = todo(provider, {"old._domainkey TXT": []})
         hetzner.requests.clear()
         times[0] = later
         provider.write(ZONE, made)
@@ -250,7 +273,7 @@ class TestWrite:
         clock = [0.0]
         provider = client(hetzner, now=lambda: clock[0], sleep=lambda s: clock.__setitem__(0, clock[0] + 6))
         made = todo(provider)
-        hetzner.faults = [Fault("POST", "add_records", stranger=lambda: hetzner.drop(ZONE, "old._domainkey", "TXT"))]
+        hetzner.faults = [Fault("POST", "set_records", stranger=lambda: hetzner.drop(ZONE, "old._domainkey", "TXT"))]
         with pytest.raises(
             ProviderError, match=r"old\._domainkey.*is not what was read.*Before that, 1 of 4"
         ) as caught:
@@ -264,12 +287,25 @@ class TestWrite:
         provider = client(hetzner, now=lambda: clock[0], sleep=lambda s: clock.__setitem__(0, clock[0] + 6))
         made = todo(provider, {**APEX, "old._domainkey TXT": ["v=DKIM1; p="]})
         came = Fault(
-            "POST", "add_records", stranger=lambda: hetzner.add(ZONE, "old._domainkey", "TXT", 3600, '"theirs"')
+            "POST", "set_records", stranger=lambda: hetzner.add(ZONE, "old._domainkey", "TXT", 3600, '"theirs"')
         )
         hetzner.faults = [came]
         with pytest.raises(ProviderError, match=r"old\._domainkey.*is not what was read.*Before that, 1 of 2"):
             provider.write(ZONE, made)
         assert "theirs" in texts(hetzner, "old._domainkey")
+
+    def test_a_ttl_of_somebody_else_s(self, hetzner: Hetzner) -> None:
+        """Where the changes before it took long, a TTL is not changed under a value that somebody added meanwhile."""
+        clock = [0.0]
+        provider = client(hetzner, now=lambda: clock[0], sleep=lambda s: clock.__setitem__(0, clock[0] + 6))
+        made = todo(provider, APEX)
+        [old] = [rrset for rrset in provider.read(ZONE) if rrset.name == "old._domainkey"]
+        made.append(Change(Kind.UPDATE, old.name, "TXT", old, RRset(old.name, "TXT", 600, old.values)))
+        came = lambda: hetzner.add(ZONE, "old._domainkey", "TXT", 3600, '"theirs"')  # noqa: E731
+        hetzner.faults = [Fault("POST", "set_records", stranger=came)]
+        with pytest.raises(ProviderError, match=r"old\._domainkey.*is not what was read.*Before that, 1 of 2"):
+            provider.write(ZONE, made)
+        assert hetzner.values(ZONE)["old._domainkey", "TXT"][0] == 3600
 
     def test_a_cname_gives_way(self, hetzner: Hetzner) -> None:
         """A CNAME goes, and what comes at its name comes directly afterwards, however long that took."""
@@ -336,7 +372,7 @@ class TestWrite:
     def test_protected_in_this_moment(self, hetzner: Hetzner) -> None:
         """Where the protection comes after the look, Hetzner refuses, and that is told."""
         provider = client(hetzner)
-        made = todo(provider)
+        made = todo(provider, {"@ TXT": []})
         hetzner.zones[ZONE].entries["@", "TXT"].protected = True
         with pytest.raises(ProviderError, match=f"^{ZONE}: writing {ZONE} TXT: .*protected from changes"):
             provider.write(ZONE, made)

@@ -81,7 +81,7 @@ class TestActions:
         provider.write(ZONE, [new("fresh", "x")])
         [before] = [rrset for rrset in provider.read(ZONE) if rrset.name == "fresh"]
         hetzner.switches.busy = 1
-        after = RRset("fresh", "TXT", before.ttl, (Value("y", ""),))
+        after = RRset("fresh", "TXT", before.ttl, (Value("x y", ""),))
         with pytest.raises(ProviderError, match="takes no change just now") as caught:
             provider.write(ZONE, [Change(Kind.UPDATE, "fresh", "TXT", before, after)])
         assert caught.value.transient and texts(hetzner, "fresh") == {"x"}
@@ -109,70 +109,99 @@ class TestActions:
         assert "v=spf1 mx a -all" in texts(hetzner)
 
 
-class TestOneAfterTheOther:
-    """A value of ours among strangers' that gets a successor: what becomes of it when something fails in between."""
+class TestExchange:
+    """A record of ours that gets a successor of its kind, among strangers' values: one request, and what becomes of it."""
 
-    def write(self, hetzner: Hetzner, fault: Fault | None = None, **options: Any) -> str:
-        """The apex's change with a fault; the sentence that it ended with."""
-        hetzner.gapless = False
-        provider = client(hetzner, **options)
+    def write(self, hetzner: Hetzner, *faults: Fault) -> str:
+        """The apex's change with faults; the sentence that it ended with."""
+        provider = client(hetzner)
         made = todo(provider, APEX)
-        hetzner.faults = [fault] if fault else []
+        hetzner.requests.clear()
+        hetzner.faults = list(faults)
         with pytest.raises(ProviderError) as caught:
             provider.write(ZONE, made)
+        hetzner.faults = []
         assert not isinstance(caught.value, StaleZone) and str(caught.value).startswith(f"{ZONE}: ")
-        assert texts(hetzner) >= {"site=12", "v=spf10"}
         return str(caught.value)
+
+    def test_as_they_stand_now(self, hetzner: Hetzner) -> None:
+        """Strangers' values are sent octet for octet as the look directly before shows them: cut anew, with another comment, and twice."""
+        provider = client(hetzner)
+        hetzner.put(ZONE, "@", "TXT", None, ['"site=1" "2"', '"v=spf1 mx -all"', '"same"', '"sa" "me"'])
+        made = todo(provider, APEX)
+        hetzner.put(ZONE, "@", "TXT", None, ['"site=" "12"', '"v=spf1 mx -all"', '"same"', '"sa" "me"'])
+        hetzner.zones[ZONE].entries["@", "TXT"].records['"site=" "12"'] = "for the search engine"
+        provider.write(ZONE, made)
+        assert hetzner.zones[ZONE].entries["@", "TXT"].records == {
+            '"site=" "12"': "for the search engine", '"same"': None, '"sa" "me"': None, '"v=spf1 mx a -all"': None
+        }  # fmt: skip
+
+    def test_the_look_is_directly_before(self, hetzner: Hetzner) -> None:
+        """However young the reading is, and whatever is written before, nothing is asked between the look at the name and the request."""
+        provider = client(hetzner)
+        made = todo(provider, {**APEX, "old._domainkey TXT": ["v=DKIM1; p="]})
+        hetzner.requests.clear()
+        provider.write(ZONE, made)
+        calls = [(each.path.rpartition("/")[2], each.query.get("name")) for each in hetzner.requests]
+        assert [calls[n - 1] for n, (path, _) in enumerate(calls) if path == "set_records"] == [
+            ("rrsets", ["@"]), ("rrsets", ["old._domainkey"])
+        ]  # fmt: skip
+
+    def test_a_stranger_before_the_look(self, hetzner: Hetzner) -> None:
+        """A value that came after the reading and before the look is not written over: the zone is planned anew."""
+        provider = client(hetzner)
+        made = todo(provider, APEX)
+        hetzner.add(ZONE, "@", "TXT", 0, '"theirs"')
+        with pytest.raises(StaleZone):
+            provider.write(ZONE, made)
+        assert texts(hetzner) == {"v=spf1 mx -all", "site=12", "v=spf10", "theirs"}
+
+    def test_the_price(self, hetzner: Hetzner) -> None:
+        """What a stranger writes between the look and the request is undone, as docs/providers.md says."""
+        provider = client(hetzner)
+        made = todo(provider, APEX)
+        hetzner.faults = [Fault("POST", "set_records", stranger=lambda: hetzner.add(ZONE, "@", "TXT", 0, '"theirs"'))]
+        provider.write(ZONE, made)
+        assert texts(hetzner) == {"v=spf1 mx a -all", "site=12", "v=spf10"}
 
     def test_the_new_one_is_refused(self, hetzner: Hetzner) -> None:
         """A new value that Hetzner does not take leaves the old one there, with its comment."""
         hetzner.zones[ZONE].entries["@", "TXT"].records['"v=spf1 mx -all"'] = "mine"
-        told = self.write(hetzner, Fault("POST", "add_records", problem(422, "invalid_input", "no")))
-        assert "no (invalid_input)" in told and "What stood there before is back." in told
-        assert "v=spf1 mx -all" in texts(hetzner) and "v=spf1 mx a -all" not in texts(hetzner)
+        told = self.write(hetzner, Fault("POST", "set_records", problem(422, "invalid_input", "no")))
+        assert "no (invalid_input)" in told and texts(hetzner) == {"v=spf1 mx -all", "site=12", "v=spf10"}
         assert hetzner.zones[ZONE].entries["@", "TXT"].records['"v=spf1 mx -all"'] == "mine"
 
-    def test_the_new_one_may_still_come(self, hetzner: Hetzner) -> None:
-        """Where it is not known whether the new one comes, the old one is not put beside it: the new one is tried once more."""
-        provider = client(hetzner)
-        made = todo(provider, APEX)
-        hetzner.faults = [Fault("POST", "add_records", drop=True)]
-        provider.write(ZONE, made)
-        assert texts(hetzner) == {"v=spf1 mx a -all", "site=12", "v=spf10"}
-        assert [each.path for each in hetzner.requests].count(f"{ACTIONS}/add_records") == 2
-
-    def test_neither_comes(self, hetzner: Hetzner) -> None:
-        """Where nothing can be written any more, the sentence says what is missing, and the next pass writes it."""
-        told = self.write(hetzner, Fault("POST", "add_records", problem(500, "server_error", "x"), times=99))
-        assert f"What stood there before is out, and {ZONE} TXT lacks it until the next pass" in told
-        hetzner.faults = []
+    @pytest.mark.parametrize("fault", [{"drop": True}, {"answer": problem(500, "server_error", "x")}, {"hang": True}])
+    def test_it_does_not_come(self, hetzner: Hetzner, fault: Any) -> None:
+        """Where the request fails, it is not made again, the old one stands, and a later pass has it to merge with."""
+        lost = Fault("POST", "set_records", times=99, **fault)
+        self.write(hetzner, lost)
+        lost.release.set()
+        assert lost.struck == 1 and texts(hetzner) == {"v=spf1 mx -all", "site=12", "v=spf10"}
         provider = client(hetzner)
         provider.write(ZONE, todo(provider, APEX))
         assert texts(hetzner) == {"v=spf1 mx a -all", "site=12", "v=spf10"}
 
-    def test_the_old_one_cannot_go(self, hetzner: Hetzner) -> None:
-        """Where the old value cannot be taken out, the new one is not put beside it."""
-        self.write(hetzner, Fault("POST", "remove_records", problem(500, "server_error", "x"), times=99))
-        assert texts(hetzner) == {"v=spf1 mx -all", "site=12", "v=spf10"}
-
-    @pytest.mark.parametrize("what", ["remove_records", "add_records"])
-    def test_an_answer_is_lost(self, hetzner: Hetzner, what: str) -> None:
-        """Where an answer is lost and the change is seen to be done, it goes on, and the loss is told at the end."""
-        assert "Whether the change was made is not known" in self.write(
-            hetzner, Fault("POST", what, drop=True, commits=True)
-        )
-        assert texts(hetzner) == {"v=spf1 mx a -all", "site=12", "v=spf10"}
-
-    def test_neither_is_known(self, hetzner: Hetzner) -> None:
-        """Where the zone cannot be looked at after a lost answer, nothing is put beside what may stand there."""
-        lost = Fault("POST", "add_records", drop=True, commits=True, times=99)
-        hetzner.gapless = False
+    def test_an_answer_is_lost(self, hetzner: Hetzner) -> None:
+        """Where the answer is lost and the change is seen to be done, the write goes on."""
         provider = client(hetzner)
-        made = todo(provider, APEX)
-        hetzner.faults = [lost, Fault("GET", "rrsets", Answer(500, None), times=99)]
-        with pytest.raises(ProviderError):
-            provider.write(ZONE, made)
-        assert lost.struck == 1 and texts(hetzner) == {"v=spf1 mx a -all", "site=12", "v=spf10"}
+        made = todo(provider)
+        hetzner.faults = [Fault("POST", "set_records", drop=True, commits=True)]
+        provider.write(ZONE, made)
+        assert texts(hetzner) == {"v=spf1 mx a -all", "site=12", "v=spf10"} and texts(hetzner, "_dmarc")
+
+    def test_it_is_not_known(self, hetzner: Hetzner) -> None:
+        """Where it cannot be looked at after a lost answer, the loss is what is told, and nothing more is written."""
+        lost = Fault("POST", "set_records", drop=True, commits=True)
+        told = self.write(hetzner, lost, Fault("GET", "rrsets", problem(500, "server_error", "x"), skip=1, times=99))
+        assert "Whether the change was made is not known" in told and lost.struck == 1
+
+    @pytest.mark.parametrize("stands", [['"v=spf10"'], ['"v=spf1 mx -all"', '"v=spf1 mx a -all"']])
+    def test_somebody_else_s_doing(self, hetzner: Hetzner, stands: list[str]) -> None:
+        """After a lost request, a name without either record, or with both, is not one where it was done."""
+        write = lambda: hetzner.put(ZONE, "@", "TXT", None, stands)  # noqa: E731
+        told = self.write(hetzner, Fault("POST", "set_records", drop=True, stranger=write))
+        assert "broke off its answer" in told
 
     def test_the_old_one_is_gone_already(self, hetzner: Hetzner) -> None:
         """An old value that somebody took out in this moment: the zone has moved, and nothing was done."""
@@ -183,11 +212,26 @@ class TestOneAfterTheOther:
             provider.write(ZONE, made)
         assert texts(hetzner) == {"site=12", "v=spf10"}
 
+    def test_all_is_gone_already(self, hetzner: Hetzner) -> None:
+        """A record set that is gone when the request comes is not made anew: the zone has moved."""
+        provider = client(hetzner)
+        made = todo(provider, APEX)
+        hetzner.faults = [Fault("POST", "set_records", stranger=lambda: hetzner.drop(ZONE, "@", "TXT"))]
+        with pytest.raises(StaleZone):
+            provider.write(ZONE, made)
+        assert texts(hetzner) == set()
+
     def test_somebody_wrote_one_of_the_same_kind(self, hetzner: Hetzner) -> None:
         """Another SPF record that came in the same moment is told: of two, receivers take neither."""
-        came = Fault("POST", "add_records", stranger=lambda: hetzner.add(ZONE, "@", "TXT", 0, '"v=spf1 a -all"'))
+        came = Fault("GET", "/actions/", stranger=lambda: hetzner.add(ZONE, "@", "TXT", 0, '"v=spf1 a -all"'))
         told = self.write(hetzner, came)
         assert "another record of the same kind (v=spf1)" in told and "delete one" in told
+
+    def test_a_stranger_s_is_missing(self, hetzner: Hetzner) -> None:
+        """A stranger's value that was sent and does not stand there in the end is named."""
+        stands = ['"v=spf1 mx a -all"', '"v=spf10"']
+        gone = Fault("GET", "/actions/", stranger=lambda: hetzner.put(ZONE, "@", "TXT", None, stands))
+        assert "does not show a value of others any more that was sent with it: 'site=12'" in self.write(hetzner, gone)
 
 
 class TestRefusals:
@@ -226,24 +270,25 @@ class TestRefusals:
             provider.write(ZONE, made)
 
     def test_a_stranger_took_out_theirs(self, hetzner: Hetzner) -> None:
-        """A stranger's value that is gone in the end, they took out: that is no error."""
+        """A stranger's value that is gone in the end, and that was not sent, they took out: that is no error."""
         provider = client(hetzner)
-        made = todo(provider, APEX)
-        gone = ['"v=spf1 mx a -all"', '"v=spf10"']
+        made = todo(provider, {"@ TXT": ["something else"]})
+        gone = ['"something else"', '"v=spf10"']
         hetzner.faults = [Fault("GET", "/actions/", skip=1, stranger=lambda: hetzner.put(ZONE, "@", "TXT", None, gone))]
         provider.write(ZONE, made)
-        assert texts(hetzner) == {"v=spf1 mx a -all", "v=spf10"}
+        assert texts(hetzner) == {"something else", "v=spf10"}
 
     def test_an_answer_about_another_name(self, hetzner: Hetzner) -> None:
         """A look at one name that shows another is no answer."""
         rows = [(f"n{number}", "TXT", 3600, ['"x"']) for number in range(150)]
         entry = {"name": "other", "type": "TXT", "ttl": 60, "records": [{"value": '"x"'}]}
+        meta = {"meta": {"pagination": {"next_page": None, "total_entries": 1}}}
         with Hetzner({ZONE: rows}) as large:
             times = [0.0]
             provider = client(large, now=lambda: times[0])
             provider.read(ZONE)
             times[0] = 6.0
-            large.faults = [Fault("GET", "rrsets", Answer(200, {"rrsets": [entry]}))]
+            large.faults = [Fault("GET", "rrsets", Answer(200, {"rrsets": [entry], **meta}))]
             with pytest.raises(ProviderError, match="records of another name"):
                 provider.write(ZONE, [new("fresh", "x")])
 
@@ -254,6 +299,15 @@ class TestRefusals:
         hetzner.faults = [Fault("POST", answer=problem(409, "uniqueness_error", "no"))]
         with pytest.raises(ProviderError, match=r"answered 409: no \(uniqueness_error\)"):
             provider.write(ZONE, made)
+
+    def test_a_value_that_may_not_go(self, hetzner: Hetzner) -> None:
+        """A value that Hetzner refuses to take out, after the one before it came, is told in the vendor's words: nobody else moved anything."""
+        provider = client(hetzner)
+        made = todo(provider, {"@ TXT": ["something else"]})
+        hetzner.faults = [Fault("POST", "remove_records", problem(422, "invalid_input", "not that one"))]
+        with pytest.raises(ProviderError, match=r"answered 422: not that one") as caught:
+            provider.write(ZONE, made)
+        assert not isinstance(caught.value, StaleZone) and {"v=spf1 mx -all", "something else"} <= texts(hetzner)
 
     def test_no_secret(self, hetzner: Hetzner) -> None:
         """The token is in no sentence, not even where Hetzner repeats it."""
@@ -271,7 +325,7 @@ class TestRefusals:
             Fault("POST", "set_records", problem(422, "invalid_input", "a TXT string exceeds 255 characters"))
         ]
         old = RRset("k", "TXT", 3600, (Value("a", '"a"'),))
-        change = Change(Kind.UPDATE, "k", "TXT", old, RRset("k", "TXT", 3600, (Value("b", ""),)))
+        change = Change(Kind.UPDATE, "k", "TXT", old, RRset("k", "TXT", 3600, (Value("a b", ""),)))
         with pytest.raises(ProviderError, match=rf"writing k\.{ZONE} TXT: .*exceeds 255") as caught:
             provider.write(ZONE, [change])
         assert not isinstance(caught.value, StaleZone) and texts(hetzner, "k") == {"a"}
