@@ -21,12 +21,13 @@ from dnssync.core.model import (
     Owner,
     ProviderError,
     Refusal,
+    RRset,
     StaleZone,
     TypeRefused,
     absolute,
 )
 from dnssync.core.observed import Observed
-from dnssync.core.ownership import taken_over
+from dnssync.core.ownership import foreign, taken_over
 from dnssync.core.plan import Intent, digest, our_part, unmade
 from dnssync.core.together import some
 from dnssync.errors import RefusedError
@@ -219,6 +220,7 @@ def _decided_again(work: Work, plan: ZonePlan, made: Sequence[KeyPair]) -> ZoneP
 
 def _entries(work: Work, plan: ZonePlan) -> list[LedgerEntry]:
     """What the ledger will say of the zone's claims once they are written."""
+    wanted = {rrset.key: rrset for rrset in plan.wanted}
     return [
         LedgerEntry(
             zone=plan.plan.zone,
@@ -228,7 +230,7 @@ def _entries(work: Work, plan: ZonePlan) -> list[LedgerEntry]:
             owner=claim.owner,
             domain=claim.domain,
             value=claim.value,
-            ttl=_ttl(plan, claim),
+            ttl=_ttl(plan, claim, wanted),
             applied_at=work.now,
             added=plan.added.get(claim.key, ""),
         )
@@ -237,8 +239,10 @@ def _entries(work: Work, plan: ZonePlan) -> list[LedgerEntry]:
     ]
 
 
-def _ttl(plan: ZonePlan, claim: Claim) -> int:
-    """The TTL that we gave the claim's RRset, −1 where somebody else did: then it is not ours to change."""
+def _ttl(plan: ZonePlan, claim: Claim, wanted: Mapping[tuple[str, str], RRset]) -> int:
+    """The TTL that we gave the claim's RRset, −1 where somebody else did, or has values in it: then it is not ours to change."""
+    if foreign(wanted.get(claim.key), claim.owner):
+        return -1
     written = next((c.new.ttl for c in plan.plan.changes if (c.name, c.type) == claim.key and c.new), None)
     applied = plan.ledger.get((claim.name, claim.type, claim.owner))
     return written if written is not None else applied.ttl if applied is not None else -1

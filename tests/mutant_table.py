@@ -1545,6 +1545,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
     ],
     ("dnssync/one_pass.py", "tests/test_quiet.py"): [(", dns_first=True)", ")")],
     ("dnssync/carry_out.py", "tests/test_quiet.py"): [
+        ("if foreign(wanted.get(claim.key), claim.owner):", "if False:"),
         ("not in work.broken | seen.noted:", "not in work.broken:"),
         ("line.state.touch(seen.noted, work.now)", "pass"),
         ("last.rrsets, last.min_ttl, last.max_ttl) if last", "last.rrsets) if last"),
@@ -1575,7 +1576,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("or place in long_ago or (", "or ("),
         ("count = len(lines(notices))", "count = len(notices)"),
     ],
-    ("dnssync/state_troubles.py", "tests/test_state.py::TestTroubles"): [
+    ("dnssync/state_troubles.py", "tests/test_state_troubles.py"): [
         ("if before.get(place) != row]", "]"),
         ("begun.told_by(frozenset().union(*(row.ways for row in old)))", "begun"),
         ("since=min(now, *(row.since for row in old))", "since=min(row.since for row in old)"),
