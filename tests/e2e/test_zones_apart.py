@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import dkim
 import dns.name
@@ -13,7 +15,8 @@ import dns.tsigkeyring
 import dns.update
 import pytest
 
-from dnssync import signing_map
+from dnssync import assemble, signing_map
+from dnssync.reconcile import Line
 from tests.bind import Bind
 from tests.exim_host import EximHost
 from tests.site_under_test import DOMAIN, IP, ZONE, Site
@@ -210,6 +213,25 @@ def test_frozen(apart: Apart) -> None:
     assert not list(apart.exim.keys.rglob("*.pem"))
 
 
+def test_frozen_while_a_pass_is_under_way(apart: Apart) -> None:
+    """A brake that is pulled once the domain's zone is written keeps what its zones apart would get."""
+    said: list[str] = []
+
+    def line(*args: Any, **kwargs: Any) -> Line:
+        made = assemble.line(*args, **{**kwargs, "now": lambda: apart.now})
+
+        def progress(step: str) -> None:
+            if step == f"writing {DOMAIN} at bind":
+                said.append(apart.run("freeze", DOMAIN)[1])
+
+        return replace(made, progress=progress)
+
+    code, out = apart.run("apply", "--yes", make_line=line)
+    assert len(said) == 1 and code == 3 and out.count("frozen while this pass was under way") >= 2, out
+    assert any(text.startswith("v=spf1") for text in apart.bind.texts(DOMAIN))
+    assert apart.other.texts(POLICY) == [] and not apart.other.selectors(KEYS).keys() - {"theirs"}
+
+
 def test_keys_in_a_zone_that_a_person_edits(apart: Apart) -> None:
     """Where the zone of the keys is edited by hand, its records are told, and once somebody entered them they are seen and sign."""
     text = json.loads(apart.config.read_text())
@@ -229,3 +251,9 @@ def test_keys_in_a_zone_that_a_person_edits(apart: Apart) -> None:
         code, out = apart.run("apply", "--yes")
         assert code == 0, out
     assert apart.signatures() == [True, True]
+    # With the state lost, what stands there is looked for by the names in exim's map, and known again.
+    line = apart.selectors()
+    (apart.folder / "state" / "state.db").unlink()
+    assert apart.run("apply", "--yes", "--adopt")[0] == 0
+    out = apart.run("status")[1]
+    assert all(name in out for name in line) and apart.selectors() == line, out
