@@ -19,7 +19,7 @@ from dnssync.core.attention import needs_person
 from dnssync.core.decide import Decision
 from dnssync.core.homes import key_zone
 from dnssync.core.key_sets import policy_of
-from dnssync.core.model import RRset, Value, absolute
+from dnssync.core.model import Limits, RRset, Value, absolute
 from dnssync.core.observed import Observed, ZoneView
 from dnssync.core.ownership import owns, same
 from dnssync.core.rotation import BY_READING, phase
@@ -59,6 +59,13 @@ def calm(
     return frozenset(zone.name for zone in chosen if good(zone))
 
 
+def as_read(limits: Limits, record: ZoneRecord | None) -> Limits:
+    """The limits of a zone's providers, with the TTL bounds that its last whole reading told."""
+    if record is None or record.min_ttl is None or record.max_ttl is None:
+        return limits
+    return replace(limits, min_ttl=record.min_ttl, max_ttl=record.max_ttl)
+
+
 def as_noted(view: ZoneView, entries: Iterable[LedgerEntry], record: ZoneRecord | None = None) -> ZoneView:
     """The zone as the ledger has it: ours alone is there, and of everything else nothing is known. `record`: its last reading, from which
     the providers' TTL bounds are, since some tell theirs of each zone when that is read."""
@@ -75,9 +82,7 @@ def as_noted(view: ZoneView, entries: Iterable[LedgerEntry], record: ZoneRecord 
         provider: {(e.name, e.type, e.owner): e.applied for e in entries if e.provider == provider}
         for provider in found
     }
-    limits = replace(view.limits, complete=False)
-    if record is not None and record.min_ttl is not None and record.max_ttl is not None:
-        limits = replace(limits, min_ttl=record.min_ttl, max_ttl=record.max_ttl)
+    limits = as_read(replace(view.limits, complete=False), record)
     return replace(view, found=found, ledger=ledger, limits=limits)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from dnssync.core import dkim
+from dnssync.core.desire_dkim import left_here
+from dnssync.core.homes import zones_above
 from dnssync.core.model import KeyPair, Owner, Phase, relative, zone_of
 from dnssync.core.observed import ZoneView
 from dnssync.core.ownership import owns
@@ -62,7 +64,20 @@ def sights(
         elif lacking := [texts for texts in read if not any(dkim.same(text, wanted) for text in texts)]:
             gone = Sight.OTHER if any(lacking) else Sight.ABSENT
             look = Sight.PARTIAL if len(lacking) < len(read) else gone
+        if at is Phase.ENDED and look is Sight.ABSENT:
+            look = _above(key, question, zones, configured)
         if at in BY_READING and zones[question.zone].unread:
             look = Sight.UNKNOWN  # nothing is known of it there, and it counts only where all of them have it
         seen[(key.domain, key.selector)] = look
     return seen, unanswered
+
+
+def _above(key: KeyPair, question: Question, zones: Mapping[str, ZoneView], configured: Collection[str]) -> Sight:
+    """Whether a key that its own zone shows no more is gone from those above, too, which held it before that one was configured."""
+    for zone in zones_above(question.zone, configured):
+        view, name = zones.get(zone), relative(question.name, zone) or ""
+        if view is None or view.problem or view.unread:
+            return Sight.UNKNOWN
+        if any(left_here(key, name, view.ledger.get(provider, {}), found) for provider, found in view.found.items()):
+            return Sight.PARTIAL
+    return Sight.ABSENT

@@ -15,7 +15,7 @@ from dnssync.core.observed import Observed, ZoneView
 from dnssync.core.ownership import Agreed, Ledger, owned, shows
 from dnssync.core.zone_view import Zone
 from dnssync.noted import Noted
-from dnssync.quiet import as_noted
+from dnssync.quiet import as_noted, as_read
 from dnssync.state import LedgerEntry
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ def viewed(
         zone=zone.name,
         policy=zone.policy,
         domains=domains,
-        limits=line.zones.limits(zone.name),
+        limits=as_read(line.zones.limits(zone.name), record) if unread else line.zones.limits(zone.name),
+        ledger={name: {(e.name, e.type, e.owner): e.applied for e in entries if e.provider == name} for name in unread},
         problem=problem,
         unread=unread,
         negative_ttl=None if problem or noted else line.resolver.negative_ttl(zone.name),

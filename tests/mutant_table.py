@@ -297,7 +297,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ('same(place.owner, first.value or "", other.value or "", place.domain) for', "first.value == other.value for"),
     ],
     ("dnssync/core/desire.py", "tests/core/test_providers_differ.py"): [
-        ('was_parked(wish.standing(relative(domain, wish.zone) or "", Owner.SPF)[1])', "was_parked(None)"),
+        ("unparked = strict and domain in wish.unparked", "unparked = False"),
     ],
     ("dnssync/core/guard.py", "tests/core/test_homes.py"): [
         ("if claim.value is None or revokes:", "if claim.value is None:"),
@@ -667,8 +667,8 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("    if standing is not None and unparked:", "    if False:"),
         ('elif strict and "p" not in policy.explicit', "elif strict"),
         ('and policy.p != "reject":', "and True:"),
-        ("unparked = strict and was_parked(", "unparked = was_parked("),
-        ("unparked = strict and was_parked(", "unparked = strict or was_parked("),
+        ("unparked = strict and domain in wish.unparked", "unparked = domain in wish.unparked"),
+        ("unparked = strict and domain in wish.unparked", "unparked = strict or domain in wish.unparked"),
     ],
     ("dnssync/core/desire_dmarc.py", "tests/core/test_parked.py"): [
         ("for record in (ours, dmarc.parse(found[0].text))", "for record in (dmarc.parse(found[0].text),)"),

@@ -49,6 +49,9 @@ def command(context: Context, zone: str, yes: bool) -> int:
                 if _holds(context, name, entry.domain):
                     line.state.drop_applied(entry.zone, entry.provider, [(entry.name, entry.type, entry.owner)])
                     count += 1
+            for entry in line.state.unfinished(None):
+                if _holds(context, name, entry.domain):
+                    line.state.drop_intents(entry.zone, entry.provider)
             line.state.forget_keys({key.domain for key in line.state.keys() if _holds(context, name, key.domain)})
         line.state.add_event(int(context.now()), "release", zone=name, sentence=f"{name} was let go by a person")
     if context.json:
@@ -62,8 +65,11 @@ def _known(context: Context, name: str) -> None:
     """Raise an error for a zone that is neither configured nor in the ledger; before anything is asked."""
     state = State.open(context.config.state, host=rows(context.config.keys), read_only=True)
     known = {*context.config.zones, *(entry.zone for entry in state.ledger())}
-    keys = any(_holds(context, name, key.domain) for key in state.keys())
-    if name not in known and not keys and not state.handed_over(name):
+    domains = {
+        *(key.domain for key in state.keys()),
+        *(entry.domain for entry in (*state.ledger(), *state.unfinished(None))),
+    }
+    if name not in known and not any(_holds(context, name, domain) for domain in domains):
         raise DnssyncError(f"dnssync wrote nothing in a zone {name}{Checker.meant(name, known) or '.'}")
 
 

@@ -17,6 +17,7 @@ from dnssync.core.ages import entered
 from dnssync.core.alerts import KINDS, spelled
 from dnssync.core.attention import NOTICE, needs_person
 from dnssync.core.durations import DAY, moment
+from dnssync.core.homes import key_zone
 from dnssync.core.key_sets import replaced
 from dnssync.core.model import KeyPair, Phase, zone_of
 from dnssync.core.rotation import SERVING, Policy, due, phase
@@ -48,7 +49,7 @@ def command(context: Context, domains: tuple[str, ...]) -> int:
     keystore = Keystore(context.config.keys)
     view = _View(context, now, keystore.host())
     born = sorted(state.keys(), key=lambda key: (key.domain, key.generated, key.selector))
-    keys = [key for key in born if not only or _wanted(key.domain, only, context)]
+    keys = [key for key in born if not only or _wanted(key, only, context)]
     zones = [zone for zone in context.config.zones if not only or any(zone_of(name, [zone]) for name in only)]
     records = {zone: state.zone(zone) for zone in zones}
     unusable = {
@@ -191,8 +192,10 @@ def _undisciplined(context: Context) -> list[str]:
             "systemd-timesyncd or chrony."]  # fmt: skip
 
 
-def _wanted(domain: str, only: tuple[str, ...], context: Context) -> bool:
-    return domain in only or zone_of(domain, context.config.zones) in only
+def _wanted(key: KeyPair, only: tuple[str, ...], context: Context) -> bool:
+    """Whether a key's domain is named, or the zone of that, or the zone that holds its record."""
+    zones = context.config.zones
+    return key.domain in only or zone_of(key.domain, zones) in only or key_zone(key, zones) in only
 
 
 def _keys(keys: Sequence[KeyPair], view: _View, lines: Mapping[str, tuple[str, ...]], width: int) -> list[render.Line]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from dnssync.core import rotation
 from dnssync.core.carried import not_carried
 from dnssync.core.desire import desire, reports_of
+from dnssync.core.desire_dmarc import parked_before
 from dnssync.core.first_time import kept
 from dnssync.core.guard import Case, judge, notices, refusals
 from dnssync.core.homes import Homes, homes_of, key_zone, zones_above
@@ -163,7 +164,7 @@ def decide(seen: Observed) -> Decision:
 @dataclass(frozen=True, slots=True)
 class _Whole:
     """What the plans of all zones rest on: which zone holds whose records, each zone's keys, new keys by domain, lines in exim's map, domains none of whose keys will
-    sign again, one reading of each zone, the zones that no reading shows whole, and the DMARC reports that leave their domains."""
+    sign again, one reading of each zone, the zones that no reading shows whole, the DMARC reports that leave their domains, and the domains that were parked when their SPF was written."""
 
     homes: Homes
     keys: Mapping[str, tuple[KeyPair, ...]]
@@ -173,6 +174,7 @@ class _Whole:
     found: dict[str, Zone]
     partial: frozenset[str]
     reports: tuple[ReportsElsewhere, ...]
+    unparked: frozenset[str]
 
 
 def _whole(
@@ -202,6 +204,9 @@ def _whole(
         found={view.zone: found for view in seen.zones for found in list(view.found.values())[:1]},
         partial=frozenset(view.zone for view in seen.zones if not (view.limits.reads and view.limits.complete)),
         reports=reports_of(seen.policies, seen.frozen),
+        unparked=frozenset(
+            domain for domain, view in homes.views.items() if parked_before(domain, view.zone, view.ledger.values())
+        ),
     )
 
 
@@ -247,7 +252,15 @@ def _zone(seen: Observed, view: ZoneView, whole: _Whole) -> list[ZonePlan]:
                 signing=signing,
                 reporting=reporting,
                 configured=seen.configured,
-                elsewhere=tuple((z, view.ledger.get(n, {})) for n, z in view.found.items() if n != provider),
+                elsewhere=tuple(
+                    (view.found.get(other, {}), view.ledger.get(other, {}))
+                    for other in {
+                        **view.found,
+                        **view.ledger,
+                    }  # of one that cannot be read, what was written there last
+                    if other != provider
+                ),
+                unparked=whole.unparked,
             )
         )
         first = kept(seen, view, wanted_now.claims, found, ledger, new)

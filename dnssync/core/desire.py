@@ -10,7 +10,7 @@ from collections.abc import Collection, Container, Iterable, Mapping
 
 from dnssync.core import dmarc, spf, spf_merge
 from dnssync.core.desire_dkim import key_claims, unsigned
-from dnssync.core.desire_dmarc import first_policy, refused_address, strict_by_us, was_parked
+from dnssync.core.desire_dmarc import first_policy, refused_address, strict_by_us
 from dnssync.core.desire_gone import no_more
 from dnssync.core.desire_spf import SpfWish, helo_ips, helo_names, helo_terms, own_terms, sender_ips
 from dnssync.core.host import MailDomain
@@ -220,7 +220,7 @@ def _dmarc(draft: Draft, domain: str, mail: MailDomain, parked: bool) -> None:
     because = "the policy of the configuration"
     found, applied = wish.standing(name, Owner.DMARC)
     strict = strict_by_us(found, applied)
-    unparked = strict and was_parked(wish.standing(relative(domain, wish.zone) or "", Owner.SPF)[1])
+    unparked = strict and domain in wish.unparked
     if (not found or unparked) and "p" not in policy.explicit:
         first = first_policy(domain, policy.p, wish.dns)
         if isinstance(first, Refusal):

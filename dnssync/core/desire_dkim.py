@@ -8,8 +8,9 @@ from dnssync.core import dkim, rotation
 from dnssync.core.hand_made import kept_elsewhere
 from dnssync.core.host import MailDomain
 from dnssync.core.model import KeyPair, Notice, Owner, Phase
-from dnssync.core.ownership import owned, same
+from dnssync.core.ownership import Ledger, owned, same
 from dnssync.core.selectors import foreign
+from dnssync.core.zone_view import Zone
 
 if TYPE_CHECKING:
     from dnssync.core.desire import Draft
@@ -53,7 +54,7 @@ def _key_claim(draft: Draft, key: KeyPair, at: Phase) -> None:
     wish = draft.wish
     full = f"{key.selector}._domainkey.{key.domain}".lower()
     name = draft.name(full)
-    if not wish.holds(full) and not ((name, "TXT", Owner.DKIM) in wish.ledger and (name, "TXT") in wish.found):
+    if not wish.holds(full) and not left_here(key, name, wish.ledger, wish.found):
         return  # it lies in a zone below; here, only what is left from before that one was configured goes with it
     if at in rotation.PAST and (name, "CNAME") in wish.found:
         if kept_elsewhere(key, name, wish):
@@ -73,6 +74,13 @@ def _key_claim(draft: Draft, key: KeyPair, at: Phase) -> None:
     if text is None and (name, "TXT", Owner.DKIM) not in wish.ledger and (name, "TXT") not in wish.found:
         return
     draft.claim(name, "TXT", Owner.DKIM, text, key.domain, BECAUSE[at])
+
+
+def left_here(key: KeyPair, name: str, ledger: Ledger, found: Zone) -> bool:
+    """Whether a zone above that of a key still shows, at a (relative) name, what dnssync published for it there: by the ledger, or by the key."""
+    stands = owned(found.get((name, "TXT")), Owner.DKIM)
+    ours = any(same(Owner.DKIM, value.text, dkim.record_for(key)) for value in stands)
+    return bool(stands) and (ours or (name, "TXT", Owner.DKIM) in ledger)
 
 
 def signs(mail: MailDomain) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from dnssync.core import dmarc, spf
 from dnssync.core.host import MailDomain
-from dnssync.core.model import Notice, Refusal, Value
-from dnssync.core.ownership import Applied
+from dnssync.core.model import Notice, Owner, Refusal, Value, relative
+from dnssync.core.ownership import Applied, Ledger
 from dnssync.core.zone_view import Dns
 
 
@@ -43,12 +45,16 @@ def strict_by_us(found: tuple[Value, ...], applied: Applied | None) -> bool:
         return False
 
 
-def was_parked(applied: Applied | None) -> bool:
-    """Whether the SPF record that we wrote last lets nobody send, as that of a parked domain, and of no other."""
-    try:
-        return applied is not None and all(map(spf.is_all, spf.parse(applied.value).terms))
-    except ValueError:
-        return False
+def parked_before(domain: str, zone: str, ledgers: Iterable[Ledger]) -> bool:
+    """Whether the SPF record that we wrote last for a domain, in its own zone, lets nobody send, as that of a parked domain and no other."""
+
+    def nobody(applied: Applied | None) -> bool:
+        try:
+            return applied is not None and all(map(spf.is_all, spf.parse(applied.value).terms))
+        except ValueError:
+            return False
+
+    return any(nobody(ledger.get((relative(domain, zone) or "", "TXT", Owner.SPF))) for ledger in ledgers)
 
 
 def refused_address(uri: str, mail: MailDomain) -> Notice | None:

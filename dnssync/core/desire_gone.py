@@ -71,7 +71,8 @@ def _unnamed(wish: Wish, domain: str) -> Notice:
         why = f"no configured zone holds it, while {wish.zone}, where records of it stand, is configured. Configure its own zone, too; or take "
         why += f"{wish.zone} out of the configuration and run: dnssync release {domain}"
     else:
-        why = f"zones.{zone}.domains leaves it out. Name it there; or delete its records in {wish.zone} at the provider, by hand"
+        why = f"zones.{zone}.domains leaves it out. Name it there; or see that exim signs its mail with none of dnssync's keys, and delete its "
+        why += f"records in {wish.zone} at the provider, by hand"
     return Notice(
         "domain_left_out", f"{domain}: exim has it, and what dnssync published for it is not looked after: {why}."
     )

@@ -31,7 +31,8 @@ class Wish:
     domain of the host, `reports` what `reports_of` gives for them (another zone's domain may need a report record in this one), `remembered` the addresses that a domain's SPF held within the last seven days,
     `confirmed` the doubts a person has settled, as (what, subject), `frozen` the names that a person froze,
     `leaving` domains none of whose keys will sign again, `host_id` this host's name in selectors; `configured` names all zones;
-    `elsewhere` is what the zone's other providers show, each with its ledger.
+    `elsewhere` is what the zone's other providers show (nothing where one cannot be read), each with its ledger; `unparked` are the domains
+    whose SPF, as it was written last, is that of a parked one.
     """
 
     zone: str
@@ -55,6 +56,7 @@ class Wish:
     reporting: tuple[str, ...] | None = None
     configured: frozenset[str] = frozenset()
     elsewhere: tuple[tuple[Zone, Ledger], ...] = ()
+    unparked: frozenset[str] = frozenset()
 
     def policy_of(self, domain: str) -> MailPolicy:
         """The policy of a mail domain, which may be another zone's."""
@@ -62,11 +64,15 @@ class Wish:
 
     def standing(self, name: str, owner: Owner) -> tuple[tuple[Value, ...], Applied | None]:
         """The values of an SPF or DMARC claim at a (relative) name, and what the ledger has of it. Where none stands at this provider, those of
-        the first other one that has some: all are to hold the same, what others wrote in it included."""
-        for found, ledger in ((self.found, self.ledger), *self.elsewhere):
+        the first other one that has some: all are to hold the same, what others wrote in it included. Where none stands anywhere, what
+        dnssync saw and wrote there last: who lost it by accident gets it back whole."""
+        at = (name, "TXT", owner)
+        ledgers = [(self.found, self.ledger), *self.elsewhere]
+        for found, ledger in ledgers:
             if values := owned(found.get((name, "TXT")), owner):
-                return values, ledger.get((name, "TXT", owner))
-        return (), self.ledger.get((name, "TXT", owner))
+                return values, ledger.get(at)
+        applied = next((ledger[at] for _, ledger in ledgers if at in ledger), None)
+        return ((Value(applied.value, ""),) if applied else ()), applied
 
     def holds(self, full: str) -> bool:
         """Whether a name lies in this zone, and in no configured one below it."""

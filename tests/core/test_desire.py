@@ -8,6 +8,7 @@ from typing import ClassVar
 import pytest
 
 from dnssync.core.desire import desire, domains_of, reports_of
+from dnssync.core.desire_dmarc import parked_before
 from dnssync.core.host import Address, Host, MailDomain, Transport
 from dnssync.core.model import KeyPair, Limits, Owner, Phase
 from dnssync.core.ownership import Applied
@@ -36,6 +37,8 @@ def wish(text: str = OURS, *names: str, **fields: object) -> Desired:
         "dns": dns_of({"example.org": found}, beyond),
         **fields,
     }
+    ledgers = [given["ledger"]]
+    given["unparked"] = frozenset(name for name in domains if parked_before(name, given["zone"], ledgers))
     given["reports"] = reports_of(given.get("policies", {}), given.get("frozen", ()))
     return desire(Wish(**given))
 

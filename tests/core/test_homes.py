@@ -228,9 +228,11 @@ def test_what_a_key_leaves_behind_where_its_domain_had_them_before() -> None:
 
 
 def test_what_stands_above_and_is_not_ours() -> None:
-    """In the zone above, only what the ledger has there, and the zone shows, is revoked."""
+    """In the zone above, only what stands there is revoked, and is ours: by the ledger, or, where that was lost, by the key."""
     over = replace(KEY, activated=2, retired=3, overlap=10)
-    assert moved(over, ledger={})["example.org"] == [] and moved(over, "")["example.org"] == []
+    assert moved(over, "")["example.org"] == []
+    assert moved(over, ledger={})["example.org"] == [("s1._domainkey", "v=DKIM1; p=")]
+    assert moved(over, PARENT.replace("AAAA", "BBBB"), {})["example.org"] == []
 
 
 def test_zones_above() -> None:
