@@ -20,13 +20,14 @@ from dnssync.core.decide import Decision, decide
 from dnssync.core.desire import domains_of
 from dnssync.core.durations import HOUR, MARGIN
 from dnssync.core.hand_made import adopted
-from dnssync.core.homes import KEYS, guests, home, key_zone
+from dnssync.core.homes import KEYS, guests, home, key_zone, zones_above
 from dnssync.core.host import Address, Host
 from dnssync.core.key_sets import replaced
 from dnssync.core.model import KeyPair, Notice, relative, zone_of
 from dnssync.core.observed import Observed, ZoneView
 from dnssync.core.pass_notices import silent
 from dnssync.core.rotation import PAST, SERVING, Policy, phase, rebased
+from dnssync.core.sighting import Question
 from dnssync.core.taken_on import made_here, mapped, overtaken, strays, unknown
 from dnssync.errors import DnssyncError
 from dnssync.keystore import Keystore
@@ -107,7 +108,7 @@ class Line:
                 as_noted = zone.name in noted
                 names = (served[zone.name], strangers.get(zone.name, ()))
                 look.seen[zone.name] = viewed(self, zone, *names, adopt, confirmed, kept, noted=as_noted)
-        views = [look.seen[zone.name][0] for zone in chosen]
+        views = self._cuts([look.seen[zone.name][0] for zone in chosen])
         readings = {zone.name: look.seen[zone.name][1] for zone in chosen}
         unread = set(self.config.zones) - {view.zone for view in views if not view.problem}
 
@@ -258,6 +259,14 @@ class Line:
         return {domain: tuple(addresses) for domain, addresses in recent.items()}
 
     # --- DNS --------------------------------------------------------------------------------------------------------
+
+    def _cuts(self, views: Sequence[ZoneView]) -> list[ZoneView]:
+        """The views, with which of them the zone above does not hand on (RFC 1034 §4.2.1), as that one's name servers say."""
+        above = {view.zone: next(zones_above(view.zone, self.config.zones), "") for view in views}
+        cuts = {Question(zone, "NS", parent): zone for zone, parent in above.items() if parent}
+        answers = self.resolver.look(cuts) if cuts else {}
+        bare = {cuts[question] for question, answer in answers.items() if answer.known and not answer.texts}
+        return [replace(view, undelegated=above[view.zone]) if view.zone in bare else view for view in views]
 
     def _standing(self, domain: str, selector: str, views: Sequence[ZoneView]) -> str:
         """The text that stands in DNS for a hand-made key, "" where there is none or nobody knows."""

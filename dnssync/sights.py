@@ -66,8 +66,9 @@ def sights(
             look = Sight.PARTIAL if len(lacking) < len(read) else gone
         if at is Phase.ENDED and look is Sight.ABSENT:
             look = _above(key, question, zones, configured)
-        if at in BY_READING and zones[question.zone].unread:
-            look = Sight.UNKNOWN  # nothing is known of it there, and it counts only where all of them have it
+        if at in BY_READING and (zones[question.zone].unread or zones[question.zone].undelegated):
+            # Nothing is known of it there, and it counts only where all of them have it; or no resolver finds those servers.
+            look = Sight.UNKNOWN
         seen[(key.domain, key.selector)] = look
     return seen, unanswered
 

@@ -20,8 +20,9 @@ class Provider(zonefile.Provider):
 
     def read(self, zone: str) -> tuple[RRset, ...]:
         """As a zone file is."""
+        rrsets = super().read(zone)
         self._read.add(zone)
-        return super().read(zone)
+        return rrsets
 
     def limits_of(self, zone: str) -> Limits:
         """See `core.model.Provider.limits`."""

@@ -262,6 +262,25 @@ def test_a_failure_forgets_no_bounds(scene: Quiet) -> None:
     assert scene.zone.result.startswith("failed") and scene.zone.max_ttl == before.max_ttl == 2**31 - 1
 
 
+def test_one_that_cannot_be_read_keeps_its_bounds(scene: Quiet) -> None:
+    """What a provider tells of TTLs only when it is read counts on while it cannot be: nothing is written elsewhere because of that."""
+    file, text = scene.stage.zone_file, scene.stage.config.read_text()
+    other = file.parent / "other"
+    other.mkdir()
+    (other / file.name).write_text(file.read_text())
+    second = (
+        f"  other: {{class: tests.learning.Provider, least: 60, directory: {other}, file_extension: .zone}}\nzones:"
+    )
+    text = text.replace("zones:", f"{second}", 1).replace("provider: file\n", "provider: [file, other]\n")
+    scene.stage.config.write_text(text.replace("zones:", "defaults: {ttl: 300}\nzones:", 1))
+    assert scene.run("apply", "--yes", "--adopt") == 0
+    before = file.read_text()
+    assert re.search(r' 300 (IN )?SPF "v=spf1', before) and scene.zone.min_ttl == 60
+    (other / file.name).rename(other / "away")
+    assert scene.run("apply", "--yes") == 1
+    assert file.read_text() == before and scene.zone.min_ttl == 60 and "ttl_clamped" not in scene.told.getvalue()
+
+
 class TestLoud:
     """What makes a zone un-quiet though nothing is to be written there, each alone: a real plan, with one thing that is otherwise."""
 

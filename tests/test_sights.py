@@ -8,8 +8,9 @@ from types import SimpleNamespace
 import pytest
 
 from dnssync.core import dkim
-from dnssync.core.model import KeyPair, Limits, RRset, Value
+from dnssync.core.model import KeyPair, Limits, Owner, RRset, Value
 from dnssync.core.observed import ZoneView
+from dnssync.core.ownership import Applied
 from dnssync.core.policy import MailPolicy
 from dnssync.core.sighting import Answer, Rcode, Reply, Sight
 from dnssync.sights import sights
@@ -89,3 +90,38 @@ def test_one_that_has_ended(dns: str | None, providers: tuple[str | None, ...], 
     """It is gone once no provider holds anything there and no server shows what stood there last."""
     ended = replace(KEY, retired=5, revoked=6, overlap=1)
     assert look(replace(ended, revoked=NOW - 8 * 86400), dns, *providers) is want
+
+
+def above(ledger: bool, stands: str | None, **fields: object) -> Sight:
+    """How a key looks that has ended, and whose own zone shows it no more, where the zone above has and shows that."""
+    at, full = ("s1._domainkey", "TXT", Owner.DKIM), ("s1._domainkey", "TXT")
+    found = {"p": {full: RRset(*full, 60, (Value(stands, stands),))} if stands else {}}
+    known = {"p": {at: Applied(TEXT, "example.org")} if ledger else {}}
+    views = [
+        ZoneView("_domainkey.example.org", MailPolicy(), (), Limits(), {"q": {}}),
+        replace(ZoneView("example.org", MailPolicy(), ("example.org",), Limits(), found, known), **fields),  # type: ignore[arg-type]
+    ]
+    plugins = SimpleNamespace(provider=lambda name: SimpleNamespace(limits=Limits()))
+    ended = replace(KEY, retired=5, overlap=1, revoked=10)
+    names = ["example.org", "_domainkey.example.org"]
+    got, _ = sights([ended], views, 10 + 365 * 86400, Dns(None), plugins, names)
+    return got[("example.org", "s1")]
+
+
+def test_what_stood_in_the_zone_above_before() -> None:
+    """A key is gone once the zone that held it before shows it no more, either; what cannot be read there is not known."""
+    assert above(True, None) is Sight.ABSENT and above(False, "v=DKIM1; p=BBBB") is Sight.ABSENT
+    assert above(True, OLD) is Sight.PARTIAL and above(False, TEXT) is Sight.PARTIAL
+    assert above(False, None, problem="it is gone") is Sight.UNKNOWN
+    assert above(False, None, unread={"p": "it is gone"}) is Sight.UNKNOWN
+
+
+def test_a_zone_that_nobody_delegates() -> None:
+    """What only its own servers show, no receiver can see: it does not count as seen."""
+    found = {"p": {(NAME, "TXT"): RRset(NAME, "TXT", 60, (Value(TEXT, TEXT),))}}
+    view = ZoneView("example.org", MailPolicy(), ("example.org",), Limits(), found)
+    plugins = SimpleNamespace(provider=lambda name: SimpleNamespace(limits=Limits()))
+    new = replace(KEY, seen=None, published=None, activated=None)
+    for parent, want in (("", Sight.VISIBLE), ("org", Sight.UNKNOWN)):
+        got, _ = sights([new], [replace(view, undelegated=parent)], NOW, Dns(TEXT), plugins, ["example.org"])
+        assert got[("example.org", "s1")] is want

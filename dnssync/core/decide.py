@@ -27,6 +27,7 @@ from dnssync.core.pass_notices import (
     differing,
     frozen,
     living,
+    not_delegated,
     other_machine,
     short_keys,
     shut,
@@ -311,6 +312,7 @@ def _zone(seen: Observed, view: ZoneView, whole: _Whole) -> list[ZonePlan]:
                         (
                             *other_machine(seen, view),
                             *unknown_keys(seen, view),
+                            *not_delegated(view),
                             *first.refusals,
                             *wanted_now.refusals,
                             *unsafe,

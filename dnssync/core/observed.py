@@ -19,7 +19,8 @@ class ZoneView:
     """One configured zone as observed. `found` holds its RRsets per provider; `problem` says why it could not be read
     (then nothing about it is decided), `unread` which of its providers could not, and why (by the others, it goes on). `negative_ttl` in seconds, None = not known. `known_before`: RRsets at the last
     complete read. `domains`: the mail domains it serves. `agreed`: per provider the values, each with its place (name,
-    type, owner), that were given to a person to enter: each take-over in them was agreed to."""
+    type, owner), that were given to a person to enter: each take-over in them was agreed to. `undelegated`: the configured zone above it whose
+    name servers hand it on to nobody, so that no resolver finds the way to it; "" = none, or not known."""
 
     zone: str
     policy: MailPolicy
@@ -33,6 +34,7 @@ class ZoneView:
     known_before: int = 0
     adopt: bool = False
     agreed: Mapping[str, frozenset[Agreed]] = field(default_factory=dict)
+    undelegated: str = ""
 
 
 @dataclass(frozen=True, slots=True)

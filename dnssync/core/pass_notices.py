@@ -59,6 +59,15 @@ def differing(plans: Sequence[tuple[str, str, Sequence[Claim]]]) -> list[Notice]
     return told
 
 
+def not_delegated(view: ZoneView) -> list[Refusal]:
+    """A zone to which no resolver finds the way: what is written there nobody sees, and mail signed by its keys would not verify."""
+    if not view.undelegated:
+        return []
+    told = f"{view.zone}: the name servers of {view.undelegated} do not hand it on to other servers, so receivers see nothing of what is written in it. "
+    told += f"Add its NS records in {view.undelegated}, or take the zone {view.zone} out of the configuration."
+    return [Refusal("not_delegated", told)]
+
+
 def unusable(seen: Observed) -> list[Notice]:
     """Keys that exim is told to sign with and cannot: that mail leaves unsigned, or waits, today."""
     told: dict[Notice, None] = {}

@@ -260,3 +260,30 @@ def test_a_domain_that_the_configuration_leaves_out(names: tuple[str, ...], want
     )
     gone = tuple(replace(view, found={"theirs": {}}) for view in views)
     assert not [n for plan in decide(replace(seen, zones=gone)).zones for n in plan.notices]
+
+
+def test_a_zone_that_nobody_delegates() -> None:
+    """Nothing is written in it, no key is made for it, and exim signs on as it does; the domain's own zone goes on."""
+    seen = ready(map={"example.org": ("old",)})
+    views = tuple(replace(v, undelegated="example.org") if v.zone == APART else v for v in seen.zones)
+    got = decide(replace(seen, zones=views))
+    refused = {plan.plan.zone: [refusal.reason for refusal in plan.refusals] for plan in got.zones}
+    assert refused == {"example.org": [], APART: ["not_delegated"], POLICY: []}
+    assert got.map_after == {"example.org": ("old",)}
+
+
+@pytest.mark.parametrize(
+    ("spf", "want"), [("v=spf1 -all", "v=DMARC1; p=none"), ("v=spf1 ip4:192.0.2.1 -all", "v=DMARC1; p=reject")]
+)
+def test_parked_no_more(spf: str, want: str) -> None:
+    """Whether a domain was parked, the ledger of its own zone tells, where its DMARC record lies in another one, too."""
+    reject = "v=DMARC1; p=reject; sp=reject; np=reject"
+    seen = looked(f'@ IN TXT "{spf}"', "", f'@ IN TXT "{reject}"')
+    ledgers = {
+        "example.org": {("", "TXT", Owner.SPF): Applied(spf, "example.org", spf.removeprefix("v=spf1 "))},
+        APART: {},
+        POLICY: {("", "TXT", Owner.DMARC): Applied(reject, "example.org", reject)},
+    }
+    got = decide(replace(seen, zones=tuple(replace(v, ledger={"theirs": ledgers[v.zone]}) for v in seen.zones)))
+    [plan] = [plan for plan in got.zones if plan.plan.zone == POLICY]
+    assert [c.new.values[0].text for c in plan.plan.changes if c.new] == [want]

@@ -92,3 +92,21 @@ def test_unparked_where_one_has_none() -> None:
     }
     got = both(f'@ IN TXT "{spf}"\n_dmarc IN TXT "{dmarc}"\n', "", ledger)
     assert wanted(got, "one")[("_dmarc", "TXT")] == wanted(got, "other")[("_dmarc", "TXT")] == "v=DMARC1; p=none"
+
+
+def test_who_lost_it_gets_back_what_was_written_last() -> None:
+    """Where no provider shows it, or who shows it cannot be read, the ledger still knows the whole of it: nobody's host is left out, and
+    no policy gets weaker."""
+    got = both("", "", MERGED, MERGED)
+    assert (
+        wanted(got, "one")
+        == wanted(got, "other")
+        == {("", "TXT"): THEIRS, ("", "SPF"): THEIRS, ("_dmarc", "TXT"): POLICY}
+    )
+    assert added(got, "one")[("", "TXT")] == "ip4:192.0.2.1"
+    seen = looked("", attended=True)
+    view = replace(
+        seen.zones[0], found={"one": {}}, ledger={"one": {}, "other": MERGED}, unread={"other": "it is gone"}
+    )
+    got = decide(replace(seen, zones=(view,)))
+    assert wanted(got, "one")[("", "TXT")] == THEIRS and wanted(got, "one")[("_dmarc", "TXT")] == POLICY

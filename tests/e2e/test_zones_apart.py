@@ -44,6 +44,13 @@ class Apart(Site):
         text["zones"] |= {name: {"provider": "other", "nameservers": [self.other.server]} for name in (KEYS, POLICY)}
         self.config.write_text(json.dumps(text))
 
+    def delegate(self) -> None:
+        """Somebody adds the NS records of both zones apart in the domain's own zone."""
+        update = dns.update.UpdateMessage(DOMAIN, keyring=dns.tsigkeyring.from_text({Bind.key_name: Bind.secret}))
+        for name in (KEYS, POLICY):
+            update.add(dns.name.from_text(name), 300, "NS", f"ns1.{name}.")
+        assert dns.query.tcp(update, "127.0.0.1", port=self.bind.port, timeout=5).rcode() == 0
+
     def selectors(self) -> list[str]:
         """What exim's map names for the domain."""
         return [*signing_map.read(self.exim.map)[DOMAIN]]
@@ -87,6 +94,8 @@ def test_each_record_where_it_is_seen(apart: Apart) -> None:
     )  # of each kind one that signs and one that stands by
     assert apart.run("plan")[0] == 0
     code, out = apart.run("status")
+    assert code == 0 and out.count(" active ") == 2, out
+    code, out = apart.run("status", KEYS)
     assert code == 0 and out.count(" active ") == 2, out
 
 
@@ -157,6 +166,12 @@ def test_keys_that_move_into_a_zone_of_their_own(apart: Apart) -> None:
     assert apart.run("apply", "--yes", "--wait")[0] == 0
     line, old = apart.selectors(), apart.bind.selectors(DOMAIN)
     apart.config.write_text(json.dumps(whole))
+    # As long as nobody delegates it, nothing is written there, and no new key is made that nobody would see.
+    before = apart.other.transfer(KEYS)
+    code, out = apart.run("apply", "--yes")
+    assert code == 3 and f"{KEYS}: the name servers of {DOMAIN} do not hand it on" in " ".join(out.split()), out
+    assert apart.other.transfer(KEYS) == before and apart.selectors() == line
+    apart.delegate()
     code, out = apart.run("apply", "--yes")
     assert code == 0 and apart.selectors() == line, out
     assert all(apart.other.texts(f"{name}.{KEYS}") == [old[name]] for name in line)
@@ -251,9 +266,14 @@ def test_keys_in_a_zone_that_a_person_edits(apart: Apart) -> None:
         code, out = apart.run("apply", "--yes")
         assert code == 0, out
     assert apart.signatures() == [True, True]
-    # With the state lost, what stands there is looked for by the names in exim's map, and known again.
+    # With the state lost, what stands there is looked for by the names in exim's map, and known again; with the domain let go, all of it is.
     line = apart.selectors()
     (apart.folder / "state" / "state.db").unlink()
     assert apart.run("apply", "--yes", "--adopt")[0] == 0
     out = apart.run("status")[1]
     assert all(name in out for name in line) and apart.selectors() == line, out
+    del text["zones"][DOMAIN]
+    apart.config.write_text(json.dumps(text))
+    assert apart.run("release", DOMAIN, "--yes")[0] == 0
+    code, out = apart.run("plan")
+    assert code == 0 and f"release {DOMAIN}" not in out, out
