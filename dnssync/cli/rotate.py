@@ -14,8 +14,8 @@ from dnssync.cli import render
 from dnssync.cli.apply import tell
 from dnssync.cli.context import Context, chosen, json_option
 from dnssync.core import dkim
-from dnssync.core.homes import key_zone
-from dnssync.core.model import KeyPair, Phase, zone_of
+from dnssync.core.homes import key_zone, zones_above
+from dnssync.core.model import KeyPair, Phase, absolute, zone_of
 from dnssync.core.rotation import COMING, PAST, Policy, phase
 from dnssync.core.together import some, together
 from dnssync.errors import DnssyncError, LockedError
@@ -265,4 +265,9 @@ def _left(line: Line, report: Report, marked: Sequence[KeyPair], emergency: bool
                 because = "its record is not dnssync's to change (a CNAME)"
             told.append(f"{key.domain}: {key.selector} could not be revoked, since {because}. Do it by hand, now: "
                         f'{key.selector}._domainkey.{key.domain}. TXT "v=DKIM1; p="')  # fmt: skip
+        for above in zones_above(zone, line.config.zones) if emergency and at in PAST else ():
+            full = f"{key.selector}._domainkey.{key.domain}".lower()
+            if above in held and any(absolute(entry.name, above) == full for entry in line.state.ledger(above)):
+                told.append(f"{key.domain}: {key.selector} could not be revoked in {above}, where its record stood before, since that is held at "
+                            f'{held[above]}, see above. Do it by hand: {full}. TXT "v=DKIM1; p="')  # fmt: skip
     return told

@@ -20,6 +20,7 @@ PERSON = frozenset(
         "exim_not_switched",
         "first_record",
         "key_compromised",
+        "key_not_held",
         "key_unusable",
         "keys_closed",
         "list_unusable",

@@ -73,6 +73,13 @@ def _key_claim(draft: Draft, key: KeyPair, at: Phase) -> None:
         text = dkim.REVOKED  # somebody put it back after its end: revoked as before, it can go
     if text is None and (name, "TXT", Owner.DKIM) not in wish.ledger and (name, "TXT") not in wish.found:
         return
+    if text is not None and len(text) > wish.limits.txt and not any(same(Owner.DKIM, v.text, text) for v in stands):
+        draft.notices.append(
+            Notice("key_not_held", f"{full}: a provider of {wish.zone} holds no TXT text longer than {wish.limits.txt} octets, and the record of this key has "
+                   f"{len(text)}; it is not published there. A shorter key takes over as soon as one can be seen everywhere; until then, receivers "
+                   "that ask that provider's servers cannot verify what this one signs.")
+        )  # fmt: skip
+        return
     draft.claim(name, "TXT", Owner.DKIM, text, key.domain, BECAUSE[at])
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dnssync.core import durations, rotation
+from dnssync.core import dkim, durations, rotation
 from dnssync.core.desire_dkim import signs
 from dnssync.core.guard import SIGNING
 from dnssync.core.homes import homes_of
@@ -88,12 +88,12 @@ def _advance(
     def others(key: KeyPair) -> bool:  # made under another name of this host, which may be another host's now
         return key.compromised is None and foreign(key.selector, seen.host_id)
 
-    def signing_on(key: KeyPair) -> KeyPair:  # it gives way to one of this host's own as soon as one is ready
-        return replace(key, called=seen.now) if others(key) and key.called is None else key
+    def signing_on(key: KeyPair) -> KeyPair:
+        """It gives way to one of this host's own, whose record all providers can hold, as soon as one is ready."""
+        return replace(key, called=seen.now) if (others(key) or _too_long(key, view)) and key.called is None else key
 
-    mine = tuple(
-        signing_on(key) for key in keys if not others(key) or rotation.phase(key, policy, seen.now) is Phase.ACTIVE
-    )
+    active = {key for key in keys if rotation.phase(key, policy, seen.now) is Phase.ACTIVE}
+    mine = tuple(signing_on(key) if key in active else key for key in keys if key in active or not others(key))
     mail = seen.host.domain(domain) or MailDomain(domain, local=False)
     wanted = () if view is None or view.policy.parked or domain in seen.frozen or view.problem else algorithms(view)
     algorithm = next((name for name in wanted if kind_of(name) == kind), "")
@@ -131,6 +131,11 @@ def _advance(
         theirs = tuple(key for key in resort.keys if key.selector in {k.selector for k in rest})
         step = replace(step, keys=(*step.keys, *theirs), sign=resort.sign or step.sign)
     return step
+
+
+def _too_long(key: KeyPair, view: ZoneView | None) -> bool:
+    """Whether a provider of the zone, one that joined it since perhaps, cannot hold the record of a key that we made."""
+    return view is not None and not key.adopted and len(dkim.record_for(key)) > view.limits.txt
 
 
 def _ended(seen: Observed, view: ZoneView | None, domain: str, kind: str) -> bool:

@@ -6,12 +6,14 @@ from dataclasses import replace
 
 import pytest
 
+from dnssync.core import dkim
 from dnssync.core.decide import Decision, decide
 from dnssync.core.key_sets import RSA_TEXTS, algorithms
-from dnssync.core.model import Limits, Owner
+from dnssync.core.model import KeyPair, Limits, Owner
 from dnssync.core.observed import Observed, ZoneView
 from dnssync.core.ownership import Applied
 from dnssync.core.policy import DkimPolicy, MailPolicy
+from dnssync.core.sighting import Sight
 from tests.zonetext import host, told, zone
 
 TEXT_ALONE = frozenset({"TXT"})
@@ -116,3 +118,29 @@ class TestType99:
         text = "v=spf1 mx a ip4:192.0.2.9 -all"
         ours = {("", "SPF", Owner.SPF): Applied(text, "example.org", text)}
         assert self.spf(decide(looked(Limits(type99=False), f'@ IN SPF "{text}"', ours))) == []
+
+
+LONG = KeyPair("example.org", "s1", "rsa2048", "A" * 392, 1, 1, 1, activated=1, season=10)
+
+
+def test_a_key_that_a_provider_which_joins_cannot_hold() -> None:
+    """It is not sent there, so that all else is written; a shorter one is made, and it gives way to that; what stands stays."""
+    text = dkim.record_for(LONG)
+    seen = replace(looked(Limits(txt=255), f's1._domainkey IN TXT "{text[:200]}" "{text[200:]}"'), keys=(LONG,), map={"example.org": ("s1",)},
+                   sights={("example.org", "s1"): Sight.PARTIAL}, readable=frozenset({("example.org", "s1")}))  # fmt: skip
+    view = replace(seen.zones[0], found={**seen.zones[0].found, "new": zone("")}, ledger={"theirs": {}, "new": {}})
+    got = decide(replace(seen, zones=(view,)))
+    assert not any(plan.refusals for plan in got.zones), [plan.refusals for plan in got.zones]
+    names = {plan.plan.provider: {c.name for c in plan.plan.changes} for plan in got.zones}
+    assert "s1._domainkey" not in names["new"] | names["theirs"] and {"", "_dmarc"} <= names["new"]
+    assert {i.algorithm for plan in got.zones for i in plan.plan.intents} == {"rsa1024", "ed25519"}
+    [key] = [key for key in got.keys if key.selector == "s1"]
+    assert key.called == seen.now and "255" in words(got)["key_not_held"]
+
+
+def test_a_text_that_is_too_long() -> None:
+    """Whatever else a provider cannot hold is said by the plan, and nothing is begun."""
+    extra = tuple(f"ip4:192.0.2.{n}" for n in range(30, 60))
+    seen = looked(Limits(txt=255), spf=replace(MailPolicy().spf, extra=extra), dkim=DkimPolicy(algorithms=("ed25519",)))
+    [plan] = decide(seen).zones
+    assert {refusal.reason for refusal in plan.refusals} == {"too_long"}

@@ -51,6 +51,12 @@ class Apart(Site):
             update.add(dns.name.from_text(name), 300, "NS", f"ns1.{name}.")
         assert dns.query.tcp(update, "127.0.0.1", port=self.bind.port, timeout=5).rcode() == 0
 
+    def edit(self, verb: str, text: str) -> None:
+        """Somebody adds, or deletes, a text at the apex of the domain's own zone."""
+        update = dns.update.UpdateMessage(DOMAIN, keyring=dns.tsigkeyring.from_text({Bind.key_name: Bind.secret}))
+        update.add("@", 300, "TXT", f'"{text}"') if verb == "add" else update.delete("@", "TXT", f'"{text}"')
+        assert dns.query.tcp(update, "127.0.0.1", port=self.bind.port, timeout=5).rcode() == 0
+
     def selectors(self) -> list[str]:
         """What exim's map names for the domain."""
         return [*signing_map.read(self.exim.map)[DOMAIN]]
@@ -181,9 +187,16 @@ def test_keys_that_move_into_a_zone_of_their_own(apart: Apart) -> None:
         assert apart.signatures() == [True, True] and apart.selectors() == line
     assert apart.run("plan")[0] == 0 and apart.bind.selectors(DOMAIN) == old
     # One in wrong hands is revoked in both places, or it would come to life again with the former one.
+    apart.edit("add", "v=spf1 -all")  # of two, the guard touches none
     code, out = apart.run("rotate", "--emergency", "--yes", DOMAIN)
-    assert code == 0 and not {*line} & {*apart.selectors()}, out
-    assert all(apart.other.texts(f"{name}.{KEYS}") == ["v=DKIM1; p="] for name in line)
+    assert code != 0 and not {*line} & {*apart.selectors()}, out
+    assert " ".join(out.split()).count(f"could not be revoked in {DOMAIN}") == 2, out
+    for _ in range(12):  # long enough for them to be taken out of their own zone
+        apart.now += 86400
+        assert apart.run("apply", "--yes")[0] == 3 and apart.bind.selectors(DOMAIN) == old
+    assert not any(apart.other.texts(f"{name}.{KEYS}") for name in line)
+    apart.edit("delete", "v=spf1 -all")
+    assert apart.run("apply", "--yes")[0] == 0
     assert {apart.bind.selectors(DOMAIN)[name] for name in line} == {"v=DKIM1; p="} and apart.signatures() == [
         True,
         True,
