@@ -100,7 +100,10 @@ def test_policy_is_the_domains() -> None:
     assert plan.plan.changes[0].new is not None and plan.plan.changes[0].new.values[0].text == "v=DMARC1; p=reject"
     seen = looked("", "", "", policies={"example.org": plain(parked=True)}, keys=(KEY,))
     parked = tuple(replace(view, policy=plain(parked=True)) if view.domains else view for view in seen.zones)
-    assert changed(decide(replace(seen, zones=parked)))[APART] == set()
+    got = decide(replace(seen, zones=parked))
+    assert changed(got)[APART] == set()
+    [plan] = [plan for plan in got.zones if plan.plan.zone == POLICY]
+    assert plan.plan.changes[0].new is not None and "p=reject; sp=reject" in plan.plan.changes[0].new.values[0].text
 
 
 def ready(text: str = dkim.record_for(KEY), **fields: object) -> Observed:
