@@ -266,7 +266,7 @@ def _record(work: Work, plan: ZonePlan, decision: Decision, changes: Iterable[Ch
                             because=because.get((change.name, change.type), ""))  # fmt: skip
             log.info("zone=%s name=%s type=%s %s because=%s", zone, name, change.type, change.kind.value,
                      because.get((change.name, change.type), ""))  # fmt: skip
-        ttls = next(view for view in work.seen.zones if view.zone == zone).limits  # as all providers told them last
+        ttls = work.limits[zone]
         state.save_zone(ZoneRecord(zone, last_read=work.now, last_pass=work.now, result="ok", rrsets=len(plan.found),
                                    min_ttl=ttls.min_ttl, max_ttl=ttls.max_ttl))  # fmt: skip
 

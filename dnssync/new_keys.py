@@ -6,12 +6,13 @@ import logging
 import secrets
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from dnssync import identity, signing_map
 from dnssync.core import selectors
 from dnssync.core.decide import Decision
 from dnssync.core.homes import homes_of
-from dnssync.core.model import KeyPair, kind_of
+from dnssync.core.model import KeyPair, Limits, kind_of
 from dnssync.core.observed import Observed
 from dnssync.core.plan import Intent
 from dnssync.core.taken_on import made_here
@@ -46,6 +47,11 @@ class Work:
     def now(self) -> int:
         """The moment of the pass."""
         return self.seen.now
+
+    @cached_property
+    def limits(self) -> dict[str, Limits]:
+        """By zone, what its providers can hold, as all of them told it last."""
+        return {view.zone: view.limits for view in self.seen.zones}
 
 
 def held(decision: Decision) -> set[str]:
