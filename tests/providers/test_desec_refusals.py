@@ -60,7 +60,7 @@ class TestRefusals:
             client(desec).write(ZONE, [new("bad", "x", ttl=60)])
 
     def test_type_spf(self, desec: Desec) -> None:
-        """Where type SPF is all that is refused, everything else is written, and it is remembered."""
+        """Where type SPF is all that is refused, everything else is written, after another look, and it is remembered."""
         desec.switches.spf_taken = False
         provider = client(desec)
         made = [*todo(provider), new("", "v=spf1 mx a -all", kind="SPF")]
@@ -68,8 +68,19 @@ class TestRefusals:
         with pytest.raises(TypeRefused, match=rf"^{ZONE}: writing {ZONE} SPF: .*All else is written"):
             provider.write(ZONE, made)
         assert ("_dmarc", "TXT") in desec.values(ZONE) and ("@", "SPF") not in desec.values(ZONE)
-        assert [each.method for each in desec.requests] == ["PATCH", "PATCH"]
+        assert [each.method for each in desec.requests] == ["GET", "PATCH", "GET", "PATCH"]
         assert provider.limits.type99 is False
+
+    def test_a_stranger_while_type_spf_is_refused(self, desec: Desec) -> None:
+        """What somebody adds after the refusal is not overwritten by the second request."""
+        desec.switches.spf_taken = False
+        provider = client(desec)
+        made = [*todo(provider), new("", "v=spf1 mx a -all", kind="SPF")]
+        theirs = lambda: desec.add(ZONE, "@", "TXT", 3600, '"verify=9"')  # noqa: E731
+        desec.faults = [Fault("GET", skip=1, stranger=theirs)]
+        with pytest.raises(StaleZone):
+            provider.write(ZONE, made)
+        assert b"verify=9" in desec.values(ZONE)["@", "TXT"][1]
 
     def test_type_spf_alone(self, desec: Desec) -> None:
         """Where nothing else is to be written, nothing else is asked."""
@@ -166,6 +177,7 @@ class TestLimits:
             desec.requests.clear()
             provider.write(ZONE, made)
             assert [(each.method, each.status) for each in desec.requests] == [
+                ("GET", 200),
                 ("PATCH", 429),
                 ("GET", 200),
                 ("PATCH", 200),
