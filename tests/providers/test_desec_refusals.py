@@ -53,6 +53,17 @@ class TestRefusals:
             client(desec).write(ZONE, [new("a", "x"), new("b", "x")])
         assert said in str(caught.value)
 
+    def test_somebody_is_faster_than_the_request(self, desec: Desec) -> None:
+        """Where a refusal has to do with what somebody did between the look and the request, the zone has moved: it is planned anew."""
+        provider = client(desec)
+        made = todo(provider, {"fresh TXT": ["x"]})
+        theirs = lambda: desec.add(ZONE, "fresh", "CNAME", 3600, "x.example.net.")  # noqa: E731
+        more = lambda: desec.add(ZONE, "fresh2", "TXT", 3600, '"theirs"')  # noqa: E731
+        desec.faults = [Fault("PATCH", stranger=lambda: (theirs(), more()))]  # type: ignore[func-returns-value]
+        with pytest.raises(StaleZone, match=rf"fresh2\.{ZONE} TXT at desec is not what was read"):
+            provider.write(ZONE, [new("fresh2", "x"), *made])
+        assert desec.values(ZONE)["fresh2", "TXT"][1] == {b"theirs"}
+
     def test_the_refusal_s_words_where_the_zone_cannot_be_read(self, desec: Desec) -> None:
         """Where the look after a refusal fails, the refusal is told all the same."""
         desec.faults = [Fault("GET", skip=1, answer=Answer(500, None), times=9)]
