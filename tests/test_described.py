@@ -9,7 +9,8 @@ import pytest
 import requests
 
 from tests.cloudflare import Cloudflare
-from tests.described import Described, cloudflare, powerdns
+from tests.described import Described, cloudflare, hetzner, powerdns
+from tests.hetzner import Hetzner
 from tests.http_faults import Answer, Fault
 from tests.powerdns import PowerDns
 from tests.powerdns_api import PowerDnsApi
@@ -81,6 +82,22 @@ def test_an_answer_of_cloudflares_stand_in_that_is_not_as_described(fields: dict
 
 
 @pytest.mark.parametrize(
+    ("fields", "told"),
+    [({"ttl": 59}, r"\$\.rrsets\[0\]\.ttl: 59 is not valid"), ({"type": "SPF"}, r"\.type: 'SPF' is not one of"), ({"zone": "42"}, r"\.zone"),
+     ({"protection": ...}, "'protection' is a required"), ({"records": ["x"]}, r"records\[0\]"), ({"meta": {}}, "'pagination' is a required")],
+)  # fmt: skip
+def test_an_answer_of_hetzners_stand_in_that_is_not_as_described(fields: dict[str, Any], told: str) -> None:
+    """So it is with Hetzner's."""
+    with (
+        pytest.raises(AssertionError, match=rf"^not as docs\.hetzner\.cloud/.* describes it: .*{told}"),
+        Hetzner({ZONE: ROWS}) as server,
+    ):
+        broken(server, **fields)
+        where = f"{server.endpoint}/zones/{ZONE}/rrsets"
+        requests.get(where, headers={"Authorization": f"Bearer {server.token}"}, timeout=10)
+
+
+@pytest.mark.parametrize(
     ("item", "taken"),
     [(part("a.", "TXT", "REPLACE", '"x"'), True), (part("a.", "TXT", "REPLACE", '"x"', colour="blue"), False),
      (part("a.", "TXT", "DELETE", '"x"'), False), (part("a.", "TXT", "DELETE"), True)],
@@ -123,7 +140,9 @@ def test_what_is_not_described() -> None:
         assert [told in each for each in found] == ([True] if told else []), (found, told)
 
 
-@pytest.mark.parametrize("described", [powerdns.DESCRIBED, cloudflare.DESCRIBED], ids=lambda each: each.source[:10])
+@pytest.mark.parametrize(
+    "described", [powerdns.DESCRIBED, cloudflare.DESCRIBED, hetzner.DESCRIBED], ids=lambda each: each.source[:10]
+)
 def test_tables_are_schemas(described: Described) -> None:
     """Every schema of a table is one by JSON Schema's own rules, so that no word of it is passed over."""
     from jsonschema import Draft202012Validator
