@@ -214,7 +214,7 @@ class StandIn:
     def _judge(self, request: Request, answer: Answer) -> None:
         """Hold an answer of this server's own, and a request that was taken, to the description."""
         if self.described is not None:
-            told = json.loads(json.dumps(answer.body))
+            told = None if answer.body == "null" else json.loads(json.dumps(answer.body))
             self.amiss += self.described.amiss(request.method, request.path, request.body, answer.status, told)
 
 

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from tests.cloudflare import Cloudflare
-from tests.described import Described, cloudflare, hetzner, powerdns
+from tests.described import Described, cloudflare, hetzner, ovh, powerdns
 from tests.hetzner import Hetzner
 from tests.http_faults import Answer, Fault
 from tests.powerdns import PowerDns
@@ -98,6 +98,22 @@ def test_an_answer_of_hetzners_stand_in_that_is_not_as_described(fields: dict[st
 
 
 @pytest.mark.parametrize(
+    ("method", "path", "status", "answer", "told"),
+    [("GET", "record/5", 200, {"id": 5, "zone": "x", "fieldType": "TXT", "target": "y", "ttl": 0}, ""),
+     ("GET", "record/5", 200, {"id": 5, "zone": "x", "fieldType": "TXT", "target": "y", "ttl": "0"}, "$.ttl: '0' is not valid"),
+     ("GET", "record/5", 200, {"id": 5, "zone": "x", "fieldType": "SOA", "target": "y"}, "$.fieldType: 'SOA' is not one of"),
+     ("GET", "record", 200, ["5"], "$[0]: '5' is not of type 'integer'"), ("GET", "status", 200, {"errors": []}, "'isDeployed' is a required"),
+     ("POST", "refresh", 200, None, ""), ("POST", "refresh", 200, True, "200 has a body"),
+     ("PUT", "record/5", 200, None, "the request, $: Additional properties")],
+)  # fmt: skip
+def test_ovhs_table(method: str, path: str, status: int, answer: Any, told: str) -> None:
+    """So it is with OVHcloud's, whose "void" is null, and whose records never change their type."""
+    body = {"fieldType": "TXT"} if method == "PUT" else None
+    found = ovh.DESCRIBED.amiss(method, f"/domain/zone/x/{path}", body, status, answer)
+    assert [told in each for each in found] == ([True] if told else []), found
+
+
+@pytest.mark.parametrize(
     ("item", "taken"),
     [(part("a.", "TXT", "REPLACE", '"x"'), True), (part("a.", "TXT", "REPLACE", '"x"', colour="blue"), False),
      (part("a.", "TXT", "DELETE", '"x"'), False), (part("a.", "TXT", "DELETE"), True)],
@@ -141,7 +157,7 @@ def test_what_is_not_described() -> None:
 
 
 @pytest.mark.parametrize(
-    "described", [powerdns.DESCRIBED, cloudflare.DESCRIBED, hetzner.DESCRIBED], ids=lambda each: each.source[:10]
+    "described", [each.DESCRIBED for each in (powerdns, cloudflare, hetzner, ovh)], ids=lambda each: each.source[:10]
 )
 def test_tables_are_schemas(described: Described) -> None:
     """Every schema of a table is one by JSON Schema's own rules, so that no word of it is passed over."""

@@ -1,13 +1,13 @@
 """What the vendors' own public descriptions say of their APIs, as far as dnssync uses them, and whether answers and requests are that.
 
-A table a vendor (powerdns.py, cloudflare.py, hetzner.py) states the facts, in JSON Schema's terms and our own words: the fields, their
+A table a vendor (powerdns.py, cloudflare.py, hetzner.py, ovh.py) states the facts, in JSON Schema's terms and our own words: the fields, their
 types, which of them must be there, which values are allowed. Each names the description and its version. What a description leaves
 open, such as whether a field may come that it does not name, is closed here: such a field would be of our making. Where the vendor is known to
 answer otherwise than it describes, the table says so at that place.
 
 A stand-in with a table (`StandIn.described`) has each answer of its own judged, and each body of a request that it took; the answers that
-tests put in its place are broken on purpose, and not judged. The vendors without a table have no such description: deSEC has none
-(its source is public, and the stand-in follows that), Gandi's is not machine-readable, and OVHcloud's is given out by the API alone.
+tests put in its place are broken on purpose, and not judged. The vendors without a table have no such description: deSEC's source is
+public, and the stand-in follows that; Gandi's description is for people alone.
 """
 
 from __future__ import annotations
