@@ -97,6 +97,16 @@ def test_an_answer_of_hetzners_stand_in_that_is_not_as_described(fields: dict[st
         requests.get(where, headers={"Authorization": f"Bearer {server.token}"}, timeout=10)
 
 
+def test_hetzner_takes_50_records_in_one_action() -> None:
+    """As many as are described, and no more."""
+    with Hetzner({ZONE: ROWS}) as server:
+        where = f"{server.endpoint}/zones/{ZONE}/rrsets/@/TXT/actions/set_records"
+        for count, status in ((50, 201), (51, 422)):
+            body = {"records": [{"value": f'"{number}"'} for number in range(count)]}
+            reply = requests.post(where, json=body, headers={"Authorization": f"Bearer {server.token}"}, timeout=10)
+            assert reply.status_code == status
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status", "answer", "told"),
     [("GET", "record/5", 200, {"id": 5, "zone": "x", "fieldType": "TXT", "target": "y", "ttl": 0}, ""),
