@@ -2,11 +2,12 @@
 
     read    GET   /domains/{zone}/          the smallest TTL that the domain takes
             GET   /domains/{zone}/rrsets/   every RRset; where they are more than a page, how many there are, and then the pages
+    look    GET   …/rrsets/?subname={name}  the RRsets at a name, where that is less than the zone
     write   PATCH /domains/{zone}/rrsets/   all changes in one request, which deSEC does whole or not at all
 
-An RRset is written whole, so strangers' values in it go back as they were read, and since the API has no prerequisites, the zone is
-looked at again before a write where the reading is older than `TRUST` seconds. A TTL goes with what is new and with what is ours
-whole; strangers' TTLs are not sent and stay (docs/dns/rrsets.rst, "Field requirements"), and where somebody took their record set away
+An RRset is written whole, so strangers' values in it go back as they were read, and the API has no prerequisites. So what others may
+write to is looked at directly before each write, however young the reading is, and the whole zone where that is older than `TRUST`
+seconds. A TTL goes with what is new and with what is ours whole; strangers' TTLs are not sent and stay (docs/dns/rrsets.rst, "Field requirements"), and where somebody took their record set away
 meanwhile, none is made without one. Quirks that are dealt with here: names hold letters, digits, `-` and `_` alone
 (models/records.py); answers are canonical, with texts cut at 255 octets; the errors of a list are a list, in the order of what was
 sent. Pages go by the time at which record sets were made, so that one that is made again while they are read may be on none of
@@ -22,21 +23,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import inf
 from typing import Any
-from urllib.parse import quote
 
-from dnssync.core.model import Change, Limits, ProviderError, RRset, TypeRefused, absolute
+from dnssync.core.model import Change, Limits, ProviderError, RRset, absolute
 
 from . import _desec as desec
+from ._by_value import put
 from ._http import WRITE_LONGEST, Reply
 from ._pages import MOST_PAGES, Pages
 from ._takes import PLAIN_NAMES, takes
 from ._token import by_token
-from ._unmoved import TRUST, Found, alike, unmoved
+from ._unmoved import TRUST, Found, unmoved
 
 ENDPOINT = "https://desec.io/api/v1"
 # 3600 is what deSEC begins with; each domain tells its own. A record set has 64000 characters at most as JSON, of which an octet that
 # is escaped takes five.
 LIMITS = Limits(min_ttl=3600, max_ttl=86400, txt=12000, names=PLAIN_NAMES)
+
+NEVER: tuple[float, Found] = (-inf, {})
 
 
 class Provider:
@@ -58,7 +61,8 @@ class Provider:
         self._who, self._endpoint = f"deSEC (provider {id})", endpoint.rstrip("/")
         self._now, self._sleep = now, sleep
         self._read: dict[str, tuple[float, Found]] = {}
-        self._least: dict[str, int] = {}  # the smallest TTL, by zone
+        # by zone: the smallest TTL, and how many requests it takes to read it whole
+        self._least, self._asks = dict[str, int](), dict[str, int]()
 
     def limits_of(self, zone: str) -> Limits:
         """The limits, with the smallest TTL that the domain told when it was read last."""
@@ -86,10 +90,10 @@ class Provider:
             counted = re.search(r"\((\d{1,9}) total\)", desec.explain(reply.data))
             reply = self._call("GET", zone, doing, params={"cursor": ""})
         pages = Pages(zone, f"{zone}: {doing}", self._who)
-        for _ in range(MOST_PAGES):
-            for entry in reply.data if isinstance(reply.data, list) else [None]:
-                pages.add(desec.told(entry))
-            cursor = desec.following(reply, self._endpoint + _path(zone))
+        for number in range(MOST_PAGES):
+            self._asks[zone] = number + (2 if counted else 1)
+            desec.onto(pages, reply)
+            cursor = desec.following(reply, self._endpoint + desec.path(zone))
             if cursor is None:
                 break
             if not cursor:
@@ -111,8 +115,7 @@ class Provider:
         if not changes:
             return ()
         takes(self._who, zone, changes, self.limits)
-        at, found = self._read.pop(zone, (-inf, {}))
-        unmoved(self.id, zone, changes, found if self._now() - at <= TRUST else self._all(zone))
+        self._look(zone, changes, self._read.pop(zone, NEVER))
         reply, left_out = self._patch(zone, changes), list[Change]()
         refused = desec.by_item(reply, changes) if reply.status == 400 else []
         if refused and all(change.type == "SPF" and set(error) == {"type"} for change, error in refused):
@@ -120,31 +123,40 @@ class Provider:
             self.limits = replace(self.limits, type99=False)
             left_out = [change for change in changes if change.type == "SPF"]
             changes = [change for change in changes if change.type != "SPF"]
-            reply = self._patch(zone, changes) if changes else Reply(200, {}, [])
+            reply = self._patch(zone, changes, look=True) if changes else Reply(200, {}, [])
         if reply.status == 400:
             raise self._refused(zone, changes, reply)
         self._as_asked(zone, changes, reply)
         if left_out:
-            raise TypeRefused(f"{zone}: writing {absolute(left_out[0].name, zone)} SPF: {self._who} takes no record of that type. All else "
-                              "is written, and receivers read the TXT record (RFC 7208 §3.1). If it stays so, set `spf: {type99: "
-                              "never}` for the zone.")  # fmt: skip
+            raise desec.left_out(self._who, zone, left_out[0])
         return ()
 
-    def _patch(self, zone: str, changes: Sequence[Change]) -> Reply:
-        """The one request. Where deSEC says that it comes too soon, nothing was done, and it is made once more if that is soon."""
+    def _look(self, zone: str, changes: Sequence[Change], reading: tuple[float, Found] = NEVER) -> None:
+        """See `unmoved`. What was read is looked at again where that is long ago, or others may have written meanwhile."""
+        (at, found), names = reading, sorted({change.name for change in changes if desec.shared(change)})
+        if self._now() - at > TRUST or len(names) >= self._asks.get(zone, 1):
+            found, names = self._all(zone), []
+        for name in names:
+            doing = f"looking at {absolute(name, zone)}"
+            pages = Pages(zone, f"{zone}: {doing}", self._who)
+            desec.onto(pages, self._call("GET", zone, doing, params={"subname": name}))
+            found = put(found, name, pages.rrsets)
+        unmoved(self.id, zone, changes, found)
+
+    def _patch(self, zone: str, changes: Sequence[Change], look: bool = False) -> Reply:
+        """The one request, after a `look`. Where it comes too soon, nothing was done, and it is made once more if that is soon."""
         doing, body = f"writing {len(changes)} changes", [desec.item(change) for change in changes]
         for again in (True, False):
+            if look:
+                self._look(zone, changes)
             reply = self._call("PATCH", zone, doing, body=body, expect=(400, 429))
-            after = reply.headers.get("Retry-After", "")
-            seconds = int(after[:9]) if after.isascii() and after.isdecimal() else 0
+            seconds = desec.wait(reply)
             if reply.status != 429 or not again or not 0 < seconds <= WRITE_LONGEST:
                 break
             self._sleep(seconds)
-            unmoved(self.id, zone, changes, self._all(zone))
+            look = True
         if reply.status == 429:
-            when = f"for {seconds} seconds" if seconds else "for a while"
-            raise self._error(zone, doing, f"takes no more changes of this zone {when}: it takes 2 a second, 15 a minute, 100 an hour and "
-                              "300 a day. Nothing was done; a later pass does it", transient=True)  # fmt: skip
+            raise self._error(zone, doing, desec.too_soon(seconds), transient=True)
         return reply
 
     def _refused(self, zone: str, changes: Sequence[Change], reply: Reply) -> ProviderError:
@@ -166,17 +178,11 @@ class Provider:
 
     def _as_asked(self, zone: str, changes: Sequence[Change], reply: Reply) -> None:
         """Raise where the answer, which shows what stands there now, shows something else than was asked for."""
-        shown = {rrset.key: rrset for entry in reply.data or () if (rrset := desec.told(entry))}
-        for change in changes:
-            now = shown.get((change.name, change.type))
-            sent = desec.item(change).get("ttl", now.ttl if now else 0)
-            wanted = change.new and replace(change.new, ttl=sent)
-            if alike(now, wanted):
-                continue
-            other = now and wanted and alike(now, replace(wanted, ttl=now.ttl))
-            told = f"a TTL of {now.ttl} instead of {sent}" if now and other else "something else than was asked for"
-            raise self._error(zone, f"writing {absolute(change.name, zone)} {change.type}", f"took the changes and shows {told}. Look at "
-                              "the record there; a later pass reads it again")  # fmt: skip
+        for change, told in desec.otherwise(reply, changes):
+            doing = f"writing {absolute(change.name, zone)} {change.type}"
+            raise self._error(
+                zone, doing, f"took the changes and shows {told}. Look at the record there; a later pass reads it again"
+            )
 
     # --- asking -----------------------------------------------------------------------------------------------------
 
@@ -184,7 +190,7 @@ class Provider:
         self, method: str, zone: str, doing: str, of: str = "rrsets/", *, expect: Sequence[int] = (), **sent: Any
     ) -> Reply:
         """A request about a zone's RRsets, or something else `of` it; a 404 means that the account has no such domain."""
-        reply = self._api.call(method, _path(zone, of), f"{zone}: {doing}", expect=(*expect, 404), **sent)
+        reply = self._api.call(method, desec.path(zone, of), f"{zone}: {doing}", expect=(*expect, 404), **sent)
         if reply.status == 404:
             raise self._error(zone, doing, "has no such domain, or it is another account's than the token's. See which domains the account "
                               "has. No zone is ever created")  # fmt: skip
@@ -192,7 +198,3 @@ class Provider:
 
     def _error(self, zone: str, doing: str, what: str, *, transient: bool = False) -> ProviderError:
         return ProviderError(f"{zone}: {doing}: {self._who} {what}.", transient=transient)
-
-
-def _path(zone: str, of: str = "rrsets/") -> str:
-    return f"/domains/{quote(zone, safe='')}/{of}"

@@ -17,6 +17,7 @@ from typing import Any
 
 from tests.by_id import ById
 from tests.cloudflare_records import Entry, Refused, beside, in_zone_file, invalid, made, shown
+from tests.described import cloudflare as description
 from tests.http_faults import Answer
 from tests.stand_in import Key, Request
 
@@ -40,6 +41,7 @@ class Cloudflare(ById):
     token, stranger = "cf_0123456789abcdef0123456789abcdef0123", "cf_stranger"
     email, key = "somebody@example.net", "0123456789abcdef0123456789abcdef01234"
     base, secret, about_zones, means = "/client/v4", token, "^/zones", {1: 300}
+    described = description.DESCRIBED
 
     def __init__(
         self,

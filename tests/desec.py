@@ -184,6 +184,9 @@ class Desec(StandIn):
     def _list(self, name: str, domain: Domain, request: Request) -> Answer:
         size, query = self.switches.page, request.query
         newest = sorted(domain.entries.items(), key=lambda both: -both[1].made)
+        for place, part in enumerate(("subname", "type")):  # views: each filter is an exact one
+            if part in query:
+                newest = [both for both in newest if both[0][place] == query[part][0]]
         url = f"http://{request.headers['Host']}{self.base}{request.path}"
         links = [f'<{url}?cursor=>; rel="first"']
         if len(newest) > size and "cursor" not in query:

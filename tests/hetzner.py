@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
+from tests.described import hetzner as description
 from tests.gaps import By
 from tests.hetzner_records import Answered, Entry, Zone, problem
 from tests.hetzner_values import check, octets
@@ -56,6 +57,7 @@ class Hetzner(StandIn):
 
     token, reader, stranger = "h" * 64, "r" * 64, "s" * 64
     base, secret, about_zones = "/v1", token, "zones/"
+    described = description.DESCRIBED
 
     def __init__(
         self,

@@ -17,6 +17,7 @@ FIELDS = {
     "remove_records": {"records"},
     "change_ttl": {"ttl"},
 }
+MOST = 50  # records in one action (docs.hetzner.cloud/cloud.spec.json)
 _NAME = re.compile(r"@|\*|(\*\.)?([a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}")
 
 
@@ -129,6 +130,8 @@ class Answered:
             return invalid(f"RRSet {key[0]}/{key[1]} has differing record TTLs")
         if wrong := self._wrong(key, entry, body["records"]):
             return wrong
+        if len(body["records"]) > MOST:
+            return invalid(f"must have at most {MOST} items", "records")
         sent = {each["value"]: each.get("comment") for each in body["records"]}
         same = {octets(key[1], value) for value in sent} & {octets(key[1], value) for value in entry.records}
         if what == "set_records":

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.by_id import ById
+from tests.described import ovh as description
 from tests.http_faults import Answer
 from tests.ovh_records import Entry, Refused, beside, made, shown, strings
 from tests.stand_in import Key, Request, Values
@@ -45,6 +46,7 @@ class Ovh(ById):
         "ck0123456789abcdef0123456789abcd",
     )
     base, about_zones, means = "/1.0", "^/domain/zone/", {0: 3600}
+    described = description.DESCRIBED
 
     def __init__(
         self,

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.described import powerdns
 from tests.gaps import By
 from tests.http_faults import Answer
 from tests.stand_in import Request, StandIn, Values
@@ -42,6 +43,7 @@ class PowerDnsApi(StandIn):
 
     secret, about_zones = "the key of the stand-in", "/zones/"
     base = "/api/v1"
+    described = powerdns.DESCRIBED
 
     def __init__(self, zones: dict[str, Rows], *, single: bool = True, kind: str = "Native", **how: Any) -> None:
         super().__init__(zones, **how)
@@ -103,6 +105,8 @@ class PowerDnsApi(StandIn):
             return Answer(200, self._shown(zone))
         if request.method != "PATCH":
             return Answer(405, "Method Not Allowed")
+        if not request.raw:
+            return Answer(400, "Bad Request")
         if not isinstance(request.body, dict) or not isinstance(request.body.get("rrsets"), list):
             return Answer(422, {"error": "No rrsets given in update request"})
         after = copy.deepcopy(self.zones[zone])

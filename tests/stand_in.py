@@ -2,8 +2,8 @@
 
 A class made of it says how a request is answered (`reply`) and what its zones hold (`values`). Every request is logged, and after
 each one it is noted which RRsets and values stand in each zone. What a client took away and brought back again was missing in
-between: the context ends with an AssertionError for it, unless `gapless` is False, and `gaps` tells it. Faults are in
-tests/http_faults.py.
+between: the context ends with an AssertionError for it, unless `gapless` is False, and `gaps` tells it. So it does for an answer that
+is not as the vendor describes it (tests/described), or a request that was taken and is not. Faults are in tests/http_faults.py.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 from tests import gaps
+from tests.described import Described
 from tests.gaps import By, Item, Moment
 from tests.http_faults import Answer, Fault
 
@@ -46,7 +47,7 @@ class StandIn:
     not there any more. `expired`: the secret is not taken any more.
 
     `base` is the path before all others of the API; `secret` what the client is given, `about_zones` a regular expression for the
-    paths of requests that are about a zone's records; `unauthorized`, `no_zone` and `erred` make the vendor's answers for a secret
+    paths of requests that are about a zone's records; `described` is the vendor's description, where there is one; `unauthorized`, `no_zone` and `erred` make the vendor's answers for a secret
     that is not taken (told with these words), a zone that is not there and an error of its own.
     """
 
@@ -54,10 +55,12 @@ class StandIn:
     base = ""
     secret = ""
     about_zones = ""
+    described: Described | None = None
 
     def __init__(self, zones: Collection[str], *, gapless: bool = True, now: Callable[[], float] = time.time) -> None:
         self.faults: list[Fault] = []
         self.requests: list[Request] = []
+        self.amiss: list[str] = []  # what was not as it is described
         self.expired = False
         self.lock = threading.RLock()
         self.gapless, self.now = gapless, now
@@ -164,6 +167,8 @@ class StandIn:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+        if error is None:
+            assert self.amiss == [], f"not as {self.described and self.described.source} describes it: {self.amiss}"
         if self.gapless and error is None:
             missing = {zone: found for zone in self.history if (found := self.gaps(zone))}
             assert missing == {}, f"there before and after, and missing in between: {missing}"
@@ -188,6 +193,7 @@ class StandIn:
             fault = next((f for f in self.faults if f.strikes(request.method, path)), None)
             first = self.before(request)
         if first is not None:
+            self._judge(request, first)
             request.status = first.status
             first.send(http)
             return
@@ -198,11 +204,18 @@ class StandIn:
             with self.lock:
                 done = self.reply(request) if url.path.startswith(self.base) else Answer(404, "Not Found")
                 self.note(By.CLIENT)
+            self._judge(request, done)
             answer = answer or done
         request.status = answer.status
         if fault and fault.after(http, answer):
             return
         answer.send(http)
+
+    def _judge(self, request: Request, answer: Answer) -> None:
+        """Hold an answer of this server's own, and a request that was taken, to the description."""
+        if self.described is not None:
+            told = None if answer.body == "null" else json.loads(json.dumps(answer.body))
+            self.amiss += self.described.amiss(request.method, request.path, request.body, answer.status, told)
 
 
 class Limiter:

@@ -11,7 +11,7 @@ from dnssync_providers.desec import LIMITS, Provider
 from dnssync.core.model import Change, Kind, ProviderError, RRset, StaleZone, Value
 from tests.desec import MAXIMUM_TTL, Desec, Switches
 from tests.http_faults import Answer, Fault
-from tests.providers.conformance import ZONE, changes
+from tests.providers.conformance import ZONE, Step, changes
 from tests.providers.desec_client import KEY, ROWS, bulk, client, new, small, todo
 
 APEX = ['"site=1" "2"', '"v=spf10"', '"v=spf1 mx a -all"']
@@ -219,7 +219,7 @@ class TestWrite:
             },
             ("old._domainkey", "TXT"): {"subname": "old._domainkey", "type": "TXT", "records": []},
         }
-        assert len(desec.requests) == 3
+        assert [each.method for each in desec.requests] == ["GET", "GET", "GET", "PATCH"]
         assert desec.zones[ZONE].entries["", "TXT"].ttl == 1800  # below the smallest TTL of today, and a stranger's
 
     def test_strangers_values_keep_their_strings(self, desec: Desec) -> None:
@@ -231,10 +231,10 @@ class TestWrite:
         assert desec.zones[ZONE].entries["", "TXT"].records == [*theirs, '"v=spf1 mx a -all"']
 
     def test_a_stranger_s_ttl_of_this_moment_stays(self, desec: Desec) -> None:
-        """A TTL that somebody else gave the shared record set in the seconds since is not put back."""
+        """A TTL that somebody else gave the shared record set between the look and the request is not put back."""
         provider = client(desec)
         step = todo(provider, {"@ TXT": ["v=spf1 mx a -all"]})
-        desec.zones[ZONE].entries["", "TXT"].ttl = 7200
+        desec.faults = [Fault("PATCH", stranger=lambda: setattr(desec.zones[ZONE].entries["", "TXT"], "ttl", 7200))]
         provider.write(ZONE, step)
         assert desec.zones[ZONE].entries["", "TXT"].ttl == 7200
 
@@ -252,14 +252,61 @@ class TestWrite:
 
     @pytest.mark.parametrize(("later", "looks"), [(5.0, 0), (5.1, 1)])
     def test_looks_again(self, desec: Desec, later: float, looks: int) -> None:
-        """What was read more than five seconds ago is looked at again before it is written; what is fresh is not."""
+        """What was read more than five seconds ago is looked at again before it is written; a fresh key's name, which is ours, is not."""
         times = [0.0]
         provider = client(desec, now=lambda: times[0])
-        made = todo(provider)
+        made = todo(provider, {"old._domainkey TXT": ["v=DKIM1; p="], "new._domainkey TXT": [KEY]})
         desec.requests.clear()
         times[0] = later
         provider.write(ZONE, made)
         assert [each.method for each in desec.requests] == ["GET"] * looks + ["PATCH"]
+
+    @pytest.mark.parametrize("page", [500, 4])
+    @pytest.mark.parametrize("what", [{"@ TXT": ["v=spf1 mx a -all"]}, {"_dmarc TXT": ["v=DMARC1; p=none"]},
+                                      {"old._domainkey TXT": ["v=DKIM1; p="]}, {"mail TXT": ["x"]}])  # fmt: skip
+    @pytest.mark.parametrize("later", [0.0, 4.9])
+    def test_what_others_write_to_is_looked_at_however_young_the_reading(
+        self, page: int, what: Step, later: float
+    ) -> None:
+        """A value that a stranger adds after the reading is not overwritten, whether it is the first one of theirs there or not."""
+        rows = [*ROWS, ("old._domainkey", "TXT", 3600, ['"v=DKIM1; p=OLD"', '"theirs"'])]
+        with Desec({ZONE: rows}, Switches(page=page)) as desec:
+            times = [0.0]
+            provider = client(desec, now=lambda: times[0])
+            made = todo(provider, what)
+            times[0] = later
+            [name] = [each.name or "@" for each in made]
+            desec.add(ZONE, name, "TXT", 3600, '"verify=9"')
+            before = desec.values(ZONE)
+            with pytest.raises(StaleZone, match=f"^{ZONE}: .* TXT at desec is not what was read any more"):
+                provider.write(ZONE, made)
+            assert desec.values(ZONE) == before and b"verify=9" in before[name, "TXT"][1]
+
+    def test_a_look_at_a_zone_of_many_pages(self) -> None:
+        """Where the zone is more than a page, only the names that others may write to are looked at; many of them, with the whole zone."""
+        with Desec({ZONE: ROWS}, Switches(page=4)) as desec:
+            provider = client(desec)
+            made = todo(provider)
+            asked = len(desec.requests)
+            provider.write(ZONE, made)
+            assert [each.query for each in desec.requests[asked:]] == [{"subname": [""]}, {"subname": ["_dmarc"]}, {}]
+            assert desec.requests[-1].method == "PATCH"
+            assert desec.values(ZONE)["@", "TXT"][1] == {b"site=12", b"v=spf10", b"v=spf1 mx a -all"}
+            provider.read(ZONE)
+            asked = len(desec.requests)
+            provider.write(ZONE, [new(f"n{number}", "x") for number in range(5)])
+            assert [each.query for each in desec.requests[asked:-1]][:2] == [{}, {"cursor": [""]}]
+            assert all("subname" not in each.query for each in desec.requests[asked:])
+
+    def test_a_look_that_is_no_list(self) -> None:
+        """Something else than record sets is no look, and nothing is written."""
+        with Desec({ZONE: ROWS}, Switches(page=4)) as desec:
+            provider = client(desec)
+            made = todo(provider, {"@ TXT": ["v=spf1 mx a -all"]})
+            desec.faults = [Fault("GET", "rrsets/", Answer(200, {"detail": "x"}))]
+            with pytest.raises(ProviderError, match=rf"^{ZONE}: looking at {ZONE}: .*no record set"):
+                provider.write(ZONE, made)
+            assert not [each for each in desec.requests if each.method != "GET"]
 
     def test_never_read(self, desec: Desec) -> None:
         """What was not read is read before it is written."""
@@ -273,7 +320,7 @@ class TestWrite:
         provider = client(desec)
         provider.write(ZONE, todo(provider))
         desec.requests.clear()
-        provider.write(ZONE, [new("fresh", "x")])
+        provider.write(ZONE, [new("fresh._domainkey", "x")])
         assert [each.method for each in desec.requests] == ["GET", "PATCH"]
 
     def test_a_shared_record_set_that_went_in_this_moment(self, desec: Desec) -> None:

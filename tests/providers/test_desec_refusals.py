@@ -53,6 +53,17 @@ class TestRefusals:
             client(desec).write(ZONE, [new("a", "x"), new("b", "x")])
         assert said in str(caught.value)
 
+    def test_somebody_is_faster_than_the_request(self, desec: Desec) -> None:
+        """Where a refusal has to do with what somebody did between the look and the request, the zone has moved: it is planned anew."""
+        provider = client(desec)
+        made = todo(provider, {"fresh TXT": ["x"]})
+        theirs = lambda: desec.add(ZONE, "fresh", "CNAME", 3600, "x.example.net.")  # noqa: E731
+        more = lambda: desec.add(ZONE, "fresh2", "TXT", 3600, '"theirs"')  # noqa: E731
+        desec.faults = [Fault("PATCH", stranger=lambda: (theirs(), more()))]  # type: ignore[func-returns-value]
+        with pytest.raises(StaleZone, match=rf"fresh2\.{ZONE} TXT at desec is not what was read"):
+            provider.write(ZONE, [new("fresh2", "x"), *made])
+        assert desec.values(ZONE)["fresh2", "TXT"][1] == {b"theirs"}
+
     def test_the_refusal_s_words_where_the_zone_cannot_be_read(self, desec: Desec) -> None:
         """Where the look after a refusal fails, the refusal is told all the same."""
         desec.faults = [Fault("GET", skip=1, answer=Answer(500, None), times=9)]
@@ -60,7 +71,7 @@ class TestRefusals:
             client(desec).write(ZONE, [new("bad", "x", ttl=60)])
 
     def test_type_spf(self, desec: Desec) -> None:
-        """Where type SPF is all that is refused, everything else is written, and it is remembered."""
+        """Where type SPF is all that is refused, everything else is written, after another look, and it is remembered."""
         desec.switches.spf_taken = False
         provider = client(desec)
         made = [*todo(provider), new("", "v=spf1 mx a -all", kind="SPF")]
@@ -68,8 +79,19 @@ class TestRefusals:
         with pytest.raises(TypeRefused, match=rf"^{ZONE}: writing {ZONE} SPF: .*All else is written"):
             provider.write(ZONE, made)
         assert ("_dmarc", "TXT") in desec.values(ZONE) and ("@", "SPF") not in desec.values(ZONE)
-        assert [each.method for each in desec.requests] == ["PATCH", "PATCH"]
+        assert [each.method for each in desec.requests] == ["GET", "PATCH", "GET", "PATCH"]
         assert provider.limits.type99 is False
+
+    def test_a_stranger_while_type_spf_is_refused(self, desec: Desec) -> None:
+        """What somebody adds after the refusal is not overwritten by the second request."""
+        desec.switches.spf_taken = False
+        provider = client(desec)
+        made = [*todo(provider), new("", "v=spf1 mx a -all", kind="SPF")]
+        theirs = lambda: desec.add(ZONE, "@", "TXT", 3600, '"verify=9"')  # noqa: E731
+        desec.faults = [Fault("GET", skip=1, stranger=theirs)]
+        with pytest.raises(StaleZone):
+            provider.write(ZONE, made)
+        assert b"verify=9" in desec.values(ZONE)["@", "TXT"][1]
 
     def test_type_spf_alone(self, desec: Desec) -> None:
         """Where nothing else is to be written, nothing else is asked."""
@@ -166,6 +188,7 @@ class TestLimits:
             desec.requests.clear()
             provider.write(ZONE, made)
             assert [(each.method, each.status) for each in desec.requests] == [
+                ("GET", 200),
                 ("PATCH", 429),
                 ("GET", 200),
                 ("PATCH", 200),
