@@ -32,6 +32,7 @@ from . import _ovh as zones
 from . import _text
 from ._by_id import Record, Steps, writing
 from ._http import Reply
+from ._ovh_served import Served
 from ._token import amiss, asked_with
 from ._unmoved import TRUST, so_far, stale
 
@@ -42,7 +43,7 @@ ENDPOINTS = {
 LIMITS = Limits(types=frozenset({"TXT"}), min_ttl=60, type99=False)
 
 
-class Provider(zones.Zones):
+class Provider(Served):
     """`endpoint` is one of `ENDPOINTS` or an address of the API; the other three are what OVHcloud gave out for an application and,
     with the rights GET, POST, PUT and DELETE on /domain/zone/{zone}/*, as its consumer key."""
 
@@ -75,8 +76,9 @@ class Provider(zones.Zones):
 
     def write(self, zone: str, changes: Sequence[Change]) -> tuple[str, ...]:
         """One request a record, then one that has the zone served. Raises `StaleZone` where the zone is not what was read, before
-        anything is written; a later trouble says how many changes were done. Without changes, a zone that is told not to be served as
-        it is written is served; what a write surely left undone is for `finish`."""
+        anything is written; a later trouble says how many changes were done, and so does a zone that is written and not served
+        then. Without changes, a zone that is told not to be served as it is written is served; what a write surely left undone is for
+        `finish`."""
         if not changes:
             return self._owed(zone)
         known, meant = self._todo(zone, changes)
@@ -97,7 +99,8 @@ class Provider(zones.Zones):
                 raise
             raise so_far(error, done, len(todo)) from None
         self._refresh(zone)
-        return self._served(zone)[1]
+        self._served(zone)
+        return ()
 
     def _made(self, zone: str, change: Change, found: Steps, at: float) -> Iterator[Reply]:
         """The requests of a change, one at a time: first what comes, then what becomes another, and last what goes. `at`: since when that

@@ -1106,7 +1106,8 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("                    begun = True", "                    begun = False"),
         ("secrets=[secret]", "secrets=[]"),
         ("            return self._owed(zone)", "            return ()"),
-        ("        self._refresh(zone)\n        return", "        return"),
+        ("        self._refresh(zone)\n        self._served", "        self._served"),
+        ("        self._served(zone)\n", ""),
         ("if kind not in zones.BARE:", "if True:"),
         ("if not zones.plain(value.text):", "if False:"),
         ('reply.status == 400 and "_domainkey" in change.name.split(".")', "reply.status == 400"),
@@ -1136,16 +1137,27 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("str(name).lower()", "str(name)"),
         ('transient=code == "QUERY_TIME_OUT"', "transient=False"),
         ("HINTS.get(code) or HINTS.get(reply.status)", "HINTS.get(code)"),
+    ],
+    ("providers/_ovh_served.py", "tests/providers/test_ovh.py"): [
         ('if status.get("isDeployed") is not False or status.get("errors"):', "if True:"),
-        ("if served else told", "if True else told"),
+        ('is not False or status.get("errors"):', "is not False:"),
+        ("if not self._served(zone):", "if self._served(zone) is None:"),
         ("with contextlib.suppress(ProviderError):", "with contextlib.suppress(ZeroDivisionError):"),
         ('if self._status(zone).get("isDeployed") is not False:', "if True:"),
+        ("self._status(zone) or status ", "self._status(zone) "),
+        ('if status.get("warnings") and number >= WARNED:', "if False:"),
+        ('if status.get("warnings") and number >= WARNED:', 'if status.get("warnings"):'),
+        ('if errors := status.get("errors"):', "if errors := None:"),
+        ("        if before:\n", "        if False:\n"),
+        ("        if before:\n", "        if True:\n"),
+        ('before = self._status(zone).get("isDeployed") is True', "before = True"),
     ],
     ("dnssync/carry_out.py", "tests/daemon/test_owed.py"): [
         ("if state.interrupted(zone, provider) else None", "if False else None"),
     ],
-    ("providers/_ovh.py", "tests/daemon/test_owed.py"): [
-        ("        self._refresh(zone)\n        told =", "        told ="),
+    ("providers/_ovh_served.py", "tests/daemon/test_owed.py"): [
+        ("        self._refresh(zone)\n        self._served(zone, before)", "        self._served(zone, before)"),
+        ("        self._refresh(zone)\n        self._served(zone, before)", "        self._refresh(zone)"),
     ],
     ("providers/_text.py", "tests/providers/test_gandi.py"): [
         ("'' if target == '@' else target + '.'", "target + '.'")
