@@ -11,7 +11,8 @@ from urllib.parse import quote
 from dnssync.core.model import ProviderError
 
 from . import _text
-from ._by_id import ById, Reading, Record
+from ._alone import Alone
+from ._by_id import Reading, Record
 from ._http import Api, Reply
 
 DEFAULT_TTL = 3600  # seconds: what a TTL of 0 means
@@ -54,14 +55,14 @@ class Signature:
         self.ahead = now - self._clock()
 
 
-class Zones(ById):
+class Zones(Alone):
     """The zones of one consumer key, read. `sleep` lets seconds pass."""
 
     def __init__(
         self, id: str, api: Api, sign: Signature, now: Callable[[], float], sleep: Callable[[float], None]
     ) -> None:
-        super().__init__(id, "OVHcloud", api, now)
-        self._sign, self._sleep = sign, sleep
+        super().__init__(id, "OVHcloud", api, now, sleep)
+        self._sign = sign
 
     def _look(self, zone: str, known: Reading | None = None, names: Collection[str] = ()) -> Reading:
         """Every record of a zone, each by a request of its own; or, after a reading, those at some names and whatever is new."""

@@ -19,6 +19,12 @@ WARNED = 3  # of those looks, for a zone with a warning, which may never be told
 WORDS = 300  # characters of what OVHcloud finds wrong, at most
 
 
+def unserved(error: ProviderError) -> ProviderError:
+    """An error that kept what is written from being served."""
+    told = f"{error} The records are written, and are not served before that is done: a later pass asks for it again."
+    return ProviderError(told, transient=error.transient)
+
+
 class Served(Zones):
     """The zones of one consumer key, read, and served."""
 
@@ -46,8 +52,7 @@ class Served(Zones):
         try:
             self._call("POST", zone, "/refresh", f"{zone}: having the zone served")
         except ProviderError as error:
-            told = f"{error} The records are written, and are not served before that is done: a later pass asks for it again."
-            raise ProviderError(told, transient=error.transient) from None
+            raise unserved(error) from None
 
     def _status(self, zone: str) -> Mapping[str, Any]:
         """What is told of the zone as it is served, `isDeployed`, `errors` and `warnings`. An error is nothing told."""

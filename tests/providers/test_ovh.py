@@ -70,7 +70,8 @@ def asked(ovh: Ovh) -> list[str]:
 
 class TestRequests:
     def test_one_a_record_and_a_refresh(self, ovh: Ovh) -> None:
-        """The time, the ids, each record; then a request a change, without what is somebody else's, one refresh, and a look."""
+        """The time, the ids, each record; then a request a change, without what is somebody else's, the ids once more, one
+        refresh, and a look."""
         provider = client(ovh)
         [spf] = [entry for entry in ovh.records(ZONE, "@") if entry.type == "SPF"]
         [old] = ovh.records(ZONE, "old._domainkey")
@@ -80,7 +81,7 @@ class TestRequests:
         assert asked(ovh) == [
             "GET /auth/time", f"PUT /record/{spf.id}", f"DELETE /record/{old.id}", "POST /record", "POST /record", "POST /refresh", "GET /status",
         ]  # fmt: skip
-        assert len(ovh.calls()) == 12 + 6 and provider.requests == {"2xx": 18}
+        assert len(ovh.calls()) == 12 + 7 and provider.requests == {"2xx": 19} and ovh.calls()[-3] == f"GET {RECORD}"
         bodies = [request.body for request in ovh.requests if request.raw]
         assert bodies == [
             {"subDomain": "", "target": '"v=spf1 mx -all"', "ttl": 0},
@@ -295,7 +296,8 @@ class TestServed:
     def test_a_zone_with_an_error(self, ovh: Ovh) -> None:
         """A zone that is written and not served is an error, whoever finds it, with OVHcloud's words for the person who can put it right."""
         ovh.zones[ZONE].errors = ["www: bad\x1b name."]
-        provider = client(ovh)
+        waited: list[float] = []
+        provider = client(ovh, sleep=waited.append)
         changes = todo(provider.read(ZONE))
         for act in (
             lambda: provider.write(ZONE, changes),
@@ -309,7 +311,7 @@ class TestServed:
             assert str(caught.value).startswith(
                 f"{ZONE}: having the zone served: OVHcloud (provider ovh) does not serve it as it is written: www: bad? name. The"
             )
-            assert not caught.value.transient
+            assert not caught.value.transient and waited == []
         ovh.zones[ZONE].errors = None
         assert "was asked once more to serve" in provider.finish(ZONE)[0] and provider.write(ZONE, ()) == ()
 
