@@ -104,18 +104,18 @@ class Provider(Served):
             stopped = self._alone(zone, meant, Reading(known.at, stands), stopped)  # as long as nothing of it is served
         except ProviderError as error:
             raise unserved(error) from None
-        with (
-            contextlib.suppress(ProviderError) if stopped else contextlib.nullcontext()
-        ):  # what stopped the write is what is told
-            self._refresh(zone)
         if stopped:
+            with contextlib.suppress(ProviderError):  # what stopped the write is what is told
+                self._refresh(zone)
             raise stopped
+        self._refresh(zone)
         self._served(zone)
         return ()
 
     def _made(self, zone: str, change: Change, found: Steps, at: float) -> Iterator[Record | None]:
-        """The requests of a change, one at a time, and the record that stands there after each, of a new text: first what comes, then what becomes another, and last what goes. `at`: since when that
-        is known. What a PUT does not name would be left to the API, so that all is sent, but the type."""
+        """The requests of a change, one at a time, and the record that stands there after each: first what comes, then what becomes another,
+        and last what goes. `at`: since when that is known. What a PUT does not name would be left to the API, so that all is sent, but
+        the type."""
         ttl = {"ttl": found.ttl} if found.ttl else {}
         for value in found.come:
             yield self._come(zone, change, value)

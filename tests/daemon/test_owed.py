@@ -172,3 +172,18 @@ def test_a_zone_that_is_not_served(site: OvhSite) -> None:
     assert [entry for entry in site.state.ledger(ONE) if EXTRA in str(entry.value)]
     site.now += 900
     assert not passed(site).failed and kinds(site).count("made_good") == 1
+
+
+def test_somebody_elses_in_the_same_moment(site: OvhSite) -> None:
+    """Where somebody adds an SPF record while ours is replaced, one alone is served when the pass has ended, and at last one with the
+    terms of both."""
+    theirs = "v=spf1 ip4:203.0.113.9 ~all"
+    site.configure(extra=(EXTRA,))
+    stranger = Fault("PUT", "record", stranger=lambda: site.ovh.add(ONE, "@", "TXT", 300, f'"{theirs}"'))
+    site.ovh.faults = [stranger]
+    for pause in (900, DAY, DAY):
+        site.now += pause
+        passed(site)
+        texts = [value.decode() for value in site.ovh.served(ONE)["@", "TXT"][1] if value.startswith(b"v=spf1")]
+        assert len(texts) == 1 and stranger.struck == 1 and "ip4:203.0.113.9" in texts[0]
+    assert EXTRA in texts[0] and not site.state.interrupted(ONE, "ovh")
