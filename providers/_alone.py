@@ -49,7 +49,7 @@ class Alone(ById):
 
     @abstractmethod
     def _take_out(self, zone: str, known: Reading, records: Sequence[Record], doing: str) -> None:
-        """Take out records of ours, by their ids; whether they are out is looked at afterwards."""
+        """Take out records of ours, by their ids; whether they are out, or were already, is looked at afterwards."""
 
     def _alone(
         self, zone: str, meant: Meant, known: Reading, stopped: ProviderError | None = None

@@ -185,4 +185,4 @@ class Provider(Alone):
     def _take_out(self, zone: str, known: Reading, records: Sequence[Record], doing: str) -> None:
         """See `Alone`."""
         body = {"deletes": [{"id": record.id} for record in records[:BATCH]]}
-        self._call("POST", f"/zones/{known.id}/dns_records/batch", doing, body=body, expect=MOVED)
+        self._call("POST", f"/zones/{known.id}/dns_records/batch", doing, body=body)

@@ -173,4 +173,4 @@ class Provider(Served):
     def _take_out(self, zone: str, known: Reading, records: Sequence[Record], doing: str) -> None:
         """See `Alone`."""
         for record in records:
-            self._call("DELETE", zone, f"/record/{record.id}", doing, expect=(404,))
+            self._call("DELETE", zone, f"/record/{record.id}", doing)

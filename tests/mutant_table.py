@@ -1151,17 +1151,12 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("if stopped := self._alone(zone, meant, known, stopped):", "if stopped:"),
         ("len(meant)) if start else error", "len(meant))"),
         ("if not start and (isinstance(error, StaleZone) or not error.transient):", "if not start:"),
-        ("doing, body=body, expect=MOVED)", "doing, body=body)"),
     ],
     ("providers/ovh.py", "tests/providers/test_alone.py"): [
         ("stopped = self._alone(zone, meant, Reading(known.at, stands), stopped)", "pass"),
         ("                    del stands[record.id]  #", "                    pass  #"),
         ("raise unserved(error) from None", "stopped = error"),
         ("if not begun and (isinstance(error, StaleZone) or not error.transient):", "if not begun:"),
-        (
-            'self._call("DELETE", zone, f"/record/{record.id}", doing, expect=(404,))',
-            'self._call("DELETE", zone, f"/record/{record.id}", doing)',
-        ),
     ],
     ("providers/_ovh.py", "tests/providers/test_ovh.py"): [
         ('"SPF": "TXT", "DKIM"', '"DKIM"'),

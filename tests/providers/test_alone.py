@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 from dnssync_providers import cloudflare, ovh
+from dnssync_providers._alone import crowded
+from dnssync_providers._by_id import Record, steps
 
-from dnssync.core.model import Change, ProviderError, StaleZone
+from dnssync.core.model import Change, Kind, ProviderError, RRset, StaleZone, Value
 from tests.cloudflare import Cloudflare
 from tests.http_faults import Fault
 from tests.ovh import Ovh
@@ -259,6 +261,18 @@ def test_an_answer_that_is_lost(site: Site, commits: bool) -> None:
     assert not isinstance(caught.value, StaleZone) and site.spf("new") == [THEIRS]
 
 
+def test_a_replacement_whose_answer_is_lost(site: Site) -> None:
+    """It is not taken for what it was before: ours goes if it became what it was to be."""
+    provider = site.provider
+    changes = replaced(provider)
+    lost = site.race(put(site, "PUT"))
+    lost.drop = lost.commits = True
+    site.stand_in.faults = [lost, Fault("PUT", drop=True, commits=True, times=9)]  # a PUT is tried again by itself
+    with pytest.raises(ProviderError, match=r"Whether the change was made is not known"):
+        provider.write(ZONE, changes)
+    assert site.spf() == [THEIRS]
+
+
 def test_an_answer_that_is_lost_and_no_way_back(site: Site) -> None:
     """Both are told."""
     provider = site.provider
@@ -283,3 +297,14 @@ def test_a_later_change_that_fails(site: Site) -> None:
     with pytest.raises(ProviderError, match=r"500.*Before that, 1 of 2 changes were done"):
         provider.write(ZONE, changes)
     assert site.spf("new") == [THEIRS]
+
+
+def test_what_was_ours_is_no_strangers() -> None:
+    """A text that was read is none that somebody wrote in that moment, though it still stands there."""
+    records = [Record(str(number), "", "TXT", 300, Value(text, text)) for number, text in enumerate((OLD, THEIRS))]
+    [old, theirs] = records
+    both = RRset("", "TXT", 300, (old.value,))
+    change = Change(Kind.UPDATE, "", "TXT", both, RRset("", "TXT", 300, (Value(OURS, ""),)))
+    found, ours = steps(change, [old]), Record("2", "", "TXT", 300, Value(OURS, OURS))
+    assert crowded(change, found, [old, ours]) == []
+    assert crowded(change, found, [theirs, ours]) == [ours]
