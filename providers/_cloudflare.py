@@ -1,19 +1,41 @@
-"""Cloudflare's answers: what its records say, its errors with their codes, and whether a batch was done as it was asked for."""
+"""Cloudflare's words: what is asked for of a change, what its records and its errors say, and whether a batch was done as it was asked for."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from dnssync.core.model import Value, relative
+from dnssync.core.model import Change, ProviderError, Value, absolute, relative
 
 from . import _text
-from ._by_id import Record
+from ._by_id import Record, Steps
 
+CONTENT = 8192  # characters of content at one name and type
 AUTOMATIC = 300  # seconds: what a TTL of 1 means
 TARGETS = frozenset({"CNAME", "DNAME", "NS", "PTR"})  # a name alone, told without the final dot
 RANKED = {"MX": ".", "SRV": ".", "URI": ""}  # the priority stands apart; what is told without the final dot
+
+Step = tuple[int, str, dict[str, Any]]  # of which change, in which list of a batch, and what
+
+
+def asked(who: str, zone: str, number: int, change: Change, found: Steps) -> Iterator[Step]:
+    """A change as it is asked for: first what comes, then what becomes another, and last what goes, wherever a batch may end. Raises
+    `ProviderError` where more would stand at a name than Cloudflare holds there. `who` names the provider."""
+    name, new, ttl = absolute(change.name, zone), change.new, {"ttl": found.ttl} if found.ttl else {}
+    content = sum(len(_text.spelled(value)) for value in new.values) if new else 0
+    if content > CONTENT and (found.come or found.turn):
+        raise ProviderError(f"{zone}: {name} {change.type}: with ours, {content} characters of text would stand there, and {who} holds {CONTENT} "
+                            "at one name; nothing was written. Take a text out there that nobody needs any more.")  # fmt: skip
+    for value in found.come:
+        post = {"name": name, "type": change.type, "content": _text.spelled(value), "ttl": new.ttl if new else 0}
+        yield number, "posts", post
+    for record, value in found.turn:
+        yield number, "patches", {"id": record.id, "content": _text.spelled(value), **ttl}
+    for record in found.retime:
+        yield number, "patches", {"id": record.id, **ttl}
+    for record in found.go:
+        yield number, "deletes", {"id": record.id}
 
 
 def codes(data: Any) -> frozenset[int]:

@@ -1,8 +1,7 @@
-"""OVHcloud's DNS zones asked: every request is signed; what its records and errors say, and whether a zone is served as it is written."""
+"""OVHcloud's DNS zones asked: every request is signed; what its records and errors say."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -12,10 +11,10 @@ from urllib.parse import quote
 from dnssync.core.model import ProviderError
 
 from . import _text
-from ._by_id import ById, Reading, Record
+from ._alone import Alone
+from ._by_id import Reading, Record
 from ._http import Api, Reply
 
-POLLS = (0.0, 1.0, 3.0)  # seconds before each look at whether the zone is served as it is written
 DEFAULT_TTL = 3600  # seconds: what a TTL of 0 means
 FOLDED = {"SPF": "TXT", "DKIM": "TXT", "DMARC": "TXT"}  # types of its own, made by its web form and served as TXT
 BARE = frozenset({"DKIM", "DMARC"})  # of those, whose text may have no quotes
@@ -56,14 +55,14 @@ class Signature:
         self.ahead = now - self._clock()
 
 
-class Zones(ById):
-    """The zones of one consumer key, read, and served. `sleep` lets seconds pass."""
+class Zones(Alone):
+    """The zones of one consumer key, read. `sleep` lets seconds pass."""
 
     def __init__(
         self, id: str, api: Api, sign: Signature, now: Callable[[], float], sleep: Callable[[float], None]
     ) -> None:
-        super().__init__(id, "OVHcloud", api, now)
-        self._sign, self._sleep = sign, sleep
+        super().__init__(id, "OVHcloud", api, now, sleep)
+        self._sign = sign
 
     def _look(self, zone: str, known: Reading | None = None, names: Collection[str] = ()) -> Reading:
         """Every record of a zone, each by a request of its own; or, after a reading, those at some names and whatever is new."""
@@ -117,55 +116,6 @@ class Zones(ById):
             code = "INVALID_SIGNATURE"
         hint = HINTS.get(code) or HINTS.get(reply.status) or ""
         return self._api.refused(reply, doing, hint.replace("{zone}", zone), transient=code == "QUERY_TIME_OUT")
-
-    # --- what is served -----------------------------------------------------------------------------------------------
-
-    def finish(self, zone: str) -> tuple[str, ...]:
-        """Have a zone served whose last write did not come to its end, whatever is told of it."""
-        self._refresh(zone)
-        told = (
-            f"{self.who} was asked once more to serve {zone} as it is written: an earlier write had not come to its end"
-        )
-        return self._served(zone)[1] or (told,)
-
-    def _owed(self, zone: str) -> tuple[str, ...]:
-        """Have a zone served that is told not to be, though nobody here knows of a write without an end."""
-        if self._status(zone).get("isDeployed") is not False:
-            return ()
-        self._refresh(zone)
-        served, told = self._served(zone)
-        return (f"{self.who} serves {zone} as it is written, which it did not before",) if served else told
-
-    def _refresh(self, zone: str) -> None:
-        """Have the zone served as it is written."""
-        try:
-            self._call("POST", zone, "/refresh", f"{zone}: having the zone served")
-        except ProviderError as error:
-            told = f"{error} The records are written, and are not served before that is done: a later pass asks for it again."
-            raise ProviderError(told, transient=error.transient) from None
-
-    def _status(self, zone: str) -> Mapping[str, Any]:
-        """What is told of the zone as it is served, `isDeployed` and `errors`. An error is nothing told: what is written is written."""
-        with contextlib.suppress(ProviderError):
-            told = self._call("GET", zone, "/status", f"{zone}: looking whether the zone is served").data
-            return told if isinstance(told, dict) else {}
-        return {}
-
-    def _served(self, zone: str) -> tuple[bool | None, tuple[str, ...]]:
-        """Whether the zone is served as it is written, None where that is not told; and what a person has to put right there. It is
-        looked at a few times; whether name servers show a record is for others to see."""
-        status: Mapping[str, Any] = {}
-        for pause in POLLS:
-            if pause:
-                self._sleep(pause)
-            status = self._status(zone)
-            if status.get("isDeployed") is not False or status.get("errors"):
-                break
-        errors = status.get("errors")
-        if status.get("isDeployed") is False and isinstance(errors, list) and errors:
-            words = "".join(c if c.isprintable() else "?" for c in "; ".join(map(str, errors)))[:300]
-            return False, (f"{self.who} does not serve {zone} as it is written: {words}. Put that right there.",)
-        return status.get("isDeployed"), ()
 
 
 def explain(data: Any) -> str:

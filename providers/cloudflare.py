@@ -7,7 +7,7 @@
 A batch is one transaction of its database (the edge, which serves, follows record by record), and runs deletes, patches, puts and
 posts in that order. A record of ours that changes keeps its id by a patch, which leaves alone whatever it does not name: comment,
 tags, an automatic TTL. Records of others are not even named. The API has no prerequisites: what a write starts from is looked at
-anew where it is older than `TRUST` seconds.
+anew where it is older than `TRUST` seconds, and the zone once more after a new text (`Alone`).
 
 Quirks that are dealt with here: text is kept as it was sent, quoted or bare (go-acme/lego#2521), and is always sent quoted; a TTL of 1
 is "automatic" and means 300; TTLs belong to records, not to RRsets; records of type SPF may still stand there and can be deleted,
@@ -19,14 +19,14 @@ answered with 400.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from dnssync.core.model import Change, Limits, ProviderError, StaleZone, absolute
+from dnssync.core.model import Change, Limits, ProviderError, StaleZone
 
 from . import _cloudflare as told
-from . import _text
-from ._by_id import ById, Reading, Record, Steps, writing
+from ._alone import Alone
+from ._by_id import Reading, Record, writing
 from ._http import Reply
 from ._pages import complete
 from ._token import WORD, amiss, asked_with
@@ -34,7 +34,6 @@ from ._unmoved import so_far
 
 ENDPOINT = "https://api.cloudflare.com/client/v4"
 LIMITS = Limits(types=frozenset({"TXT"}), min_ttl=60, max_ttl=86400, txt=4080, type99=False)
-CONTENT = 8192  # characters of content at one name and type
 BATCH = 200  # records of one batch in a free zone; a paid one takes 3500
 PAGE = 1000  # records; 100 is what it answers unasked, and 5000000 what it takes (its OpenAPI description)
 REFUSALS = (400, 401, 403, 404, 409)
@@ -43,10 +42,8 @@ BESIDE = frozenset({81053, 81054})  # a CNAME would stand beside others
 SECRET = frozenset({6003, 6111, 9103, 9106, 9109, 10000})  # some of them come with status 400
 GONE = frozenset({1001, 7000, 7003})  # a zone's id that leads nowhere
 
-Step = tuple[int, str, dict[str, Any]]  # of which change, in which list of a batch, and what
 
-
-class Provider(ById):
+class Provider(Alone):
     """`token` is an API token with the permission Zone, DNS, Edit for the zones; with `email`, it is the global API key of that user.
     `account_id` says which zone is meant where several accounts have one of that name. `endpoint` is another address of the
     API."""
@@ -72,7 +69,7 @@ class Provider(ById):
             wrong.append("email: is no address; leave it out where `token` is an API token, and not the global API key")
         headers = {"X-Auth-Email": email, "X-Auth-Key": secret} if email else {"Authorization": f"Bearer {secret}"}
         api = asked_with(wrong, id, "Cloudflare", endpoint, headers, explain=told.explain, timeout=timeout, sleep=sleep)
-        super().__init__(id, "Cloudflare", api, now)
+        super().__init__(id, "Cloudflare", api, now, sleep)
         self._account = {"account.id": account_id} if account_id else {}
 
     # --- looking ----------------------------------------------------------------------------------------------------
@@ -151,36 +148,22 @@ class Provider(ById):
         if not changes:
             return ()
         known, meant = self._todo(zone, changes)
-        todo = [step for number, each in enumerate(meant) for step in self._steps(zone, number, *each)]
+        todo = [step for number, each in enumerate(meant) for step in told.asked(self.who, zone, number, *each)]
+        stopped = None
         for start in range(0, len(todo), BATCH):
             part = todo[start : start + BATCH]
             try:
                 self._batch(zone, known.id, part, [change for change, _ in meant])
             except ProviderError as error:
-                if not start:
-                    raise
-                raise so_far(error, part[0][0], len(meant)) from None
+                if not start and (isinstance(error, StaleZone) or not error.transient):
+                    raise  # or it may have been done all the same
+                stopped = so_far(error, part[0][0], len(meant)) if start else error
+                break
+        if stopped := self._alone(zone, meant, known, stopped):
+            raise stopped
         return ()
 
-    def _steps(self, zone: str, number: int, change: Change, found: Steps) -> Iterable[Step]:
-        """A change as it is asked for: first what comes, then what becomes another, and last what goes, wherever a batch may end. Raises
-        `ProviderError` where more would stand at a name than Cloudflare holds there."""
-        name, new, ttl = absolute(change.name, zone), change.new, {"ttl": found.ttl} if found.ttl else {}
-        content = sum(len(_text.spelled(value)) for value in new.values) if new else 0
-        if content > CONTENT and (found.come or found.turn):
-            raise ProviderError(f"{zone}: {name} {change.type}: with ours, {content} characters of text would stand there, and {self.who} holds "
-                                f"{CONTENT} at one name; nothing was written. Take a text out there that nobody needs any more.")  # fmt: skip
-        for value in found.come:
-            post = {"name": name, "type": change.type, "content": _text.spelled(value), "ttl": new.ttl if new else 0}
-            yield number, "posts", post
-        for record, value in found.turn:
-            yield number, "patches", {"id": record.id, "content": _text.spelled(value), **ttl}
-        for record in found.retime:
-            yield number, "patches", {"id": record.id, **ttl}
-        for record in found.go:
-            yield number, "deletes", {"id": record.id}
-
-    def _batch(self, zone: str, id: str, part: Sequence[Step], order: Sequence[Change]) -> None:
+    def _batch(self, zone: str, id: str, part: Sequence[told.Step], order: Sequence[Change]) -> None:
         """One transaction; what it answers must be what was asked for."""
         touched = [order[number] for number in dict.fromkeys(number for number, _, _ in part)]
         more = f" and {len(touched) - 1} more" if touched[1:] else ""
@@ -198,3 +181,8 @@ class Provider(ById):
                                 f"a CNAME ({words}); nothing of it was done. A later pass reads it again.")  # fmt: skip
         if not told.shows(answer.data.get("result"), body):
             raise self._otherwise(doing)
+
+    def _take_out(self, zone: str, known: Reading, records: Sequence[Record], doing: str) -> None:
+        """See `Alone`."""
+        body = {"deletes": [{"id": record.id} for record in records[:BATCH]]}
+        self._call("POST", f"/zones/{known.id}/dns_records/batch", doing, body=body)

@@ -8,8 +8,8 @@
             GET    …/status                  whether it is
 
 All are below /domain/zone/{zone}; each is signed with the time, so that the clocks are compared first (GET /auth/time). The API has
-neither transactions nor prerequisites: what a write starts from is looked at anew where it is older than `TRUST` seconds. Records of
-others are neither sent nor named.
+neither transactions nor prerequisites: what a write starts from is looked at anew where it is older than `TRUST` seconds, and the ids once more after a new text, before it is served (`Alone`). Records of others
+are neither sent nor named.
 
 Quirks that are dealt with here: records of the types SPF, DKIM and DMARC, which the web form makes, are served as TXT, and are read and
 changed in place as that; new ones are of type TXT (DNSControl/dnscontrol#2488, #339); `fieldType` may not be sent with a PUT
@@ -24,14 +24,15 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from dnssync.core.model import Change, Limits, ProviderError, StaleZone, Value, absolute
 
 from . import _ovh as zones
 from . import _text
-from ._by_id import Record, Steps, writing
-from ._http import Reply
+from ._by_id import Reading, Record, Steps, writing
+from ._ovh_served import Served, unserved
 from ._token import amiss, asked_with
 from ._unmoved import TRUST, so_far, stale
 
@@ -42,7 +43,7 @@ ENDPOINTS = {
 LIMITS = Limits(types=frozenset({"TXT"}), min_ttl=60, type99=False)
 
 
-class Provider(zones.Zones):
+class Provider(Served):
     """`endpoint` is one of `ENDPOINTS` or an address of the API; the other three are what OVHcloud gave out for an application and,
     with the rights GET, POST, PUT and DELETE on /domain/zone/{zone}/*, as its consumer key."""
 
@@ -75,8 +76,9 @@ class Provider(zones.Zones):
 
     def write(self, zone: str, changes: Sequence[Change]) -> tuple[str, ...]:
         """One request a record, then one that has the zone served. Raises `StaleZone` where the zone is not what was read, before
-        anything is written; a later trouble says how many changes were done. Without changes, a zone that is told not to be served as
-        it is written is served; what a write surely left undone is for `finish`."""
+        anything is written; a later trouble says how many changes were done, and so does a zone that is written and not served
+        then. Without changes, a zone that is told not to be served as it is written is served; what a write surely left undone is for
+        `finish`."""
         if not changes:
             return self._owed(zone)
         known, meant = self._todo(zone, changes)
@@ -84,33 +86,49 @@ class Provider(zones.Zones):
             for record, value in found.turn:
                 self._spelled(zone, change, value, record)  # or nothing is written
         todo, done, begun = [each for each in meant if each[1].any], 0, False
+        stands, stopped = dict(known.records), None
         try:
             for change, found in todo:
-                for _ in self._made(zone, change, found, known.at):
+                for record, _ in found.turn:
+                    del stands[record.id]  # what is not seen to be done is looked at
+                for made in self._made(zone, change, found, known.at):
                     begun = True
+                    if made is not None:
+                        stands[made.id] = made
                 done += 1
         except ProviderError as error:
-            if begun or (error.transient and not isinstance(error, StaleZone)):  # or it may have been done all the same
-                with contextlib.suppress(ProviderError):  # what stopped the write is what is told
-                    self._refresh(zone)
-            if not begun:
-                raise
-            raise so_far(error, done, len(todo)) from None
+            if not begun and (isinstance(error, StaleZone) or not error.transient):
+                raise  # or it may have been done all the same
+            stopped = so_far(error, done, len(todo)) if begun else error
+        try:
+            stopped = self._alone(zone, meant, Reading(known.at, stands), stopped)  # as long as nothing of it is served
+        except ProviderError as error:
+            raise unserved(error) from None
+        if stopped:
+            with contextlib.suppress(ProviderError):  # what stopped the write is what is told
+                self._refresh(zone)
+            raise stopped
         self._refresh(zone)
-        return self._served(zone)[1]
+        self._served(zone)
+        return ()
 
-    def _made(self, zone: str, change: Change, found: Steps, at: float) -> Iterator[Reply]:
-        """The requests of a change, one at a time: first what comes, then what becomes another, and last what goes. `at`: since when that
-        is known. What a PUT does not name would be left to the API, so that all is sent, but the type."""
+    def _made(self, zone: str, change: Change, found: Steps, at: float) -> Iterator[Record | None]:
+        """The requests of a change, one at a time, and the record that stands there after each: first what comes, then what becomes another,
+        and last what goes. `at`: since when that is known. What a PUT does not name would be left to the API, so that all is sent, but
+        the type."""
         ttl = {"ttl": found.ttl} if found.ttl else {}
         for value in found.come:
             yield self._come(zone, change, value)
-        texts = [(record, {"target": self._spelled(zone, change, value, record)}) for record, value in found.turn]
-        for record, text in [*texts, *((record, dict[str, str]()) for record in found.retime)]:
+        texts = [
+            (record, {"target": self._spelled(zone, change, value, record)}, value) for record, value in found.turn
+        ]
+        for record, text, value in [*texts, *((record, dict[str, str](), record.value) for record in found.retime)]:
             before = {part: record.told.get(part) for part in ("subDomain", "target", "ttl")}
-            yield self._sent("PUT", zone, change, record, at, before | text | ttl)
+            self._sent("PUT", zone, change, record, at, before | text | ttl)
+            yield replace(record, value=value)
         for record in found.go:
-            yield self._sent("DELETE", zone, change, record, at)
+            self._sent("DELETE", zone, change, record, at)
+            yield None
 
     def _spelled(self, zone: str, change: Change, value: Value, record: Record) -> str:
         """A text as that record takes it; raises `ProviderError` where it cannot."""
@@ -122,7 +140,7 @@ class Provider(zones.Zones):
                                 "nothing was written. Make it a record of type TXT there.")  # fmt: skip
         return value.text
 
-    def _come(self, zone: str, change: Change, value: Value) -> Reply:
+    def _come(self, zone: str, change: Change, value: Value) -> Record:
         """A new record. What is said of a key that is refused as TXT is not known: it is tried as what the web form makes of one."""
         doing, ttl = writing(zone, change), change.new.ttl if change.new else 0
         body = {"fieldType": change.type, "subDomain": change.name, "target": _text.spelled(value), "ttl": ttl}
@@ -136,9 +154,9 @@ class Provider(zones.Zones):
         told, wanted = zones.read(reply.data, zone), (change.name, change.type, value.text, ttl)
         if told is None or (told.name, told.type, told.value.text, told.ttl) != wanted:
             raise self._otherwise(doing)
-        return reply
+        return told
 
-    def _sent(self, method: str, zone: str, change: Change, record: Record, at: float, body: Any = None) -> Reply:
+    def _sent(self, method: str, zone: str, change: Change, record: Record, at: float, body: Any = None) -> None:
         """A request about a record of ours, which must still be what was read, or, where it is to go, may be gone. It is looked at where
         the changes before this one took their time."""
         doing, goes = writing(zone, change), method == "DELETE"
@@ -151,4 +169,8 @@ class Provider(zones.Zones):
             raise self._refused(reply, zone, doing)
         if reply.status == 404 and not goes:
             raise stale(self.id, zone, change)
-        return reply
+
+    def _take_out(self, zone: str, known: Reading, records: Sequence[Record], doing: str) -> None:
+        """See `Alone`."""
+        for record in records:
+            self._call("DELETE", zone, f"/record/{record.id}", doing)

@@ -25,15 +25,20 @@ pytestmark = [pytest.mark.exim]
 
 
 class Serving(Ovh):
-    """The stand-in, with a master file of what it serves, for a name server that stands for OVHcloud's."""
+    """The stand-in, with a master file of what it serves, for a name server that stands for OVHcloud's. `broken`: the zone has an error."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
+        self.broken = False
         super().__init__({ONE: ROWS}, gapless=False)
 
     def reply(self, request: Request) -> Answer:
-        """See `Ovh`."""
+        """See `Ovh`. While the zone has an error, a refresh publishes nothing."""
+        zone = self.zones[ONE]
+        served, zone.errors = zone.served, ["www: bad name"] if self.broken else None
         answer = super().reply(request)
+        if self.broken:
+            zone.served = served
         self.serve()
         return answer
 
@@ -130,3 +135,55 @@ def test_being_killed_before_the_refresh(site: OvhSite) -> None:
         daemon.process.wait(60)
     held.release.set()
     ends_well(site)
+
+
+def kinds(site: OvhSite) -> list[str]:
+    """What the history has of writes of records and of zones, not of keys."""
+    return [event.kind for event in site.state.events() if event.kind in ("by_hand", "create", "made_good", "update")]
+
+
+def test_a_zone_that_is_not_served(site: OvhSite) -> None:
+    """What OVHcloud says it does not serve is no success: the zone has failed in every pass, a person is told OVHcloud's words, the
+    ledger does not have it and the history does not grow; once it serves the zone, all is well."""
+    site.configure(extra=(EXTRA,))
+    site.ovh.broken = True
+    events = kinds(site)
+    for pause in (900, DAY, DAY):
+        site.now += pause
+        assert passed(site).failed
+        assert site.stands == (True, False) and site.state.interrupted(ONE, "ovh")
+        zone = site.state.zone(ONE)
+        assert (
+            zone is not None
+            and "failed" in zone.result
+            and "does not serve it as it is written: www: bad name" in zone.result
+        )
+        assert not [entry for entry in site.state.ledger(ONE) if EXTRA in str(entry.value)]
+        assert kinds(site) == events
+    assert [
+        trouble for trouble in site.state.troubles() if "www: bad name" in trouble.sentence and trouble.ended is None
+    ]
+    code, out = site.run("status")
+    assert code == 1 and "www: bad name" in out
+    site.ovh.broken = False
+    site.now += DAY
+    assert not passed(site).failed
+    assert site.stands == (True, True) and not site.state.interrupted(ONE, "ovh")
+    assert [entry for entry in site.state.ledger(ONE) if EXTRA in str(entry.value)]
+    site.now += 900
+    assert not passed(site).failed and kinds(site).count("made_good") == 1
+
+
+def test_somebody_elses_in_the_same_moment(site: OvhSite) -> None:
+    """Where somebody adds an SPF record while ours is replaced, one alone is served when the pass has ended, and at last one with the
+    terms of both."""
+    theirs = "v=spf1 ip4:203.0.113.9 ~all"
+    site.configure(extra=(EXTRA,))
+    stranger = Fault("PUT", "record", stranger=lambda: site.ovh.add(ONE, "@", "TXT", 300, f'"{theirs}"'))
+    site.ovh.faults = [stranger]
+    for pause in (900, DAY, DAY):
+        site.now += pause
+        passed(site)
+        texts = [value.decode() for value in site.ovh.served(ONE)["@", "TXT"][1] if value.startswith(b"v=spf1")]
+        assert len(texts) == 1 and stranger.struck == 1 and "ip4:203.0.113.9" in texts[0]
+    assert EXTRA in texts[0] and not site.state.interrupted(ONE, "ovh")

@@ -70,7 +70,8 @@ def asked(ovh: Ovh) -> list[str]:
 
 class TestRequests:
     def test_one_a_record_and_a_refresh(self, ovh: Ovh) -> None:
-        """The time, the ids, each record; then a request a change, without what is somebody else's, one refresh, and a look."""
+        """The time, the ids, each record; then a request a change, without what is somebody else's, the ids once more, one
+        refresh, and a look."""
         provider = client(ovh)
         [spf] = [entry for entry in ovh.records(ZONE, "@") if entry.type == "SPF"]
         [old] = ovh.records(ZONE, "old._domainkey")
@@ -80,7 +81,7 @@ class TestRequests:
         assert asked(ovh) == [
             "GET /auth/time", f"PUT /record/{spf.id}", f"DELETE /record/{old.id}", "POST /record", "POST /record", "POST /refresh", "GET /status",
         ]  # fmt: skip
-        assert len(ovh.calls()) == 12 + 6 and provider.requests == {"2xx": 18}
+        assert len(ovh.calls()) == 12 + 7 and provider.requests == {"2xx": 19} and ovh.calls()[-3] == f"GET {RECORD}"
         bodies = [request.body for request in ovh.requests if request.raw]
         assert bodies == [
             {"subDomain": "", "target": '"v=spf1 mx -all"', "ttl": 0},
@@ -293,12 +294,63 @@ class TestServed:
         assert provider.write(ZONE, ()) == () and provider.write(ZONE, todo(provider.read(ZONE))) == () and done(ovh)
 
     def test_a_zone_with_an_error(self, ovh: Ovh) -> None:
-        """What OVHcloud finds wrong in a zone is told to the person who can put it right."""
-        ovh.zones[ZONE].errors = ["www: bad\x1b name"]
+        """A zone that is written and not served is an error, whoever finds it, with OVHcloud's words for the person who can put it right."""
+        ovh.zones[ZONE].errors = ["www: bad\x1b name."]
+        waited: list[float] = []
+        provider = client(ovh, sleep=waited.append)
+        changes = todo(provider.read(ZONE))
+        for act in (
+            lambda: provider.write(ZONE, changes),
+            lambda: provider.write(ZONE, ()),
+            lambda: provider.finish(ZONE),
+        ):
+            with pytest.raises(
+                ProviderError, match=r"The records are written, and are not served before that is put right"
+            ) as caught:
+                act()
+            assert str(caught.value).startswith(
+                f"{ZONE}: having the zone served: OVHcloud (provider ovh) does not serve it as it is written: www: bad? name. The"
+            )
+            assert not caught.value.transient and waited == []
+        ovh.zones[ZONE].errors = None
+        assert "was asked once more to serve" in provider.finish(ZONE)[0] and provider.write(ZONE, ()) == ()
+
+    def test_an_error_of_a_zone_that_is_served(self, ovh: Ovh) -> None:
+        """What is told to be served is served, whatever else is found wrong in the zone."""
+        answer = Answer(200, {"isDeployed": True, "errors": ["www: bad name"], "warnings": None})
+        ovh.faults = [Fault("GET", path="status", answer=answer, times=9)]
         provider = client(ovh)
-        [told] = provider.write(ZONE, todo(provider.read(ZONE)))
-        assert f"does not serve {ZONE} as it is written: www: bad? name. Put that right there" in told
-        assert provider.write(ZONE, ()) == (told,)
+        assert provider.write(ZONE, todo(provider.read(ZONE))) == () and done(ovh)
+        assert len(provider.finish(ZONE)) == 1
+
+    @pytest.mark.parametrize("lost", [False, True])
+    def test_a_zone_that_takes_its_time(self, ovh: Ovh, lost: bool) -> None:
+        """It is waited for some seconds; then that is an error that a later pass has to see to, though one answer was lost."""
+        ovh.late = 4
+        waited: list[float] = []
+        provider = client(ovh, sleep=waited.append)
+        assert provider.write(ZONE, todo(provider.read(ZONE))) == () and waited == [1.0, 3.0, 5.0, 6.0]
+        ovh.late = 99
+        if lost:
+            ovh.faults = [Fault("GET", path="status", answer=ovh.no_zone(), skip=1)]
+        with pytest.raises(
+            ProviderError, match=r"15 seconds later still says.*a later pass asks for it again"
+        ) as caught:
+            provider.write(ZONE, [create("one", "x")])
+        assert caught.value.transient
+        with pytest.raises(ProviderError, match=r"15 seconds later still says"):
+            provider.finish(ZONE)
+        with pytest.raises(ProviderError, match=r"15 seconds later still says"):
+            provider.write(ZONE, ())
+
+    def test_a_slow_zone_comes_to_its_end(self, ovh: Ovh) -> None:
+        """Where a zone is served at last, asking once more for what takes its time is not another error, and so without an end."""
+        ovh.late = 99
+        provider = client(ovh)
+        with pytest.raises(ProviderError, match="still says"):
+            provider.write(ZONE, [create("one", "x")])
+        ovh.zones[ZONE].waits = 0
+        assert "was asked once more to serve" in provider.finish(ZONE)[0]
 
     def test_a_warning_for_ever(self, ovh: Ovh) -> None:
         """A zone with a warning, which is never told to be deployed, is waited for a few seconds and not told of."""
