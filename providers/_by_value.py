@@ -1,4 +1,5 @@
-"""What providers share whose API knows an RRset's values one by one, and a zone by its names: Gandi LiveDNS, Hetzner Cloud.
+"""What providers share whose API knows an RRset's values one by one, and a zone by its names: Gandi LiveDNS, Hetzner Cloud,
+PowerDNS.
 
 What a change means for single values, what is to be seen of it afterwards, and a reading in which some names are looked at again.
 Nothing here asks anybody anything by itself.

@@ -24,9 +24,11 @@ from typing import Any
 
 from dnssync.core.model import Change, Limits, ProviderError, RRset, absolute
 
-from ._http import LOOPBACK, Api, Reply
+from ._by_value import amiss, something_else, texts
+from ._http import LOOPBACK, Reply
 from ._powerdns import Reading, by_value, crowding, explain, parts, prune, reading
 from ._text import version
+from ._token import asked_with
 from ._unmoved import ordered, stale, unmoved
 
 SECONDARY = {"slave", "secondary", "consumer"}  # kinds of zones whose records come from another server
@@ -82,18 +84,11 @@ class Provider:
         if not SERVER_ID.fullmatch(server_id):
             wrong.append("server_id: is no name of a server; it is `localhost` where pdns_server itself answers")
 
-        def authorize(headers: dict[str, str]) -> None:
-            headers["X-API-Key"] = key
-
-        if not wrong:
-            base = endpoint.rstrip("/") or f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/api/v1"
-            try:
-                self._api = Api(id, "PowerDNS", f"{base}/servers/{server_id}", authorize, explain=explain, timeout=timeout, sleep=sleep,
-                                verify=ssl_verify)  # fmt: skip
-            except ProviderError as error:
-                wrong.append(str(error))
         if wrong:
             raise ProviderError("\n".join(wrong))
+        base = endpoint.rstrip("/") or f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/api/v1"
+        self._api = asked_with([], id, "PowerDNS", f"{base}/servers/{server_id}", {"X-API-Key": key}, explain=explain, timeout=timeout,
+                               sleep=sleep, verify=ssl_verify)  # fmt: skip
         self._sleep = sleep
         self.requests = self._api.counts
         self._single = True  # whether the server may know of single values
@@ -149,13 +144,8 @@ class Provider:
         if taken is not None:
             raise stale(self.id, zone, taken[0])
         for change in changes:
-            now = found.get((change.name, change.type))
-            shown, before, after = (
-                {v.text for v in rrset.values} if rrset else set() for rrset in (now, change.old, change.new)
-            )
-            if not after - before <= shown or (before - after) & shown:
-                raise ProviderError(f"{zone}: writing {absolute(change.name, zone)} {change.type}: {self.who} took the change and shows something "
-                                    "else than was asked for. Look at the record there; a later pass reads it again.")  # fmt: skip
+            if amiss(change, found.get((change.name, change.type))):
+                raise something_else(f"{zone}: writing {absolute(change.name, zone)} {change.type}", self.who)
 
     # --- one zone ---------------------------------------------------------------------------------------------------
 
@@ -176,8 +166,7 @@ class Provider:
     def _enabled(self, zone: str, changes: Sequence[Change], known: Reading) -> None:
         """Raise `ProviderError` where a value that is to come stands there disabled: that was somebody's wish."""
         for change in changes:
-            off = {value.text for value in known.disabled.get((change.name, change.type), ())}
-            if change.new and off & {value.text for value in change.new.values}:
+            if texts(known.disabled.get((change.name, change.type))) & texts(change.new):
                 raise ProviderError(f"{zone}: {absolute(change.name, zone)} {change.type} at {self.id} has the value that is to be written, but "
                                     "disabled. Nothing was written; enable it there, or delete it there.")  # fmt: skip
 
