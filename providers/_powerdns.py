@@ -9,7 +9,7 @@ from typing import Any
 from dnssync.core.model import Change, RRset, Value, absolute, relative
 
 from . import _text
-from ._by_value import apart, texts
+from ._by_value import apart
 
 Key = tuple[str, str]
 
@@ -75,13 +75,6 @@ def by_value(change: Change, known: Reading, single: bool) -> bool:
     joins = (not change.new or change.old.ttl == change.new.ttl) if change.old else not change.name
     off = known.disabled.get((change.name, change.type))
     return single and joins and not off and all(map(_as_written, apart(change)[0]))
-
-
-def crowding(change: Change, found: Mapping[Key, RRset]) -> list[Value]:
-    """Of the values that a change added, those beside which a record of the same kind stands that was not to be there."""
-    now, new = found.get((change.name, change.type)), texts(apart(change)[1])
-    others = {_text.version(text) for text in texts(now) - texts(change.new)}
-    return [v for v in now.values if v.text in new and _text.version(v.text) in others] if now else []
 
 
 def prune(zone: str, now: RRset, value: Value) -> dict[str, Any]:

@@ -56,7 +56,7 @@ class Provider:
         self._api = by_token(id, "deSEC", endpoint, "Token", token, what, desec.explain, timeout, sleep)
         self.id, self.limits, self.requests = id, LIMITS, self._api.counts
         self._who, self._endpoint = f"deSEC (provider {id})", endpoint.rstrip("/")
-        self._now, self._sleep = now, sleep
+        self._now = now
         self._read: dict[str, tuple[float, Found]] = {}
         self._least: dict[str, int] = {}  # the smallest TTL, by zone
 
@@ -139,7 +139,7 @@ class Provider:
             seconds = int(after[:9]) if after.isascii() and after.isdecimal() else 0
             if reply.status != 429 or not again or not 0 < seconds <= WRITE_LONGEST:
                 break
-            self._sleep(seconds)
+            self._api.pause(seconds, f"{zone}: {doing}")
             unmoved(self.id, zone, changes, self._all(zone))
         if reply.status == 429:
             when = f"for {seconds} seconds" if seconds else "for a while"
