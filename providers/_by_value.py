@@ -47,12 +47,6 @@ def amiss(change: Change, now: RRset | None) -> bool:
     return bool(come - texts(now) or gone & texts(now))
 
 
-def twins(change: Change, now: RRset | None) -> set[str]:
-    """The kinds (`v=spf1`) of which a record of somebody else's came there beside a new one: of two, receivers take neither."""
-    strange = texts(now) - texts(change.old) - texts(change.new)
-    return set(map(version, strange)) & {version(value.text) for value in apart(change)[1]}
-
-
 def crowding(change: Change, now: RRset | None) -> list[Value]:
     """Of the values that a change added, as they were read, those beside which a record of the same kind (`v=spf1`) stands that was
     not to be there."""

@@ -797,7 +797,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("if known is None or self._now() - known.at > TRUST:", "if known is None:"),
         ("if reply.status == 409:", "if False:"),
         ("if reply.status == 404:\n            raise stale", "if False:\n            raise stale"),
-        ("        if twins(change, answer):\n", "        if False:\n"),
+        ("        if crowding(change, answer):\n", "        if False:\n"),
         ("if change.name in turning - begun and", "if False and"),
         ("if change.name in turning and change.new is None:", "if False:"),
         ("self._read.pop(zone, None)", "pass"),
