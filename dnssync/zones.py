@@ -18,11 +18,12 @@ from dnssync.plugins import build
 T = TypeVar("T")
 
 
-class TooLong(Exception):
-    """A plug-in is to wait for longer than there is time now; raised by what it sleeps with."""
+class TooLong(ProviderError):
+    """A plug-in is to wait for longer than there is time now; raised by what it sleeps with. It is an error of the provider, so that
+    whatever a plug-in does about one in the middle of a write, it does about this one, too."""
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(seconds)
+        super().__init__(f"A pause of {seconds:.0f} seconds is longer than a pass that writes waits.", transient=True)
         self.seconds = seconds
 
 
@@ -70,14 +71,15 @@ class _Guarded:
     def _told(self, zone: str, what: str, act: Callable[[], T]) -> T:
         try:
             return act()
-        except ProviderError:
-            raise
         except TooLong as error:
             raise ProviderError(
                 f"{zone}: provider {self._name} wants no more requests for {error.seconds:.0f} seconds, which is longer than a pass "
-                "that writes waits. Nothing was done; a later pass tries again.",
+                f"that writes waits.{' What of the write is done is not known;' if what == 'write' else ''} "
+                f"{'a' if what == 'write' else 'A'} later pass {'reads the zone' if what == 'write' else 'tries again'}.",
                 transient=True,
             ) from None
+        except ProviderError:
+            raise
         except Exception as error:
             raise ProviderError(
                 f"{zone}: provider {self._name} failed to {what} the zone with {type(error).__name__}; that is a fault of the "

@@ -1,7 +1,8 @@
-"""What providers share whose API knows an RRset's values one by one, and a zone by its names: Gandi LiveDNS, Hetzner Cloud.
+"""What providers share whose API knows an RRset's values one by one, and a zone by its names: Gandi LiveDNS, Hetzner Cloud,
+PowerDNS.
 
-What a change means for single values, what is to be seen of it afterwards, and a reading in which some names are looked at again.
-Nothing here asks anybody anything by itself.
+What a change means for single values, what is to be seen of it afterwards, how ours is taken back where it may not stay, and a
+reading in which some names are looked at again. Nothing here asks anybody anything by itself.
 """
 
 from __future__ import annotations
@@ -10,9 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from dnssync.core.model import Change, ProviderError, RRset, Value
+from dnssync.core.model import Change, ProviderError, RRset, Value, absolute
 
 from ._text import version
+from ._unmoved import stale
+
+UNDO = (0.0, 0.0, 1.0, 5.0, 15.0)  # seconds before each look at whether what must not stay is out again
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Any)
@@ -26,6 +30,12 @@ def apart(change: Change) -> tuple[list[Value], list[Value]]:
     return [*gone], [*come]
 
 
+def succeeds(change: Change) -> bool:
+    """Whether a value comes in place of one of its kind."""
+    gone, come = ({version(value.text) for value in values} for values in apart(change))
+    return bool(gone & come)
+
+
 def texts(values: Sequence[Value] | RRset | None) -> set[str]:
     """The texts of values, or of an RRset if there is one."""
     return {value.text for value in (values.values if isinstance(values, RRset) else values or ())}
@@ -37,10 +47,83 @@ def amiss(change: Change, now: RRset | None) -> bool:
     return bool(come - texts(now) or gone & texts(now))
 
 
-def twins(change: Change, now: RRset | None) -> set[str]:
-    """The kinds (`v=spf1`) of which a record of somebody else's came there beside a new one: of two, receivers take neither."""
-    strange = texts(now) - texts(change.old) - texts(change.new)
-    return set(map(version, strange)) & {version(value.text) for value in apart(change)[1]}
+def crowding(change: Change, now: RRset | None) -> list[Value]:
+    """Of the values that a change added, as they were read, those beside which a record of the same kind (`v=spf1`) stands that was
+    not to be there."""
+    new, others = texts(apart(change)[1]), {version(text) for text in texts(now) - texts(change.new)}
+    return [value for value in now.values if value.text in new and version(value.text) in others] if now else []
+
+
+def alone(
+    id: str,
+    who: str,
+    zone: str,
+    changes: Sequence[Change],
+    sleep: Callable[[float], None],
+    look: Callable[[], R],
+    take_out: Callable[[R, Sequence[tuple[Change, Value]]], None],
+    *,
+    failed: ProviderError | None = None,
+) -> R:
+    """What stands there after a write, by `look` (with `rrsets`), where no new record has another one of its kind beside it.
+
+    Where one has, which somebody wrote in that moment, ours goes again by `take_out`, theirs stays, and `StaleZone` has the plan made
+    anew: of two, receivers take neither. Raises `ProviderError` where that cannot be seen to be done, or nothing be seen at all. A write
+    that `failed` may be done all the same: that error is raised where one look finds nothing to take back, or fails, too.
+    """
+    taken, told, pauses = None, "", [*UNDO]
+    while pauses:
+        try:
+            if pause := pauses.pop(0):
+                sleep(pause)
+            found = look()
+            crowded = [
+                (change, v)
+                for change in changes
+                for v in crowding(change, found.rrsets.get((change.name, change.type)))
+            ]
+            if not crowded:
+                break
+            if taken is None:  # from now on, it is seen whether it helped
+                taken, pauses = crowded[0], [*UNDO[1:]]
+            take_out(found, crowded)
+        except ProviderError as error:
+            if failed and taken is None:
+                raise failed from None
+            told = f" {error}"
+    else:
+        raise look_now(zone, who, changes, taken, told)
+    if taken is not None:
+        raise stale(id, zone, taken[0])
+    if failed:
+        raise failed
+    return found
+
+
+def look_now(
+    zone: str, who: str, changes: Sequence[Change], taken: tuple[Change, Value] | None, told: str
+) -> ProviderError:
+    """What to raise where a person has to look at once: two records of a kind may stand there, the one that is to be `taken` out, and another."""
+    where = [f"{absolute(change.name, zone)} {change.type}" for change in ([taken[0]] if taken else changes)]
+    if taken is None:
+        more = f" and {len(where) - 1} record sets more" if where[1:] else ""
+        return ProviderError(f"{zone}: looking at what was written to {where[0]}{more}: what stands there is not known, nor whether somebody wrote "
+                             f"another record of the same kind in the same moment. Look at {', '.join(where)} at {who} now: of two, receivers "
+                             f"take neither, so delete one.{told}", transient=True)  # fmt: skip
+    return ProviderError(f"{zone}: taking back what was added to {where[0]}: another record of the same kind ({version(taken[1].text)}) stands "
+                         "there, from before or written in the same moment, and whether the new one is out again is not known. Look at "
+                         f"{where[0]} at {who} now: of two, receivers take neither, so delete one.{told}", transient=True)  # fmt: skip
+
+
+def lost(change: Change, now: RRset | None) -> set[str]:
+    """The values of others that a change left as they were, and that are not there any more."""
+    return (texts(change.old) & texts(change.new)) - texts(now)
+
+
+def missing(doing: str, who: str, gone: set[str]) -> ProviderError:
+    """What to raise where values are `lost`."""
+    return ProviderError(f"{doing}: {who} took the change and does not show a value of others any more that stood there before: "
+                         f"{min(gone)[:60]!a}. If nobody took it out in this moment, put it in again.")  # fmt: skip
 
 
 def something_else(doing: str, who: str) -> ProviderError:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from dnssync.core.model import Change, ProviderError, absolute
+from dnssync.core.model import Change, ProviderError, StaleZone, absolute
 
 from . import _hetzner as hetzner
-from ._by_value import put
+from ._by_value import apart, put, succeeds
 from ._http import Api, Reply
 from ._pages import MOST_PAGES, Pages
 
@@ -29,12 +29,25 @@ NO_ZONE = (
 WORDS = {"incorrect_zone_mode": SECONDARY, "protected": PROTECTED}  # what the vendor's codes mean
 
 
-class Client:
-    """The API for one token; `now` is a clock in seconds, and `sleep` lets time pass."""
+class NotTaken(ProviderError):
+    """A change that was turned away for now: nothing of it was done."""
 
-    def __init__(self, id: str, api: Api, now: Callable[[], float], sleep: Callable[[float], None]) -> None:
+
+def may_be_done(change: Change, error: ProviderError) -> bool:
+    """Whether something of a change may be done that ended with an error: the request itself, or an action before it."""
+    gone, come = apart(change)
+    several = (gone and come and not succeeds(change)) or (
+        change.old and change.new and change.new.ttl != change.old.ttl
+    )
+    return bool(several) or (error.transient and not isinstance(error, StaleZone | NotTaken))
+
+
+class Client:
+    """The API for one token; `now` is a clock in seconds."""
+
+    def __init__(self, id: str, api: Api, now: Callable[[], float]) -> None:
         self.who = f"Hetzner (provider {id})"
-        self._api, self._now, self._sleep = api, now, sleep
+        self._api, self._now, self._pause = api, now, api.pause
         self.refused, self.words = api.refused, api.words
 
     # --- looking ----------------------------------------------------------------------------------------------------
@@ -99,9 +112,9 @@ class Client:
             if hetzner.code(reply) not in BUSY_CODES:
                 break
             if wait is None:
-                raise self.error(doing, f"takes no change just now: {self.words(reply)}. Nothing was done; a later pass tries again",
-                                 transient=True)  # fmt: skip
-            self._sleep(wait)
+                raise NotTaken(f"{doing}: {self.who} takes no change just now: {self.words(reply)}. Nothing was done; a later pass tries "
+                               "again.", transient=True)  # fmt: skip
+            self._pause(wait, doing)
         if reply.status in expect:
             return reply
         if reply.status >= 400:
@@ -122,7 +135,7 @@ class Client:
                 raise self.error(doing, f"began the change and could not end it: {told}. A later pass reads the zone and tries again",
                                  transient=True)  # fmt: skip
             if wait is not None:
-                self._sleep(wait)
+                self._pause(wait, f"{doing}: asking whether it is done")
                 reply = self._call("GET", f"/zones/actions/{action['id']}", f"{doing}: asking whether it is done")
         raise self.error(doing, f"has not done it within {sum(WAITS):g} seconds. {UNKNOWN}", transient=True)
 

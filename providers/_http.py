@@ -114,7 +114,7 @@ class Api:
                                 f"API.{_maybe(method)} See that `endpoint` is right.") from None  # fmt: skip
         except _NotNow as error:
             raise ProviderError(f"{doing}: {self._who} wants no more requests for {error.seconds:.0f} seconds, which is longer than "
-                                f"is waited for.{error.doubt or ' Nothing was done;'} {'A' if error.doubt else 'a'} later pass tries again.",
+                                f"is waited for.{error.told}",
                                 transient=True) from None  # fmt: skip
         except ValueError:  # requests reads the address of a redirect, though it does not go there
             raise ProviderError(f"{doing}: {self._who} answered with a redirect to something that is no address. See that "
@@ -133,6 +133,13 @@ class Api:
                                     transient=True)  # fmt: skip
             return reply
         raise self.refused(reply, doing)
+
+    def pause(self, seconds: float, doing: str) -> None:
+        """Let time pass in the middle of what `doing` says. Raises `ProviderError` where there is no time for that."""
+        try:
+            self._sleep(seconds)
+        except ProviderError as error:
+            raise ProviderError(f"{doing}: {error} A later pass tries again.", transient=True) from None
 
     def _asked(
         self, method: str, path: str, doing: str, body: Any, params: Any
@@ -214,11 +221,14 @@ class Api:
 
 
 class _NotNow(Exception):
-    """The other side asks for more patience than there is; not an `OSError`, which requests would take for a lost connection."""
+    """The other side asks for more patience than there is; not an `OSError`, which requests would take for a lost connection. `told`
+    says what of the request was done. Of a reading nobody says that nothing was: it may be a look in the middle of a write."""
 
-    def __init__(self, seconds: float, doubt: str) -> None:
+    def __init__(self, seconds: float, tries: Sequence[Any]) -> None:
         super().__init__(seconds)
-        self.seconds, self.doubt = seconds, doubt
+        doubt, writes = _doubt(tries[-1].method, tries[:-1]), _maybe(tries[-1].method) != ""
+        told = " Nothing was done; a" if writes and not doubt else f"{doubt} A"
+        self.seconds, self.told = seconds, f"{told} later pass tries again."
 
 
 class _Secret(requests.auth.AuthBase):
@@ -319,8 +329,11 @@ def _patience(sleep: Callable[[float], None]) -> Any:
             if not wanted:
                 return False
             if wanted > (LONGEST if self.history[-1].method in ("GET", "HEAD") else WRITE_LONGEST):
-                raise _NotNow(wanted, _doubt(self.history[-1].method or "", self.history[:-1]))
-            sleep(wanted)
+                raise _NotNow(wanted, self.history)
+            try:
+                sleep(wanted)
+            except ProviderError:  # this is no time for so long a pause
+                raise _NotNow(wanted, self.history) from None
             return True
 
         def _sleep_backoff(self) -> None:

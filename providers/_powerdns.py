@@ -9,6 +9,7 @@ from typing import Any
 from dnssync.core.model import Change, RRset, Value, absolute, relative
 
 from . import _text
+from ._by_value import apart
 
 Key = tuple[str, str]
 
@@ -59,10 +60,9 @@ def parts(zone: str, change: Change, known: Reading, single: bool) -> Iterator[d
     off = known.disabled.get((change.name, change.type), ())
     if by_value(change, known, single):
         # What comes, first: a record set that goes on is never without a value, nor loses its comments.
-        for value in _only(change.new, change.old):
-            yield _part(zone, change, "EXTEND", ttl, [_record(value)])
-        for value in _only(change.old, change.new):
-            yield _part(zone, change, "PRUNE", ttl, [_record(value)])
+        gone, come = apart(change)
+        yield from (_part(zone, change, "EXTEND", ttl, [_record(value)]) for value in come)
+        yield from (_part(zone, change, "PRUNE", ttl, [_record(value)]) for value in gone)
     elif after or off:
         yield _part(zone, change, "REPLACE", ttl, [*map(_record, after), *(_record(value, True) for value in off)])
     else:
@@ -74,14 +74,7 @@ def by_value(change: Change, known: Reading, single: bool) -> bool:
     by it. A new name is written whole, since EXTEND would put it beside a CNAME that came meanwhile; at the apex there is none."""
     joins = (not change.new or change.old.ttl == change.new.ttl) if change.old else not change.name
     off = known.disabled.get((change.name, change.type))
-    return single and joins and not off and all(map(_as_written, _only(change.old, change.new)))
-
-
-def crowding(change: Change, found: Mapping[Key, RRset]) -> list[Value]:
-    """Of the values that a change added, those beside which a record of the same kind stands that was not to be there."""
-    now, new = found.get((change.name, change.type)), {value.text for value in _only(change.new, change.old)}
-    others = {_text.version(value.text) for value in _only(now, change.new)}
-    return [v for v in now.values if v.text in new and _text.version(v.text) in others] if now else []
+    return single and joins and not off and all(map(_as_written, apart(change)[0]))
 
 
 def prune(zone: str, now: RRset, value: Value) -> dict[str, Any]:
@@ -91,12 +84,6 @@ def prune(zone: str, now: RRset, value: Value) -> dict[str, Any]:
 
 def _part(zone: str, of: Change | RRset, how: str, ttl: int, records: list[dict[str, Any]]) -> dict[str, Any]:
     return {"name": f"{absolute(of.name, zone)}.", "type": of.type, "ttl": ttl, "changetype": how, "records": records}
-
-
-def _only(these: RRset | None, others: RRset | None) -> list[Value]:
-    """The values of one RRset whose texts the other has not."""
-    there = {value.text for value in others.values} if others else set()
-    return [value for value in these.values if value.text not in there] if these else []
 
 
 def _record(value: Value, disabled: bool = False) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def stale(id: str, zone: str, change: Change) -> StaleZone:
 
 def so_far(error: ProviderError, done: int, of: int) -> ProviderError:
     """The error that stopped a write in its middle, with how far it had come."""
-    told = f"{error} Before that, {done} of {of} changes were done; the next pass sees to the rest."
+    told = f"{error} Before that, {done} of {of} changes were done; a later pass sees to the rest."
     return ProviderError(told, transient=error.transient)
 
 

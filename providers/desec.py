@@ -59,7 +59,7 @@ class Provider:
         self._api = by_token(id, "deSEC", endpoint, "Token", token, what, desec.explain, timeout, sleep)
         self.id, self.limits, self.requests = id, LIMITS, self._api.counts
         self._who, self._endpoint = f"deSEC (provider {id})", endpoint.rstrip("/")
-        self._now, self._sleep = now, sleep
+        self._now = now
         self._read: dict[str, tuple[float, Found]] = {}
         # by zone: the smallest TTL, and how many requests it takes to read it whole
         self._least, self._asks = dict[str, int](), dict[str, int]()
@@ -153,7 +153,7 @@ class Provider:
             seconds = desec.wait(reply)
             if reply.status != 429 or not again or not 0 < seconds <= WRITE_LONGEST:
                 break
-            self._sleep(seconds)
+            self._api.pause(seconds, f"{zone}: {doing}")
             look = True
         if reply.status == 429:
             raise self._error(zone, doing, desec.too_soon(seconds), transient=True)

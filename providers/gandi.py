@@ -23,18 +23,17 @@ from dataclasses import replace
 from functools import partial
 from urllib.parse import quote
 
-from dnssync.core.model import Change, Limits, ProviderError, RRset, TypeRefused, absolute
+from dnssync.core.model import Change, Limits, ProviderError, RRset, StaleZone, TypeRefused, Value, absolute
 
 from . import _livedns as livedns
 from . import _text
-from ._by_value import again, amiss, apart, something_else, texts, twins
+from ._by_value import again, alone, amiss, apart, crowding, something_else, texts
 from ._http import Api, Reply
 from ._livedns_client import PAGE, Client
 from ._token import WORD
 from ._unmoved import TRUST, alike, beside, ordered, so_far, stale, unmoved
 
 ENDPOINT = "https://api.gandi.net/v5"
-UNDO = (0.0, 0.0, 1.0, 5.0, 15.0)  # seconds before each look at whether what must not stay is out again
 SNAPSHOTS = 3  # of ours, kept per zone
 LIMITS = Limits(min_ttl=300, max_ttl=2592000, txt=8000)  # a value has 16384 characters at most, and `\DDD` takes four
 OURS = re.compile(r"dnssync [0-9a-f]{12}")  # a snapshot of ours: named after a plan
@@ -241,39 +240,30 @@ class Provider:
                 raise stale(self.id, zone, change)
             self._taken(change, reply, doing)
         answer = livedns.told(reply.data, zone) or self._client.one(zone, change, known)
-        new = texts(come)
-        if twins(change, answer):
-            # Somebody put a record of the same kind there in this very moment. Two would be an error to those who read them:
-            # ours goes, theirs stays, and the plan is made anew.
-            self._take_back(zone, change, known, path, new)
-            raise stale(self.id, zone, change)
-        if texts(gone) & texts(answer) and new & texts(answer):
-            self._take_back(
-                zone, change, known, path, new
-            )  # old and new together: of one kind, receivers would take neither
+        if crowding(change, answer):
+            with contextlib.suppress(StaleZone):
+                self._alone(zone, change, known, path)
+            if not texts(gone) & texts(
+                answer
+            ):  # somebody put it there in this very moment, and not the old one stands there still
+                raise stale(self.id, zone, change)
         if not answer or amiss(change, answer) or answer.ttl != change.new.ttl:
             raise something_else(doing, self._client.who)
 
-    def _take_back(self, zone: str, change: Change, known: livedns.Reading, path: str, new: set[str]) -> None:
-        """Take the new texts out again; raises, saying so, where that cannot be seen to be done."""
-        where = f"{absolute(change.name, zone)} {change.type}"
-        doing, told = f"{zone}: taking back what was added to {where}", ""
-        for number, pause in enumerate(UNDO, 1):
-            self._sleep(pause)
-            try:
-                now = self._client.one(zone, change, known)
-                ours = [value.raw for value in now.values if value.text in new] if now else []
-                if not ours or now is None:
-                    return
-                body = {"remove_rrset_values": ours, "rrset_ttl": now.ttl}
-                if number < len(UNDO):  # the last time it is only looked
-                    self._client.call("PATCH", path, doing, body=body, expect=(400, 404))
-            except ProviderError as error:
-                told = f" {error}"
-        kind = _text.version(min(new))
-        raise ProviderError(f"{doing}: another record of the same kind ({kind}) stands there, from before or written in the same moment, and "
-                            f"whether the new one is out again is not known. Look at {where} at {self._client.who} now: of two, "
-                            f"receivers take neither, so delete one.{told}", transient=True)  # fmt: skip
+    def _alone(self, zone: str, change: Change, known: livedns.Reading, path: str) -> None:
+        """See `alone`."""
+        doing = f"{zone}: taking back what was added to {absolute(change.name, zone)} {change.type}"
+
+        def look() -> livedns.Reading:
+            now = self._client.one(zone, change, known)
+            return replace(known, rrsets={(change.name, change.type): now} if now else {})
+
+        def take_out(found: livedns.Reading, crowded: Sequence[tuple[Change, Value]]) -> None:
+            ttl = found.rrsets[change.name, change.type].ttl
+            body = {"remove_rrset_values": [value.raw for _, value in crowded], "rrset_ttl": ttl}
+            self._client.call("PATCH", path, doing, body=body, expect=(400, 404))
+
+        alone(self.id, self._client.who, zone, [change], self._sleep, look, take_out)
 
     def snapshot(self, zone: str, name: str) -> None:
         """Keep a copy of the zone at Gandi under this name, and delete the oldest of ours (`dnssync …`) beyond `SNAPSHOTS`."""

@@ -35,9 +35,8 @@ from typing import Any
 from dnssync.core.model import Change, Limits, ProviderError, RRset, Value
 
 from . import _hetzner as hetzner
-from . import _text
-from ._by_value import again, amiss, apart, something_else, texts, twins
-from ._hetzner_client import Client
+from ._by_value import again, alone, amiss, apart, lost, missing, something_else, succeeds, texts
+from ._hetzner_client import Client, may_be_done
 from ._takes import PLAIN_NAMES, takes
 from ._token import by_token
 from ._unmoved import TRUST, alike, ordered, so_far, stale, unmoved
@@ -65,8 +64,8 @@ class Provider:
     ) -> None:
         what = "an API token, for reading and writing, of the project that has the zone"
         api = by_token(id, "Hetzner", endpoint, "Bearer", token, what, hetzner.explain, timeout, sleep)
-        self.id, self.requests, self._now = id, api.counts, now
-        self._client = Client(id, api, now, sleep)
+        self.id, self.requests, self._now, self._sleep = id, api.counts, now, sleep
+        self._client = Client(id, api, now)
         self._read: dict[str, hetzner.Reading] = {}
 
     def read(self, zone: str) -> tuple[RRset, ...]:
@@ -87,22 +86,38 @@ class Provider:
             known = self._again(zone, changes, known)
         self._same(zone, changes, known)
         turning, order = ordered(changes)
-        begun = set[str]()
+        begun, tried = set[str](), 0
         for done, change in enumerate(order):
             try:
                 # Those before it took their time; but where a name has lost its CNAME, what comes comes at once.
                 late = done and change.name not in begun & turning and self._now() - known.at > TRUST
-                if late or _succeeds(change):
+                if late or succeeds(change):
                     known = self._client.named(zone, change.name, known)
                     self._same(zone, [each for each in order[done:] if each.name == change.name], known)
                 begun.add(change.name)
+                tried = done + 1
                 self._change(zone, change, known)
             except ProviderError as error:
-                if not done:
-                    raise
-                raise so_far(error, done, len(order)) from None
-        self._as_asked(zone, changes, self._again(zone, changes, known))
+                told = so_far(error, done, len(order)) if done else error
+                if done or (tried and may_be_done(change, error)):
+                    self._alone(zone, order[:tried], known, failed=told)
+                raise told from None
+        self._as_asked(zone, changes, self._alone(zone, changes, known))
         return ()
+
+    def _alone(
+        self, zone: str, changes: Sequence[Change], known: hetzner.Reading, *, failed: ProviderError | None = None
+    ) -> hetzner.Reading:
+        """See `alone`."""
+
+        def take_out(found: hetzner.Reading, crowded: Sequence[tuple[Change, Value]]) -> None:
+            for change, value in crowded:  # where it is gone already, the next look tells
+                self._client.act(
+                    zone, change, "remove_records", {"records": hetzner.records([value])}, expect=(404, 422)
+                )
+
+        look = partial(self._again, zone, changes, known)
+        return alone(self.id, self._client.who, zone, changes, self._sleep, look, take_out, failed=failed)
 
     def _again(self, zone: str, changes: Sequence[Change], known: hetzner.Reading | None) -> hetzner.Reading:
         whole, named = partial(self._client.all, zone, known), partial(self._client.named, zone)
@@ -124,7 +139,7 @@ class Provider:
                 raise stale(self.id, zone, change)
             return
         gone, come = apart(change)
-        if _succeeds(change):
+        if succeeds(change):
             self._exchange(zone, change, known)
         else:  # nothing is missing meanwhile
             self._act(zone, change, known, "add_records", hetzner.records(come))
@@ -169,18 +184,8 @@ class Provider:
         """Raise where something else stands there than was asked for."""
         for change in changes:
             rrset, doing = now.rrsets.get((change.name, change.type)), hetzner.doing(zone, change)
-            if kinds := twins(change, rrset):
-                raise self._client.error(doing, f"shows another record of the same kind ({min(kinds)}) beside the new one, written in the "
-                                         "same moment. Of two, receivers take neither: delete one")  # fmt: skip
             ttl = change.new.ttl if change.new and not (change.old and change.old.ttl == change.new.ttl) else None
             if amiss(change, rrset) or (rrset and ttl not in (None, rrset.ttl)):
                 raise something_else(doing, self._client.who)
-            if _succeeds(change) and (lost := (texts(change.old) & texts(change.new)) - texts(rrset)):
-                raise self._client.error(doing, "took the change and does not show a value of others any more that was sent with it: "
-                                         f"{min(lost)[:60]!a}. If nobody took it out in this moment, put it in again")  # fmt: skip
-
-
-def _succeeds(change: Change) -> bool:
-    """Whether a value comes in place of one of its kind."""
-    gone, come = ({_text.version(value.text) for value in values} for values in apart(change))
-    return bool(gone & come)
+            if succeeds(change) and (gone := lost(change, rrset)):  # it was sent with ours
+                raise missing(doing, self._client.who, gone)

@@ -20,17 +20,18 @@ import os
 import re
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
-from dnssync.core.model import Change, Limits, ProviderError, RRset, absolute
+from dnssync.core.model import Change, Limits, ProviderError, RRset, Value, absolute
 
-from ._http import LOOPBACK, Api, Reply
-from ._powerdns import Reading, by_value, crowding, explain, parts, prune, reading
-from ._text import version
-from ._unmoved import ordered, stale, unmoved
+from ._by_value import alone, amiss, lost, missing, something_else, texts
+from ._http import LOOPBACK, Reply
+from ._powerdns import Reading, by_value, explain, parts, prune, reading
+from ._token import asked_with
+from ._unmoved import ordered, unmoved
 
 SECONDARY = {"slave", "secondary", "consumer"}  # kinds of zones whose records come from another server
-UNDO = (0.0, 0.0, 1.0, 5.0, 15.0)  # seconds before each look at whether what must not stay is out again
 SERVER_ID = re.compile(r"[A-Za-z0-9._-]+")
 _HOST = re.compile(r"[A-Za-z0-9._:-]+")
 _SECRET = re.compile(r"[\x20-\x7e]+")
@@ -82,18 +83,11 @@ class Provider:
         if not SERVER_ID.fullmatch(server_id):
             wrong.append("server_id: is no name of a server; it is `localhost` where pdns_server itself answers")
 
-        def authorize(headers: dict[str, str]) -> None:
-            headers["X-API-Key"] = key
-
-        if not wrong:
-            base = endpoint.rstrip("/") or f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/api/v1"
-            try:
-                self._api = Api(id, "PowerDNS", f"{base}/servers/{server_id}", authorize, explain=explain, timeout=timeout, sleep=sleep,
-                                verify=ssl_verify)  # fmt: skip
-            except ProviderError as error:
-                wrong.append(str(error))
         if wrong:
             raise ProviderError("\n".join(wrong))
+        base = endpoint.rstrip("/") or f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/api/v1"
+        self._api = asked_with([], id, "PowerDNS", f"{base}/servers/{server_id}", {"X-API-Key": key}, explain=explain, timeout=timeout,
+                               sleep=sleep, verify=ssl_verify)  # fmt: skip
         self._sleep = sleep
         self.requests = self._api.counts
         self._single = True  # whether the server may know of single values
@@ -111,51 +105,44 @@ class Provider:
         self._enabled(zone, changes, known)
         more = f" and {len(changes) - 1} record sets more" if changes[1:] else ""
         doing = f"{zone}: writing {absolute(changes[0].name, zone)} {changes[0].type}{more}"
-        reply = self._patch(zone, changes, known, doing)
+        written = self._written(changes, known)
+        try:
+            reply = self._patch(zone, changes, known, doing)
+        except ProviderError as error:
+            if error.transient and written:  # it may be done all the same
+                self._alone(zone, written, failed=error)
+            raise
         if reply.status == 422 and self._single and "changetype" in self._api.words(reply).lower():
             self._single = False  # it knows of record sets alone, and has done nothing yet
             reply = self._patch(zone, changes, known, doing)
         if reply.status == 422:
             raise ProviderError(f"{doing}: {self.who} refused it: {self._api.words(reply).rstrip('.')}. Nothing was written; a later pass "
                                 "reads the zone again.")  # fmt: skip
-        if written := [change for change in changes if by_value(change, known, self._single)]:
-            self._alone(zone, written)
+        if written := self._written(changes, known):
+            self._seen(zone, self._alone(zone, written), written)
         return ()
 
-    def _alone(self, zone: str, changes: Sequence[Change]) -> None:
-        """See that what was written by value stands there, and no other record of its kind beside it. Where one does, which somebody
-        wrote in that moment, ours goes again, theirs stays, and `StaleZone` has the plan made anew: of two, receivers take neither."""
-        taken, told = None, ""
-        for pause in UNDO:
-            self._sleep(pause)
-            try:
-                found = self._zone(zone, "looking at what was written").rrsets
-                crowded = [(change, value) for change in changes for value in crowding(change, found)]
-                if not crowded:
-                    break
-                taken = taken or crowded[0]
-                body = {"rrsets": [prune(zone, found[change.name, change.type], value) for change, value in crowded]}
-                self._call("PATCH", zone, f"{zone}: taking back what was added", body=body)
-            except ProviderError as error:
-                if taken is None:
-                    raise
-                told = f" {error}"
-        else:
-            assert taken is not None
-            where = f"{absolute(taken[0].name, zone)} {taken[0].type}"
-            raise ProviderError(f"{zone}: taking back what was added to {where}: another record of the same kind ({version(taken[1].text)}), written "
-                                f"in the same moment, stands there, and whether the new one is out again is not known. Look at {where} at "
-                                f"{self.who} now: of two, receivers take neither, so delete one.{told}", transient=True)  # fmt: skip
-        if taken is not None:
-            raise stale(self.id, zone, taken[0])
+    def _written(self, changes: Sequence[Change], known: Reading) -> list[Change]:
+        return [change for change in changes if by_value(change, known, self._single)]
+
+    def _alone(self, zone: str, changes: Sequence[Change], *, failed: ProviderError | None = None) -> Reading:
+        """See `alone`, of what is written by value."""
+
+        def take_out(found: Reading, crowded: Sequence[tuple[Change, Value]]) -> None:
+            body = {"rrsets": [prune(zone, found.rrsets[change.name, change.type], value) for change, value in crowded]}
+            self._call("PATCH", zone, f"{zone}: taking back what was added", body=body)
+
+        look = partial(self._zone, zone, "looking at what was written")
+        return alone(self.id, self.who, zone, changes, self._sleep, look, take_out, failed=failed)
+
+    def _seen(self, zone: str, found: Reading, changes: Sequence[Change]) -> None:
+        """Raise where something else stands there than was asked for, or what others switched off in that moment went with it."""
         for change in changes:
-            now = found.get((change.name, change.type))
-            shown, before, after = (
-                {v.text for v in rrset.values} if rrset else set() for rrset in (now, change.old, change.new)
-            )
-            if not after - before <= shown or (before - after) & shown:
-                raise ProviderError(f"{zone}: writing {absolute(change.name, zone)} {change.type}: {self.who} took the change and shows something "
-                                    "else than was asked for. Look at the record there; a later pass reads it again.")  # fmt: skip
+            key, doing = (change.name, change.type), f"{zone}: writing {absolute(change.name, zone)} {change.type}"
+            if amiss(change, found.rrsets.get(key)):
+                raise something_else(doing, self.who)
+            if gone := lost(change, found.rrsets.get(key)) - texts(found.disabled.get(key)):
+                raise missing(doing, self.who, gone)
 
     # --- one zone ---------------------------------------------------------------------------------------------------
 
@@ -176,8 +163,7 @@ class Provider:
     def _enabled(self, zone: str, changes: Sequence[Change], known: Reading) -> None:
         """Raise `ProviderError` where a value that is to come stands there disabled: that was somebody's wish."""
         for change in changes:
-            off = {value.text for value in known.disabled.get((change.name, change.type), ())}
-            if change.new and off & {value.text for value in change.new.values}:
+            if texts(known.disabled.get((change.name, change.type))) & texts(change.new):
                 raise ProviderError(f"{zone}: {absolute(change.name, zone)} {change.type} at {self.id} has the value that is to be written, but "
                                     "disabled. Nothing was written; enable it there, or delete it there.")  # fmt: skip
 

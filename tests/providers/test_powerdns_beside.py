@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from dnssync_providers.powerdns import Provider
 
 from dnssync.core.model import ProviderError, StaleZone
+from dnssync.zones import TooLong
 from tests.between import HTTP, Between, nothing
 from tests.gaps import By
 from tests.http_faults import Answer, Fault
@@ -104,7 +106,7 @@ class TestBetweenLookAndWrite:
         pdns.faults = [Fault("PATCH", stranger=self.edit(pdns, EDITED)), failing]
         with pytest.raises(StaleZone):
             provider.write(ZONE, [todo])
-        assert self.spf(pdns) == [EDITED] and slept == [0.0, 0.0, 1.0, 5.0]
+        assert self.spf(pdns) == [EDITED] and slept == [1.0, 5.0]
 
     @pytest.mark.parametrize("new", [["v=spf1 mx a -all"], []])
     def test_it_shows_something_else(self, pdns: PowerDnsApi, new: list[str]) -> None:
@@ -115,10 +117,95 @@ class TestBetweenLookAndWrite:
         told = refused(provider, todo)
         assert f"writing {ZONE} TXT: PowerDNS (provider theirs) took the change and shows something else" in told
 
-    def test_the_look_fails(self, pdns: PowerDnsApi) -> None:
-        """What is written is not told as success where it was not seen."""
-        told = self.writing(pdns, lambda: None, ProviderError, Fault("GET", answer=Answer(500, {"error": "x"}), skip=1))
-        assert told.startswith(f"{ZONE}: looking at what was written: PowerDNS (provider theirs) answered 500")
+    @pytest.mark.parametrize("theirs", [True, False])
+    @pytest.mark.parametrize("times", [1, 4])
+    def test_a_look_fails(self, pdns: PowerDnsApi, times: int, theirs: bool) -> None:
+        """Then another one is made, as long as that helps: ours goes where it may not stay, and what stands alone stays."""
+        failing: dict[str, Any] = {"method": "GET", "answer": Answer(500, {"error": "x"}), "skip": 1, "times": times}
+        self.writing(
+            pdns, self.edit(pdns, EDITED) if theirs else lambda: None, StaleZone if theirs else None, Fault(**failing)
+        )
+        assert self.spf(pdns) == [EDITED if theirs else '"v=spf1 mx a -all"']
+
+    def test_no_look_succeeds(self, pdns: PowerDnsApi) -> None:
+        """What is written is not told as success where it was not seen: a person is asked to look, at the place that is named."""
+        failing = Fault("GET", answer=Answer(500, {"error": "x"}), skip=1, times=99)
+        told = self.writing(pdns, lambda: None, ProviderError, failing)
+        assert told.startswith(f"{ZONE}: looking at what was written to {ZONE} TXT: what stands there is not known")
+        assert f"Look at {ZONE} TXT at PowerDNS (provider theirs) now" in told and "answered 500: x" in told
+        assert failing.struck == 5
+
+    @pytest.mark.parametrize("commits", [True, False])
+    def test_the_answer_is_lost(self, pdns: PowerDnsApi, commits: bool) -> None:
+        """The change may be done all the same, beside what somebody wrote in that moment: ours goes where it is seen to be there."""
+        lost = Fault("PATCH", drop=True, commits=commits, stranger=self.edit(pdns, EDITED))
+        provider = client(pdns)
+        todo = change(provider, rrset("", "v=spf1 mx a -all", ttl=1800), gone="v=spf1 mx -all")
+        pdns.faults = [lost]
+        with pytest.raises(
+            ProviderError, match="broke off its answer" if not commits else "not what was read any more"
+        ):
+            provider.write(ZONE, [todo])
+        assert self.spf(pdns) == [EDITED]
+
+    def test_the_answer_is_lost_and_no_look_succeeds(self, pdns: PowerDnsApi) -> None:
+        """Then the loss is what is told, after one look."""
+        failing = Fault("GET", answer=Answer(500, {"error": "x"}), skip=1, times=99)
+        provider = client(pdns)
+        todo = change(provider, rrset("", "v=spf1 mx a -all", ttl=1800), gone="v=spf1 mx -all")
+        pdns.faults = [Fault("PATCH", drop=True), failing]
+        with pytest.raises(ProviderError, match=r"broke off its answer\. Whether the change was made is not known"):
+            provider.write(ZONE, [todo])
+        assert failing.struck == 1
+
+    @pytest.mark.parametrize("times", [2, 99])
+    def test_no_time_for_a_pause(self, pdns: PowerDnsApi, times: int) -> None:
+        """In a pass that has no time for so long a pause as is asked for, ours is taken back as soon as it can be seen; where it cannot,
+        a person is asked to look at once, and told why."""
+
+        def sleep(seconds: float) -> None:
+            if seconds > 15:
+                raise TooLong(seconds)
+
+        provider = client(pdns, sleep=sleep)
+        todo = change(provider, rrset("", "v=spf1 mx a -all", ttl=1800), gone="v=spf1 mx -all")
+        busy = Fault("GET", answer=Answer(503, {"error": "busy"}, {"Retry-After": "30"}), skip=1, times=times)
+        pdns.faults = [Fault("PATCH", stranger=self.edit(pdns, EDITED)), busy]
+        with pytest.raises(ProviderError, match=rf"^{ZONE}: ") as caught:
+            provider.write(ZONE, [todo])
+        told = str(caught.value)
+        if times == 2:
+            assert isinstance(caught.value, StaleZone) and self.spf(pdns) == [EDITED]
+        else:
+            assert f"Look at {ZONE} TXT at PowerDNS (provider theirs) now" in told and caught.value.transient
+            assert "more requests for 30 seconds, which is longer than is waited for" in told
+            assert "Nothing was done" not in told
+            pdns.faults = []
+
+    @pytest.mark.parametrize("gone", [True, False])
+    def test_a_stranger_s_is_missing(self, pdns: PowerDnsApi, gone: bool) -> None:
+        """A value that somebody switched off in that moment goes with our write, since the server drops it: it is named."""
+        entry = pdns.entry(ZONE, "@", "TXT")
+        [at] = [n for n, (content, _) in enumerate(entry.records) if content == '"site=1" "2"']
+
+        def off() -> None:
+            entry.records[at : at + 1] = [] if gone else [('"site=1" "2"', True)]
+            pdns.note(By.SOMEBODY)
+
+        told = self.writing(pdns, off, ProviderError)
+        assert "does not show a value of others any more that stood there before: 'site=12'" in told
+        assert self.spf(pdns) == ['"v=spf1 mx a -all"']
+
+    def test_a_stranger_s_is_off(self, pdns: PowerDnsApi) -> None:
+        """A value that somebody switched off after our write stands there as they left it."""
+
+        def off() -> None:
+            entry = pdns.entry(ZONE, "@", "TXT")
+            entry.records[:] = [(content, content == '"site=1" "2"') for content, _ in entry.records]
+            pdns.note(By.SOMEBODY)
+
+        self.writing(pdns, lambda: None, None, Fault("GET", skip=1, stranger=off))
+        assert ('"site=1" "2"', True) in pdns.entry(ZONE, "@", "TXT").records
 
     def test_what_is_written_whole_is_not_looked_at(self, pdns: PowerDnsApi) -> None:
         """REPLACE leaves nothing beside ours."""
