@@ -129,7 +129,7 @@ def _write(work: Work, plan: ZonePlan, decision: Decision, made: Sequence[KeyPai
                 moved = Refusal(
                     "moved",
                     f"{zone}: somebody changed a record of dnssync's at {provider} between our read and our write; what "
-                    "would be written now is not what was shown. Nothing was written: look at `dnssync plan` again.",
+                    "would be written now is not what was shown. Look at `dnssync plan` again.",
                 )
                 return Outcome(zone, provider, refusals=fresh.refusals or (moved,))
             plan = fresh
