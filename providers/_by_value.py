@@ -17,6 +17,7 @@ from ._text import version
 from ._unmoved import stale
 
 UNDO = (0.0, 0.0, 1.0, 5.0, 15.0)  # seconds before each look at whether what must not stay is out again
+ENOUGH = 120.0  # seconds after which no more looks are begun
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Any)
@@ -59,6 +60,7 @@ def alone(
     who: str,
     zone: str,
     changes: Sequence[Change],
+    now: Callable[[], float],
     sleep: Callable[[float], None],
     look: Callable[[], R],
     take_out: Callable[[R, Sequence[tuple[Change, Value]]], None],
@@ -71,8 +73,8 @@ def alone(
     anew: of two, receivers take neither. Raises `ProviderError` where that cannot be seen to be done, or nothing be seen at all. A write
     that `failed` may be done all the same: that error is raised where one look finds nothing to take back, or fails, too.
     """
-    taken, told, pauses = None, "", [*UNDO]
-    while pauses:
+    taken, told, pauses, begun = None, "", [*UNDO], now()
+    while pauses and now() - begun <= ENOUGH:  # one that hangs may not keep all other zones waiting
         try:
             if pause := pauses.pop(0):
                 sleep(pause)

@@ -263,7 +263,7 @@ class Provider:
             body = {"remove_rrset_values": [value.raw for _, value in crowded], "rrset_ttl": ttl}
             self._client.call("PATCH", path, doing, body=body, expect=(400, 404))
 
-        alone(self.id, self._client.who, zone, [change], self._sleep, look, take_out)
+        alone(self.id, self._client.who, zone, [change], self._now, self._sleep, look, take_out)
 
     def snapshot(self, zone: str, name: str) -> None:
         """Keep a copy of the zone at Gandi under this name, and delete the oldest of ours (`dnssync …`) beyond `SNAPSHOTS`."""

@@ -117,7 +117,7 @@ class Provider:
                 )
 
         look = partial(self._again, zone, changes, known)
-        return alone(self.id, self._client.who, zone, changes, self._sleep, look, take_out, failed=failed)
+        return alone(self.id, self._client.who, zone, changes, self._now, self._sleep, look, take_out, failed=failed)
 
     def _again(self, zone: str, changes: Sequence[Change], known: hetzner.Reading | None) -> hetzner.Reading:
         whole, named = partial(self._client.all, zone, known), partial(self._client.named, zone)

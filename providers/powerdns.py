@@ -53,6 +53,7 @@ class Provider:
         endpoint: str = "",
         *,
         timeout: tuple[float, float] = (10.0, 60.0),
+        now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.id, self.limits = id, Limits()
@@ -88,7 +89,7 @@ class Provider:
         base = endpoint.rstrip("/") or f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/api/v1"
         self._api = asked_with([], id, "PowerDNS", f"{base}/servers/{server_id}", {"X-API-Key": key}, explain=explain, timeout=timeout,
                                sleep=sleep, verify=ssl_verify)  # fmt: skip
-        self._sleep = sleep
+        self._now, self._sleep = now, sleep
         self.requests = self._api.counts
         self._single = True  # whether the server may know of single values
 
@@ -133,7 +134,7 @@ class Provider:
             self._call("PATCH", zone, f"{zone}: taking back what was added", body=body)
 
         look = partial(self._zone, zone, "looking at what was written")
-        return alone(self.id, self.who, zone, changes, self._sleep, look, take_out, failed=failed)
+        return alone(self.id, self.who, zone, changes, self._now, self._sleep, look, take_out, failed=failed)
 
     def _seen(self, zone: str, found: Reading, changes: Sequence[Change]) -> None:
         """Raise where something else stands there than was asked for, or what others switched off in that moment went with it."""

@@ -1000,6 +1000,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("            if failed and taken is None:\n", "            if taken is None:\n"),
         ("            if failed and taken is None:\n", "            if False:\n"),
         ("taken, pauses = crowded[0], [*UNDO[1:]]", "taken = crowded[0]"),
+        ("while pauses and now() - begun <= ENOUGH:", "while pauses:"),
         ("UNDO = (0.0, 0.0, 1.0, 5.0, 15.0)", "UNDO = (0.0, 0.0)"),
         ("        raise stale(id, zone, taken[0])\n", "        pass\n"),
         ("    if failed:\n        raise failed\n", ""),

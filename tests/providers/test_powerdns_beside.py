@@ -135,6 +135,18 @@ class TestBetweenLookAndWrite:
         assert f"Look at {ZONE} TXT at PowerDNS (provider theirs) now" in told and "answered 500: x" in told
         assert failing.struck == 5
 
+    def test_looks_that_take_their_time(self, pdns: PowerDnsApi) -> None:
+        """Where the server hangs, a person is asked to look after two minutes: other zones wait for this one."""
+        clock = [0.0]
+        late = lambda: clock.__setitem__(0, clock[0] + 70.0)  # noqa: E731
+        failing = Fault("GET", answer=Answer(500, {"error": "x"}), skip=1, times=9, stranger=late)
+        provider = client(pdns, now=lambda: clock[0])
+        todo = change(provider, rrset("", "v=spf1 mx a -all", ttl=1800), gone="v=spf1 mx -all")
+        pdns.faults = [failing]
+        with pytest.raises(ProviderError, match=f"Look at {ZONE} TXT at PowerDNS"):
+            provider.write(ZONE, [todo])
+        assert failing.struck == 2
+
     @pytest.mark.parametrize("commits", [True, False])
     def test_the_answer_is_lost(self, pdns: PowerDnsApi, commits: bool) -> None:
         """The change may be done all the same, beside what somebody wrote in that moment: ours goes where it is seen to be there."""
