@@ -71,7 +71,7 @@ def alone(
 
     Where one has, which somebody wrote in that moment, ours goes again by `take_out`, theirs stays, and `StaleZone` has the plan made
     anew: of two, receivers take neither. Raises `ProviderError` where that cannot be seen to be done, or nothing be seen at all. A write
-    that `failed` may be done all the same: that error is raised where one look finds nothing to take back, or fails, too.
+    that `failed` may be done all the same: where one look fails, too, that error is raised, and else it is the caller's.
     """
     taken, told, pauses, begun = None, "", [*UNDO], now()
     while pauses and now() - begun <= ENOUGH:  # one that hangs may not keep all other zones waiting
@@ -97,8 +97,6 @@ def alone(
         raise look_now(zone, who, changes, taken, told)
     if taken is not None:
         raise stale(id, zone, taken[0])
-    if failed:
-        raise failed
     return found
 
 

@@ -1003,7 +1003,6 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("while pauses and now() - begun <= ENOUGH:", "while pauses:"),
         ("UNDO = (0.0, 0.0, 1.0, 5.0, 15.0)", "UNDO = (0.0, 0.0)"),
         ("        raise stale(id, zone, taken[0])\n", "        pass\n"),
-        ("    if failed:\n        raise failed\n", ""),
     ],
     ("providers/_token.py", "tests/providers/test_desec.py"): [
         ("if not WORD.fullmatch(secret):", "if False:"),
