@@ -39,7 +39,7 @@ def small() -> Iterator[Desec]:
 
 def client(desec: Desec, **options: Any) -> Provider:
     """The provider, with little patience and a clock that stands still."""
-    still: dict[str, Any] = {"timeout": (0.5, 0.5), "sleep": lambda s: None, "now": lambda: 0.0}
+    still: dict[str, Any] = {"timeout": (5.0, 2.0), "sleep": lambda s: None, "now": lambda: 0.0}
     return Provider("desec", **{"token": desec.token, "endpoint": desec.endpoint, **still, **options})
 
 

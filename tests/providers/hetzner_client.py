@@ -42,7 +42,7 @@ def small() -> Iterator[Hetzner]:
 
 def client(hetzner: Hetzner, **options: Any) -> Provider:
     """The provider, with little patience and a clock that stands still."""
-    still: dict[str, Any] = {"timeout": (0.5, 0.5), "sleep": lambda s: None, "now": lambda: 0.0}
+    still: dict[str, Any] = {"timeout": (5.0, 2.0), "sleep": lambda s: None, "now": lambda: 0.0}
     return Provider("hetzner", **{"token": hetzner.token, "endpoint": hetzner.endpoint, **still, **options})
 
 

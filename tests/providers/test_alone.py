@@ -36,7 +36,7 @@ class Site:
     @property
     def provider(self) -> Any:
         """With no patience, a clock that stands still, and a note of every pause."""
-        options = {"timeout": (0.5, 0.5), "sleep": self.slept.append, "now": lambda: 0.0}
+        options = {"timeout": (5.0, 2.0), "sleep": self.slept.append, "now": lambda: 0.0}
         return self.make(endpoint=self.stand_in.endpoint, **options)
 
     def race(self, method: str = "", name: str = "@", text: str = THEIRS) -> Fault:

@@ -38,7 +38,7 @@ def cloudflare() -> Iterator[Cloudflare]:
 
 def client(cloudflare: Cloudflare, **options: object) -> Provider:
     """The provider, with no patience and a clock that stands still."""
-    given = {"token": cloudflare.token, "endpoint": cloudflare.endpoint, "timeout": (0.5, 0.5)}
+    given = {"token": cloudflare.token, "endpoint": cloudflare.endpoint, "timeout": (5.0, 2.0)}
     return Provider("cloudflare", **{**given, "sleep": lambda s: None, "now": lambda: 0.0, **options})
 
 

@@ -47,7 +47,7 @@ def client(gandi: Gandi, **options: object) -> Provider:
     what = {
         "token": gandi.token,
         "endpoint": gandi.endpoint,
-        "timeout": (0.5, 0.5),
+        "timeout": (5.0, 2.0),
         "sleep": lambda s: None,
         "now": lambda: 0.0,
     }

@@ -38,7 +38,7 @@ def ovh() -> Iterator[Ovh]:
 
 def client(ovh: Ovh, **options: object) -> Provider:
     """The provider, with no patience and a clock that stands still."""
-    given = {**ovh.keys, "endpoint": ovh.endpoint, "timeout": (0.5, 0.5), "sleep": lambda s: None, "now": lambda: 0.0}
+    given = {**ovh.keys, "endpoint": ovh.endpoint, "timeout": (5.0, 2.0), "sleep": lambda s: None, "now": lambda: 0.0}
     return Provider("ovh", **{**given, **options})
 
 

@@ -43,7 +43,7 @@ def older() -> Iterator[PowerDnsApi]:
 
 def client(pdns: PowerDnsApi, **options: Any) -> Provider:
     """The provider, with no patience."""
-    given = {"api_key": pdns.secret, "endpoint": pdns.endpoint, "timeout": (0.5, 0.5)}
+    given = {"api_key": pdns.secret, "endpoint": pdns.endpoint, "timeout": (5.0, 2.0)}
     return Provider("theirs", **{**given, "sleep": lambda seconds: None, **options})
 
 
