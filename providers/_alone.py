@@ -14,9 +14,7 @@ from dnssync.core.model import Change, ProviderError, absolute
 from ._by_id import ById, Reading, Record, Steps
 from ._http import Api
 from ._text import version
-from ._unmoved import so_far, stale
-
-UNDO = (0.0, 0.0, 1.0, 5.0, 15.0)  # seconds before each look at whether what must not stay is out again
+from ._unmoved import UNDO, so_far, stale
 
 Meant = Sequence[tuple[Change, Steps]]
 

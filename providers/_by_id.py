@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from dnssync.core.model import Change, Limits, ProviderError, RRset, Value, absolute
+from dnssync.core.model import Change, Limits, ProviderError, RRset, Value
 
 from ._http import Api
 from ._takes import takes
 from ._text import TYPES
-from ._unmoved import TRUST, ordered, unmoved
+from ._unmoved import TRUST, ordered, unmoved, writing
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +97,6 @@ class Reading:
             key: RRset(*key, max(record.ttl for record in here), tuple(record.value for record in here))
             for key, here in found.items()
         }
-
-
-def writing(zone: str, change: Change) -> str:
-    """What begins every sentence about a change."""
-    return f"{zone}: writing {absolute(change.name, zone)} {change.type}"
 
 
 class ById:

@@ -14,9 +14,8 @@ from typing import Any, TypeVar
 from dnssync.core.model import Change, ProviderError, RRset, Value, absolute
 
 from ._text import version
-from ._unmoved import stale
+from ._unmoved import UNDO, stale
 
-UNDO = (0.0, 0.0, 1.0, 5.0, 15.0)  # seconds before each look at whether what must not stay is out again
 ENOUGH = 120.0  # seconds after which no more looks are begun
 
 T = TypeVar("T")

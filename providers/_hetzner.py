@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
-from dnssync.core.model import Change, RRset, Value, absolute
+from dnssync.core.model import RRset, Value
 
 from . import _text
 from ._http import Reply
@@ -37,11 +37,6 @@ def path(zone: str, *more: str) -> str:
 def spelled(name: str) -> str:
     """A name as the API writes it."""
     return name or "@"
-
-
-def doing(zone: str, change: Change) -> str:
-    """How every sentence about a change begins."""
-    return f"{zone}: writing {absolute(change.name, zone)} {change.type}"
 
 
 def told(entry: Any, zone: str, ttl: int) -> RRset | None:

@@ -12,6 +12,7 @@ from . import _hetzner as hetzner
 from ._by_value import apart, put, succeeds
 from ._http import Api, Reply
 from ._pages import MOST_PAGES, Pages
+from ._unmoved import writing
 
 PAGE = 100  # the most that is given
 WAITS = (0.2, 0.5, 1.0, 1.0, 2.0, 2.0, 3.0, 3.0)  # seconds before each look at an action that is under way
@@ -105,7 +106,7 @@ class Client:
     def act(self, zone: str, change: Change, what: str, body: Any, expect: Sequence[int] = ()) -> Reply:
         """Begin an action with a change's RRset, "" to make it, and wait for its end. Returns its answer; one of `expect` has begun none.
         Where others write, a request that sets a whole RRset is not made again: what they wrote would go with it."""
-        doing, name = hetzner.doing(zone, change), hetzner.spelled(change.name)
+        doing, name = writing(zone, change), hetzner.spelled(change.name)
         path = hetzner.path(zone, "rrsets", *((name, change.type, "actions", what) if what else ()))
         for wait in (None,) if what == "set_records" else (*BUSY, None):
             reply = self._call("POST", path, doing, body=body, expect=(*expect, 409, 423, 429))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from dnssync.core.model import Change, Limits, ProviderError, absolute
+from dnssync.core.model import Change, Limits, ProviderError
+
+from ._unmoved import writing
 
 # For `Limits.names`, where an API takes no others: of letters in lower case, digits, `-` and `_`, with `*` as the first label.
 PLAIN_NAMES = r"|\*|(\*\.)?([a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}"
@@ -15,7 +17,7 @@ def takes(who: str, zone: str, changes: Sequence[Change], limits: Limits) -> Non
     """Raise `ProviderError` where a change is none that such a provider does. What others have there, and what goes, is no matter of limits.
     `who` names the provider."""
     for change in changes:
-        where = f"{zone}: writing {absolute(change.name, zone)} {change.type}"
+        where = writing(zone, change)
         if change.new is None:
             continue
         if change.type == "SPF" and not limits.type99:

@@ -12,6 +12,7 @@ from dnssync.core.model import Change, ProviderError, RRset, StaleZone, absolute
 from ._records import BESIDE
 
 TRUST = 5.0  # seconds for which what was read is taken for what stands there
+UNDO = (0.0, 0.0, 1.0, 5.0, 15.0)  # seconds before each look after a write, at whether what must not stay is out again
 
 Found = Mapping[tuple[str, str], RRset]
 
@@ -41,6 +42,11 @@ def beside(change: Change, changes: Sequence[Change], found: Collection[tuple[st
     gone = {(each.name, each.type) for each in changes if each.new is None}
     here = {other for name, other in {*found} - gone if name == change.name} - BESIDE
     return ", ".join(sorted(here & {kind} if kind else here - {"CNAME"}))
+
+
+def writing(zone: str, change: Change) -> str:
+    """What begins every sentence about a change."""
+    return f"{zone}: writing {absolute(change.name, zone)} {change.type}"
 
 
 def stale(id: str, zone: str, change: Change) -> StaleZone:

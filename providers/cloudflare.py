@@ -26,11 +26,11 @@ from dnssync.core.model import Change, Limits, ProviderError, StaleZone
 
 from . import _cloudflare as told
 from ._alone import Alone
-from ._by_id import Reading, Record, writing
+from ._by_id import Reading, Record
 from ._http import Reply
 from ._pages import complete
 from ._token import WORD, amiss, asked_with
-from ._unmoved import so_far
+from ._unmoved import so_far, writing
 
 ENDPOINT = "https://api.cloudflare.com/client/v4"
 LIMITS = Limits(types=frozenset({"TXT"}), min_ttl=60, max_ttl=86400, txt=4080, type99=False)

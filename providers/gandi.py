@@ -31,7 +31,7 @@ from ._by_value import again, alone, amiss, apart, crowding, something_else, tex
 from ._http import Api, Reply
 from ._livedns_client import PAGE, Client
 from ._token import WORD
-from ._unmoved import TRUST, alike, beside, ordered, so_far, stale, unmoved
+from ._unmoved import TRUST, alike, beside, ordered, so_far, stale, unmoved, writing
 
 ENDPOINT = "https://api.gandi.net/v5"
 SNAPSHOTS = 3  # of ours, kept per zone
@@ -155,7 +155,7 @@ class Provider:
     def _of(self, zone: str, change: Change, known: livedns.Reading) -> tuple[str, str]:
         """The path of a change's RRset, and how every sentence about it begins."""
         path = livedns.path(zone, known.spelling(change.name, change.type), change.type)
-        return path, f"{zone}: writing {absolute(change.name, zone)} {change.type}"
+        return path, writing(zone, change)
 
     def _change(self, zone: str, change: Change, known: livedns.Reading) -> None:
         path, doing = self._of(zone, change, known)

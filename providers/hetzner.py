@@ -39,7 +39,7 @@ from ._by_value import again, alone, amiss, apart, lost, missing, something_else
 from ._hetzner_client import Client, may_be_done
 from ._takes import PLAIN_NAMES, takes
 from ._token import by_token
-from ._unmoved import TRUST, alike, ordered, so_far, stale, unmoved
+from ._unmoved import TRUST, alike, ordered, so_far, stale, unmoved, writing
 
 ENDPOINT = "https://api.hetzner.cloud/v1"
 # How long a text may be, Hetzner does not say; this is room for every key.
@@ -128,7 +128,7 @@ class Provider:
         unmoved(self.id, zone, changes, known.rrsets)
         for change in changes:
             if (change.name, change.type) in known.protected:
-                raise self._client.error(hetzner.doing(zone, change), "has this record set protected from changes; nothing of it was done. Take "
+                raise self._client.error(writing(zone, change), "has this record set protected from changes; nothing of it was done. Take "
                                          "the protection away in the Console, or leave that record out")  # fmt: skip
 
     def _change(self, zone: str, change: Change, known: hetzner.Reading) -> None:
@@ -178,12 +178,12 @@ class Provider:
             now = self._client.named(zone, change.name, known).rrsets.get(key)
             if not alike(now, replace(change.old, values=(*change.old.values, *came))):
                 raise stale(self.id, zone, change)
-            raise self._client.refused(reply, hetzner.doing(zone, change))
+            raise self._client.refused(reply, writing(zone, change))
 
     def _as_asked(self, zone: str, changes: Sequence[Change], now: hetzner.Reading) -> None:
         """Raise where something else stands there than was asked for."""
         for change in changes:
-            rrset, doing = now.rrsets.get((change.name, change.type)), hetzner.doing(zone, change)
+            rrset, doing = now.rrsets.get((change.name, change.type)), writing(zone, change)
             ttl = change.new.ttl if change.new and not (change.old and change.old.ttl == change.new.ttl) else None
             if amiss(change, rrset) or (rrset and ttl not in (None, rrset.ttl)):
                 raise something_else(doing, self._client.who)

@@ -31,10 +31,10 @@ from dnssync.core.model import Change, Limits, ProviderError, StaleZone, Value, 
 
 from . import _ovh as zones
 from . import _text
-from ._by_id import Reading, Record, Steps, writing
+from ._by_id import Reading, Record, Steps
 from ._ovh_served import Served, unserved
 from ._token import amiss, asked_with
-from ._unmoved import TRUST, so_far, stale
+from ._unmoved import TRUST, so_far, stale, writing
 
 ENDPOINTS = {
     **{f"{brand}-{where}": f"https://{where}.api.{brand}.com/1.0" for brand in ("ovh", "kimsufi", "soyoustart") for where in ("eu", "ca")},

@@ -29,7 +29,7 @@ from ._by_value import alone, amiss, lost, missing, something_else, texts
 from ._http import LOOPBACK, Reply
 from ._powerdns import Reading, by_value, explain, parts, prune, reading
 from ._token import asked_with
-from ._unmoved import ordered, unmoved
+from ._unmoved import ordered, unmoved, writing
 
 SECONDARY = {"slave", "secondary", "consumer"}  # kinds of zones whose records come from another server
 SERVER_ID = re.compile(r"[A-Za-z0-9._-]+")
@@ -105,7 +105,7 @@ class Provider:
         unmoved(self.id, zone, changes, known.rrsets)
         self._enabled(zone, changes, known)
         more = f" and {len(changes) - 1} record sets more" if changes[1:] else ""
-        doing = f"{zone}: writing {absolute(changes[0].name, zone)} {changes[0].type}{more}"
+        doing = writing(zone, changes[0]) + more
         written = self._written(changes, known)
         try:
             reply = self._patch(zone, changes, known, doing)
@@ -139,7 +139,7 @@ class Provider:
     def _seen(self, zone: str, found: Reading, changes: Sequence[Change]) -> None:
         """Raise where something else stands there than was asked for, or what others switched off in that moment went with it."""
         for change in changes:
-            key, doing = (change.name, change.type), f"{zone}: writing {absolute(change.name, zone)} {change.type}"
+            key, doing = (change.name, change.type), writing(zone, change)
             if amiss(change, found.rrsets.get(key)):
                 raise something_else(doing, self.who)
             if gone := lost(change, found.rrsets.get(key)) - texts(found.disabled.get(key)):

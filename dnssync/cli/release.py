@@ -42,9 +42,8 @@ def command(context: Context, zone: str, yes: bool) -> int:
     line = context.line(read_only=False)
     with context.lock("release"), line.state.transaction():
         count = line.state.forget(name)
-        if (
-            name not in context.config.zones
-        ):  # else its keys, and its records in zones below, are known again by the next apply
+        # Where it is configured still, its keys, and its records in zones below, are known again by the next apply.
+        if name not in context.config.zones:
             for entry in line.state.ledger():
                 if _holds(context, name, entry.domain):
                     line.state.drop_applied(entry.zone, entry.provider, [(entry.name, entry.type, entry.owner)])
