@@ -315,6 +315,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
     ],
     ("dnssync/cli/release.py", "tests/e2e/test_zones_apart.py::test_let_go_with_its_zones"): [
         ("line.state.drop_applied(", "bool("),
+        (" and zone_of(entry.zone, (name,)):", ":"),
     ],
     ("dnssync/cli/release.py", "tests/e2e/test_zones_apart.py::test_keys_in_a_zone_that_a_person_edits"): [
         ("line.state.drop_intents(entry.zone, entry.provider)", "pass"),

@@ -49,7 +49,8 @@ def command(context: Context, zone: str, yes: bool) -> int:
                     line.state.drop_applied(entry.zone, entry.provider, [(entry.name, entry.type, entry.owner)])
                     count += 1
             for entry in line.state.unfinished(None):
-                if _holds(context, name, entry.domain):
+                # Another zone may hold a report record of the domain: what was begun there is that zone's, and stays known.
+                if _holds(context, name, entry.domain) and zone_of(entry.zone, (name,)):
                     line.state.drop_intents(entry.zone, entry.provider)
             line.state.forget_keys({key.domain for key in line.state.keys() if _holds(context, name, key.domain)})
         line.state.add_event(int(context.now()), "release", zone=name, sentence=f"{name} was let go by a person")
