@@ -36,6 +36,8 @@ DOORS = {
     "urllib3": r"providers/_http\.py",
     "apscheduler": r"dnssync/daemon\.py",
     "prometheus_client": r"dnssync/metrics\.py",
+    "spf": r"dnssync/check/spf\w*\.py",
+    "dkim": r"dnssync/check/dkim\w*\.py",
 }
 
 
@@ -73,6 +75,32 @@ def test_core_is_pure(path: Path) -> None:
             "pathlib",
             "logging",
             "tempfile",
+        }, module
+    assert not re.search(r"datetime\.now|\.today\(|\bopen\(|\bprint\(", path.read_text())
+
+
+PURE_CHECKS = [path for path in PRODUCT if re.fullmatch(r"dnssync/check/(?!gather|__init__)\w+\.py", name(path))]
+
+
+@pytest.mark.parametrize("path", PURE_CHECKS, ids=name)
+def test_checks_are_pure(path: Path) -> None:
+    """A check is a function of the facts: it knows the core, what evaluates SPF and verifies DKIM, and nothing that looks anywhere."""
+    for module in imports(path):
+        top = module.partition(".")[0]
+        known = re.match(r"dnssync\.(check(?!\.gather)|core)\b|(spf|dkim)\b", module)
+        assert known or module == "dnssync" or top in STDLIB, module
+        assert top not in {
+            "os",
+            "time",
+            "random",
+            "secrets",
+            "socket",
+            "subprocess",
+            "pathlib",
+            "ssl",
+            "smtplib",
+            "urllib",
+            "http",
         }, module
     assert not re.search(r"datetime\.now|\.today\(|\bopen\(|\bprint\(", path.read_text())
 

@@ -1,0 +1,134 @@
+"""All I/O of the checks: what a pass sees, once, and what the checks wish for, many at a time.
+
+A kind of wish has its module here below, with `fetch(wishes, sources)` → what came of each (`Failed` where nothing did); it is imported
+when the first such wish comes.
+"""
+
+from __future__ import annotations
+
+import importlib
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from dnssync.check.facts import Domain, Facts, Failed, ZonePass
+from dnssync.config import Config
+from dnssync.core.decide import Decision
+from dnssync.core.desire import domains_of
+from dnssync.core.model import zone_of
+from dnssync.core.observed import Observed
+from dnssync.core.sighting import Question
+from dnssync.errors import DnssyncError, EximError, understood
+from dnssync.exim.ask import Exim
+from dnssync.reconcile import Line
+from dnssync.resolver import Resolver
+
+# The kinds of wishes, by the name of their class, and who looks into them.
+FETCHERS = {
+    "Interfaces": "dnssync.check.gather_addresses",
+    "Talk": "dnssync.check.gather_talk",
+    "Policy": "dnssync.check.gather_policy",
+    "Delegated": "dnssync.check.gather_delegation",
+    "Validated": "dnssync.check.gather_dnssec",
+    "Signed": "dnssync.check.gather_signed",
+    "Setup": "dnssync.check.gather_exim",
+    "Outbound": "dnssync.check.gather_outbound",
+    "Discipline": "dnssync.check.gather_clock",
+}
+
+
+def connect(address: str, port: int, timeout: float) -> socket.socket:
+    """A TCP connection; `timeout` in seconds stays with the socket. Raises `OSError`."""
+    return socket.create_connection((address, port), timeout=timeout)
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where the answers come from, each injected: DNS, exim, the network, programs, the clock (`now` in seconds since 1970,
+    `disciplined()` whether anything keeps it right, None = not known).  `confdir`: Debian's exim configuration; `trust`: `cafile`, who signs certificates beside the system's own."""
+
+    config: Config
+    resolver: Resolver
+    exim: Exim
+    connect: Callable[[str, int, float], socket.socket] = connect
+    run: Callable[..., Any] = subprocess.run
+    now: Callable[[], float] = time.time
+    disciplined: Callable[[], bool | None] = lambda: None
+    confdir: Path = Path("/etc/exim4")
+    trust: Mapping[str, Any] = field(default_factory=dict)
+
+
+def base(line: Line, only: Sequence[str] = ()) -> Facts:
+    """What a pass sees and would do; where exim or the state cannot be asked, the rest of the checks go on without (`Facts.trouble`).
+
+    `only` names zones or domains, () = all. Raises `DnssyncError` for a name that is neither.
+    """
+    seen: Observed | None = None
+    got: Decision | None = None
+    trouble = ""
+    try:
+        seen, got = line.plan(only, dns_first=True)
+    except EximError as error:
+        trouble = str(error)
+    config = line.config
+    hostname = seen.host.hostname if seen is not None else socket.getfqdn()
+    zones = tuple(view.zone for view in seen.zones) if seen is not None else _zones(config, only)
+    return Facts(
+        now=int(line.now()),
+        hostname=hostname,
+        domains=_domains(config, seen, zones, only),
+        zones=zones,
+        configured=frozenset(config.zones),
+        have=lambda wish: None,
+        seen=seen,
+        decision=got,
+        trouble=trouble.rstrip("."),
+        passes={zone: ZonePass(record.last_pass, record.failures) for zone, record in line.state.zones().items()},
+        interval=config.schedule.interval,
+        map_path=str(config.exim.map),
+    )
+
+
+def _zones(config: Config, only: Sequence[str]) -> tuple[str, ...]:
+    return tuple(zone for zone in config.zones if not only or any(zone_of(name, config.zones) == zone for name in only))
+
+
+def _domains(config: Config, seen: Observed | None, zones: Sequence[str], only: Sequence[str]) -> tuple[Domain, ...]:
+    """The mail domains of the zones; without exim, those that the configuration names, else the zones themselves."""
+    found = []
+    named = {view.zone: view.domains for view in seen.zones} if seen is not None else {}
+    for zone in zones:
+        told = config.zones[zone].domains
+        names = named.get(zone) if seen is not None else domains_of(zone, told or (zone,), config.zones)
+        for name in names or ():
+            if not only or name in only or zone in only:
+                mail = seen.host.domain(name) if seen is not None else None
+                found.append(Domain(name, zone, config.zones[zone].policy, mail))
+    return tuple(found)
+
+
+def fetch(sources: Sources, wishes: Sequence[Any]) -> Mapping[Any, Any]:
+    """What came of each wish; one kind that goes wrong takes no other with it."""
+    questions = [wish for wish in wishes if isinstance(wish, Question)]
+    found: dict[Any, Any] = dict(sources.resolver.look(questions)) if questions else {}
+    kinds: dict[str, list[Any]] = {}
+    for wish in wishes:
+        if not isinstance(wish, Question):
+            kinds.setdefault(type(wish).__name__, []).append(wish)
+    for kind, some in kinds.items():
+        try:
+            found.update(importlib.import_module(FETCHERS[kind]).fetch(some, sources))
+        except Exception as error:
+            reason = str(error if isinstance(error, DnssyncError) else understood(error)).rstrip(".")
+            found.update({wish: Failed(reason) for wish in some if wish not in found})
+    return found
+
+
+def fetcher(sources: Sources) -> Callable[[Sequence[Any]], Mapping[Any, Any]]:
+    """`fetch` for `judging.judge`."""
+    return partial(fetch, sources)

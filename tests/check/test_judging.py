@@ -1,0 +1,85 @@
+"""How checks are run: what they ask for comes in bulk, and what nobody knows is neither good nor bad."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from dnssync.check.facts import Facts, host, zone_line
+from dnssync.check.finding import MOOT, Severity, Verdict, warning
+from dnssync.check.judging import Check, judge
+from tests.check.world import World
+
+
+def judged(world: World, *checks: Check) -> tuple[list[tuple[str, str]], list[int]]:
+    """(severity, message) of the checks over this world's facts, and how many wishes each round had."""
+    rounds: list[int] = []
+
+    def fetch(wishes: Sequence[Any]) -> dict[Any, Any]:
+        rounds.append(len(wishes))
+        return dict(world.resolver().look(wishes))
+
+    return [(str(f.severity), f.message) for f in judge(world.facts(), checks, fetch)], rounds
+
+
+def chain(facts: Facts, subject: str) -> Iterator[Verdict]:
+    """Each exchange of two domains has an address."""
+    both = [facts.ask(name, "MX") for name in ("example.org", "a.example.org")]
+    for answer in both:
+        for text in answer.texts:
+            for kind in ("A", "AAAA"):
+                facts.ask(text.split()[1], kind)
+    if not any(facts.texts("mx.example.org", kind) for kind in ("A", "AAAA")):
+        yield warning("none")
+
+
+def test_what_is_asked_for_comes_in_bulk(tmp_path: Path) -> None:
+    """Two rounds for two steps, however many names each has; what is well says so."""
+    with World(
+        tmp_path, {"example.org": "@ MX 10 mx.example.org.\na MX 10 my.example.org.\nmx A 192.0.2.1\nmy A 192.0.2.2\n"}
+    ) as world:
+        said, rounds = judged(world, Check("X-1", "all well", host, chain))
+        assert said == [("ok", "all well")]
+        assert len(rounds) == 2 and rounds[0] >= 2 and rounds[1] >= 2
+
+
+def test_a_silent_server_is_no_finding(tmp_path: Path) -> None:
+    """What could not be looked up is unknown, and who was silent is told."""
+    with World(tmp_path, {"example.org": "mx A 192.0.2.1\n"}) as world:
+        world.bind.stop()
+        [(severity, message)], _ = judged(world, Check("X-1", "all well", host, chain))
+        assert severity == "unknown"
+        assert world.bind.server in message and "mx.example.org A could not be looked up" in message
+
+
+def test_a_question_that_does_not_arise(tmp_path: Path) -> None:
+    """Nothing at all is said of it."""
+    with World(tmp_path, {"example.org": ""}) as world:
+        said, _ = judged(world, Check("X-1", "all well", host, lambda facts, subject: [MOOT]))
+        assert said == []
+
+
+def test_a_check_that_never_has_enough_ends(tmp_path: Path) -> None:
+    """The rounds are bounded, and what is still lacking then is unknown."""
+    asked: list[str] = []
+
+    def endless(facts: Facts, subject: str) -> Iterator[Verdict]:
+        name = "a.example.org"
+        while facts.ask(name, "A").known and len(name) < 250:
+            name = "a." + name
+        asked.append(name)
+        facts.texts(name, "A")
+        yield MOOT
+
+    with World(tmp_path, {"example.org": ""}) as world:
+        [(severity, _)], rounds = judged(world, Check("X-1", "", host, endless))
+        assert severity == Severity.UNKNOWN
+        assert len(rounds) <= 40
+
+
+def test_a_record_is_shown_as_a_zone_file_has_it() -> None:
+    """Long texts in strings of at most 255 octets; what would break the line is escaped."""
+    assert zone_line("a.example.org", "MX", "10 mx.example.org.") == "a.example.org. IN MX 10 mx.example.org."
+    assert zone_line("a.example.org", "TXT", 'x"\\é') == 'a.example.org. IN TXT "x\\"\\\\\\195\\169"'
+    assert zone_line("a.example.org", "TXT", "k" * 300) == f'a.example.org. IN TXT "{"k" * 255}" "{"k" * 45}"'
