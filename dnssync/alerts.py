@@ -19,7 +19,7 @@ import smtplib
 import socket
 import subprocess
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.message import EmailMessage
@@ -219,7 +219,11 @@ class Alerts:
     def _mail(
         self, config: AlertConfig, told: Message, begun: Sequence[Trouble], over: Sequence[Trouble], now: int
     ) -> None:
-        """One mail to all; raises `AlertError` where nobody got it."""
+        # The same message has the same name, so that one which a crash made go out twice is known for what it is.
+        self.mail(config, told, [(*row.place, row.since, row.ended) for row in (*begun, *over)] or now, now)
+
+    def mail(self, config: AlertConfig, told: Message, about: object, now: int) -> None:
+        """One mail to all; `about` names it (`repr`). Raises `AlertError` where nobody got it."""
         host = self._host()
         sender = config.sender or default_sender(host)
         mail = EmailMessage(policy=SMTP)
@@ -227,8 +231,6 @@ class Alerts:
         mail["To"] = ", ".join(to if "@" in to else f"{to}@{host}" for to in config.mail)
         mail["Subject"] = told.subject
         mail["Date"] = format_datetime(datetime.fromtimestamp(now, UTC))
-        # The same message has the same name, so that one which a crash made go out twice is known for what it is.
-        about = [(*row.place, row.since, row.ended) for row in (*begun, *over)] or now
         mail["Message-ID"] = f"<{hashlib.sha256(repr((host, about)).encode()).hexdigest()[:32]}.dnssync@{host}>"
         mail["Auto-Submitted"] = "auto-generated"  # RFC 3834 §5: nobody's holiday answers it
         mail.set_content(told.text)
@@ -259,9 +261,11 @@ class Alerts:
     def _hook(
         self, config: AlertConfig, told: Message, begun: Sequence[Trouble], over: Sequence[Trouble], now: int
     ) -> None:
+        self.hook(config, told, {"begun": [_data(row) for row in begun], "over": [_data(row) for row in over]}, now)
+
+    def hook(self, config: AlertConfig, told: Message, more: Mapping[str, Any], now: int) -> None:
         """Run the command, with all of it as JSON on its standard input; raises `AlertError` where that does not end with 0."""
-        data = {"host": self._host(), "at": now, "subject": told.subject, "text": told.text,
-                "begun": [_data(row) for row in begun], "over": [_data(row) for row in over]}  # fmt: skip
+        data = {"host": self._host(), "at": now, "subject": told.subject, "text": told.text, **more}
         name = config.hook[0]
         environ = {key: value for key, value in os.environ.items() if key in HANDED_ON}
         with tempfile.TemporaryFile() as said:  # not a pipe, which whatever the command leaves behind would hold open

@@ -27,12 +27,17 @@ ALGORITHMS = ("rsa1024", "rsa2048", "rsa3072", "rsa4096", "ed25519")
 POLICIES = ("none", "quarantine", "reject")
 
 
+NEVER = "never"
+
+
 @attrs.frozen
 class Schedule:
-    """The daemon's rhythm, in seconds: how often DNS is asked, how often a provider is read though all is quiet."""
+    """The daemon's rhythm, in seconds: how often DNS is asked, how often a provider is read though all is quiet, how often the whole
+    set-up is checked (0 = never)."""
 
     interval: int = 900
     deep: int = 86400
+    check: int = 86400
 
 
 def duration(text: Any) -> int | None:
@@ -174,12 +179,14 @@ class Checker:
 
     def schedule(self, value: Any) -> Schedule:
         """The daemon's rhythm."""
-        data = self.mapping("schedule", value, ("interval", "deep"))
+        data = dict(self.mapping("schedule", value, ("interval", "deep", "check")))
         default = Schedule()
-        return Schedule(
-            **{name: self.seconds(f"schedule.{name}", data.get(name, f"{getattr(default, name)}s"), getattr(default, name))
-               for name in ("interval", "deep")}
-        )  # fmt: skip
+        never = str(data.get("check")).lower() == NEVER
+        if never:
+            data.pop("check")
+        told = {name: self.seconds(f"schedule.{name}", data.get(name, f"{getattr(default, name)}s"), getattr(default, name))
+                for name in ("interval", "deep", "check")}  # fmt: skip
+        return Schedule(**{**told, **({"check": 0} if never else {})})
 
     # --- what is published --------------------------------------------------------------------------------------------
 

@@ -55,7 +55,7 @@ class Daemon:
 
     `load()` reads the configuration; `open_line(config, read_only, progress)` assembles the parts of a pass over it; `watch(config)`
     opens the state for reading. `now` in seconds since 1970, `monotonic` on a clock that nobody sets. `leave(code)` ends the
-    process at once. Each of `after` is called with the `PassResult` of every pass.
+    process at once. Each of `after` is called with the `PassResult` of every pass, then `beside(config, step, looking)`, as `daily.Daily` is.
     """
 
     def __init__(
@@ -66,12 +66,13 @@ class Daemon:
         notifier: Notifier,
         *,
         after: list[After],
+        beside: Callable[..., None] = lambda config, step, looking: None,
         now: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         leave: Callable[[int], None] | None = None,
     ) -> None:
         self._load, self._open, self._watch, self._notifier = load, open_line, watch, notifier
-        self._after, self._now, self._monotonic = after, now, monotonic
+        self._after, self._beside, self._now, self._monotonic = after, beside, now, monotonic
         self._leave = leave or _leave
         self._signals: queue.SimpleQueue[int] = queue.SimpleQueue()  # the one queue that a signal handler may put into
         self._stop = threading.Event()
@@ -198,6 +199,7 @@ class Daemon:
         self._asked = False
         try:
             self._plan(self._attempt())
+            self._beside(self.config, self._step, self._only_looking)
         except Stopped:
             log.info("a pass ended between two steps; the next run goes on from there")
         except LockedError as error:

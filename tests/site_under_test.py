@@ -54,6 +54,7 @@ class Site:
             "zones": {DOMAIN: {"provider": "bind", "nameservers": [self.bind.server], **json.loads(zone or "{}")}},
             "exim": {"command": list(self.exim.command), "map": str(self.exim.map)},
             "addresses": [IP],
+            "schedule": {"check": "never"},  # tests of the daily check have their own
             "alerts": {"mail": []},  # the mail server of whoever runs the tests has nothing to do with them
             "keys": str(self.exim.keys),
             "state": f"sqlite:///{self.folder}/state/state.db",

@@ -1,7 +1,7 @@
 """All I/O of the checks: what a pass sees, once, and what the checks wish for, many at a time.
 
-A kind of wish has its module here below, with `fetch(wishes, sources)` → what came of each (`Failed` where nothing did); it is imported
-when the first such wish comes.
+A kind of wish has its module here below, with `fetch(wishes, sources)` → what came of each (`Failed` where nothing did), and perhaps `STEP`,
+what a person reads meanwhile; it is imported when the first such wish comes.
 """
 
 from __future__ import annotations
@@ -12,11 +12,14 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
+from dnssync import clock
+from dnssync.check import areas
 from dnssync.check.facts import Domain, Facts, Failed, ZonePass
+from dnssync.check.finding import Finding
+from dnssync.check.judging import judge
 from dnssync.config import Config
 from dnssync.core.decide import Decision
 from dnssync.core.desire import domains_of
@@ -61,6 +64,37 @@ class Sources:
     disciplined: Callable[[], bool | None] = lambda: None
     confdir: Path = Path("/etc/exim4")
     trust: Mapping[str, Any] = field(default_factory=dict)
+
+
+def sources(line: Line) -> Sources:
+    """Where the answers come from in the world: the parts of a pass, and this host's own exim, network and clock."""
+    return Sources(
+        line.config, line.resolver, Exim(line.config.exim.command), now=line.now, disciplined=clock.disciplined
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A check that was made: the facts as they were before anything was wished for, and what was found."""
+
+    facts: Facts
+    findings: tuple[Finding, ...]
+
+
+def look(line: Line, sources: Sources, only: Sequence[str] = (), asked: frozenset[str] = frozenset()) -> Looked:
+    """Make all checks, or those over the named zones and domains; `asked`: ids of those that are made only where a person asks for them.
+
+    `line.progress` is told of each step, and what it raises ends the check there. Raises `DnssyncError` for a name that is neither.
+    """
+    facts = base(line, only)
+
+    def fetched(wishes: Sequence[Any]) -> Mapping[Any, Any]:
+        return fetch(sources, wishes, line.progress)
+
+    def progress(done: int, every: int) -> None:
+        line.progress(f"checked {done} of {every}")
+
+    return Looked(facts, judge(facts, areas.checks(asked), fetched, progress))
 
 
 def base(line: Line, only: Sequence[str] = ()) -> Facts:
@@ -112,23 +146,24 @@ def _domains(config: Config, seen: Observed | None, zones: Sequence[str], only: 
     return tuple(found)
 
 
-def fetch(sources: Sources, wishes: Sequence[Any]) -> Mapping[Any, Any]:
-    """What came of each wish; one kind that goes wrong takes no other with it."""
+def fetch(
+    sources: Sources, wishes: Sequence[Any], progress: Callable[[str], None] = lambda text: None
+) -> Mapping[Any, Any]:
+    """What came of each wish; one kind that goes wrong takes no other with it. What `progress` raises comes through."""
     questions = [wish for wish in wishes if isinstance(wish, Question)]
+    if questions:
+        progress(f"asking DNS {len(questions)} questions")
     found: dict[Any, Any] = dict(sources.resolver.look(questions)) if questions else {}
     kinds: dict[str, list[Any]] = {}
     for wish in wishes:
         if not isinstance(wish, Question):
             kinds.setdefault(type(wish).__name__, []).append(wish)
     for kind, some in kinds.items():
+        module = importlib.import_module(FETCHERS[kind])
+        progress(getattr(module, "STEP", "looking"))
         try:
-            found.update(importlib.import_module(FETCHERS[kind]).fetch(some, sources))
+            found.update(module.fetch(some, sources))
         except Exception as error:
             reason = str(error if isinstance(error, DnssyncError) else understood(error)).rstrip(".")
             found.update({wish: Failed(reason) for wish in some if wish not in found})
     return found
-
-
-def fetcher(sources: Sources) -> Callable[[Sequence[Any]], Mapping[Any, Any]]:
-    """`fetch` for `judging.judge`."""
-    return partial(fetch, sources)

@@ -21,6 +21,7 @@ USAGE, FAILED, INTERRUPTED = 64, 1, 130
 COMMANDS = {
     "plan": "show what would change in DNS; changes nothing",
     "apply": "show it, ask, and put DNS right",
+    "check": "look at the whole set-up as receivers see it; what is wrong, and what to do",
     "status": "the keys, what each waits for, and the last pass of each zone",
     "rotate": "let another key take over now; in an emergency, at any price",
     "history": "what was changed, when, and why",

@@ -27,10 +27,11 @@ from dnssync.errors import ConfigError, DnssyncError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from dnssync.check.gather import Sources
     from dnssync.config import Config
     from dnssync.reconcile import Line
 
-HINT = re.compile(r"\bdnssync (?=(?:plan|apply|status|rotate|history|confirm|freeze|release|exim|init)\b)")
+HINT = re.compile(r"\bdnssync (?=(?:plan|apply|status|rotate|history|confirm|freeze|release|exim|init|check)\b)")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -49,6 +50,7 @@ class Context:
     stderr: IO[str] = field(default_factory=lambda: sys.stderr)
     disciplined: Callable[[], bool | None] = clock.disciplined
     make_line: Callable[..., Line] | None = None  # another assembly of the parts (`demo`)
+    make_sources: Callable[[Line], Sources] | None = None  # where `check` looks, if not at the world
     patience: float = 60.0  # seconds for another dnssync that is at work
     _config: Config | None = None
 

@@ -48,6 +48,7 @@ def command(context: Context, once: bool, log_json: bool, verbose: bool, quiet: 
         lambda config: State.open(config.state, host=identity.rows(config.keys), read_only=True),
         Notifier(context.environ),
         after=_after(context),
+        beside=_daily(context),
         now=context.now,
     )
     try:
@@ -122,6 +123,16 @@ def _after(context: Context) -> list[After]:
     from dnssync.metrics import Metrics
 
     return [Metrics().after, Alerts(hinted=context.hinted, folder=_folder(context)).after]
+
+
+def _daily(context: Context) -> Callable[..., None]:
+    """The daily check of the whole set-up."""
+    from dnssync.alerts import Alerts, full_name
+    from dnssync.check.gather import sources
+    from dnssync.daily import Daily
+
+    where = context.make_sources or sources
+    return Daily(_opener(context), Alerts(), now=context.now, host=full_name, sources=where, hinted=context.hinted)
 
 
 def _folder(context: Context) -> Path | None:

@@ -54,7 +54,7 @@ class GandiSite(Site):
             "alerts": {"mail": []},
             "keys": str(self.exim.keys),
             "state": f"sqlite:///{self.folder}/state/state.db",
-            "schedule": {"interval": interval},
+            "schedule": {"interval": interval, "check": "never"},  # tests of the daily check have their own
             **more,
         }
         self.config.write_text(json.dumps(text))

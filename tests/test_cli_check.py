@@ -1,0 +1,129 @@
+"""`dnssync check` as a person, a script and a monitoring system meet it: a real zone on a real BIND, a real exim, a clock of the test."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from dnssync import checked
+from dnssync.check.finding import Finding, Severity
+from dnssync.cli.check import exit_code
+from tests.check_site import HOST, CheckSite, site
+from tests.site_under_test import DOMAIN
+
+pytestmark = [pytest.mark.exim, pytest.mark.bind]
+__all__ = ["site"]
+
+
+def test_a_host_before_and_after_apply(site: CheckSite) -> None:
+    """Before: errors that `apply` puts right, each with its remedy. After the keys sign: none of them."""
+    before = site.found()
+    errors = {f["id"] for f in before["findings"] if f["severity"] == "error"}
+    assert {"SPF-01", "DMARC-01"} <= errors and before["exit"] == 1
+    spf = next(f for f in before["findings"] if f["id"] == "SPF-01")
+    assert (
+        spf["subject"] == DOMAIN and spf["fixable"] and "dnssync apply" in spf["remedy"] and "v=spf1 " in spf["remedy"]
+    )
+    assert site.run("apply", "--yes", "--wait")[0] == 0
+    after = site.found()
+    left = {f["id"] for f in after["findings"] if f["severity"] == "error"}
+    assert not left & {"SPF-01", "SPF-03", "DKIM-01", "DKIM-02", "DKIM-07", "DMARC-01", "SYNC-01", "EXIM-05", "EXIM-06"}
+
+
+def test_the_table(site: CheckSite) -> None:
+    """A block for the domain, the worst first, the remedy under its line, and a last line that sums up; no colours in a pipe."""
+    code, out = site.check()
+    assert code == 1 and "\x1b" not in out
+    block = out[out.index(f"\n{DOMAIN}\n") :]
+    rows = [line.split()[:2] for line in block.splitlines() if line[:2] == "  " and line[2:3].isalpha()]
+    ranks = [Severity(severity).rank for severity, _ in rows]
+    assert ranks == sorted(ranks) and ["error", "SPF-01"] in rows
+    assert "→ `dnssync -c" in block and "apply` will publish it" in block
+    assert " errors" in out.splitlines()[-1] and "are well (2 domains, " in out.splitlines()[-1]
+    assert "  ok " not in out
+    assert "  ok " in site.check("--all")[1]
+
+
+def test_one_domain_is_asked_for(site: CheckSite) -> None:
+    """A name outside every zone is an error with its sentence; a domain of ours is looked at alone."""
+    code, out = site.check("example.net")
+    assert code == 1 and "example.net lies in no configured zone" in out
+    assert site.found(HOST)["domains"] == [HOST]
+
+
+def test_strict() -> None:
+    """Where there is no error, warnings give 1 only with --strict."""
+    warning = Finding("X-1", Severity.WARNING, "a", "b")
+    assert exit_code([warning], False) == 0 and exit_code([warning], True) == 1
+    assert exit_code([replace(warning, severity=Severity.UNKNOWN)], True) == 0
+    assert exit_code([replace(warning, severity=Severity.ERROR)], False) == 1
+
+
+def test_since(site: CheckSite) -> None:
+    """The first time all is new; the second time nothing is; what was mended is over, what broke is new."""
+    first = site.found("--since")
+    assert {"SPF-01"} <= {f["id"] for f in first["findings"]} and first["over"] == [] and first["since"] is None
+    code, out = site.check("--since")
+    assert code == 1 and "Nothing has changed since" in out
+    assert site.run("apply", "--yes")[0] == 0
+    third = site.found("--since")
+    assert ("SPF-01", "error") in {(f["id"], f["severity"]) for f in third["over"]}
+    assert checked.read(site.folder / "state", checked.BY_HAND) is not None
+
+
+def test_since_of_one_domain_leaves_the_others(site: CheckSite) -> None:
+    """What is compared is of that domain alone, and the whole is not overwritten by a part."""
+    stranger = Finding("SPF-01", Severity.ERROR, "other.example", "none")
+    checked.write(site.folder / "state", checked.BY_HAND, checked.Checked(5, (stranger,)))
+    data = site.found("--since", DOMAIN)
+    assert data["over"] == [] and data["since"] == 5
+    kept = checked.read(site.folder / "state", checked.BY_HAND)
+    assert kept is not None and kept.found == (stranger,)
+
+
+def test_monitoring(site: CheckSite) -> None:
+    """One line and its code, also where nothing could be looked at."""
+    code, out = site.check("--monitoring")
+    assert code == 2 and out.startswith("DNSSYNC CRITICAL - ") and out.count("\n") == 1 and "| error=" in out
+    site.config.write_text("nonsense: 1\n")
+    code, out = site.check("--monitoring")
+    assert code == 3 and out.startswith("DNSSYNC UNKNOWN - ") and out.count("\n") == 1
+    code, out = site.check("--monitoring", "--since")
+    assert code == 64
+
+
+def test_without_exim_the_rest_is_looked_at(site: CheckSite) -> None:
+    """A broken exim makes what depends on it unknown, and takes nothing else with it."""
+    site.exim.config.write_text("nonsense\n")
+    data = site.found()
+    of = {(f["id"], f["severity"]) for f in data["findings"]}
+    assert ("SPF-01", "error") in of and ("SYNC-01", "unknown") in of
+    assert not {f["id"] for f in data["findings"] if f["severity"] == "error" and f["id"].startswith("DKIM")}
+    assert "Traceback" not in json.dumps(data)
+
+
+def test_silent_name_servers(site: CheckSite) -> None:
+    """With no DNS at all everything that needs it is unknown, none of it well and none an error."""
+    site.bind.stop()
+    data = site.found()
+    dns = [
+        f
+        for f in data["findings"]
+        if f["id"].startswith(("SPF", "DMARC", "MX", "NS", "PTR", "STS", "DANE", "TLSRPT", "DNSSEC"))
+    ]
+    assert dns
+    assert not [f for f in dns if f["severity"] == "error"]
+    assert ("SPF-01", "unknown") in {(f["id"], f["severity"]) for f in dns}
+
+
+def test_it_changes_nothing(site: CheckSite) -> None:
+    """No key, no record, no state and no line of exim's log comes of it."""
+
+    def everything() -> dict[str, bytes]:
+        return {str(p): p.read_bytes() for p in sorted(site.folder.rglob("*")) if p.is_file() and "bind" not in str(p)}
+
+    before, log, zone = everything(), site.exim.log(), site.bind.transfer(DOMAIN)
+    site.check()
+    assert (everything(), site.exim.log(), site.bind.transfer(DOMAIN)) == (before, log, zone)
