@@ -290,6 +290,8 @@ def test_what_is_mistyped_gets_a_question(text: str, told: str) -> None:
         (SMALL + "exim: {command: exim4, map: m}\n", ["exim.command: must begin with the absolute", "exim.map: must be"]),
         (SMALL + "state: state.db\n", ["state: 'state.db' is no database URL"]),
         (SMALL + "schedule: {interval: often}\n", ["schedule.interval: 'often' is no duration"]),
+        (SMALL + "schedule: {check: sometimes}\n", ["schedule.check: 'sometimes' is no duration"]),
+        (SMALL + "schedule: {deep: never}\n", ["schedule.deep: 'never' is no duration"]),
     ],
 )  # fmt: skip
 def test_mistakes_and_their_paths(text: str, told: list[str]) -> None:
@@ -420,3 +422,9 @@ def test_a_password_in_the_state_is_not_in_a_repr() -> None:
 
     assert "postgresql+psycopg://dns:…@db.example.org/dnssync" in repr(got)
     assert "s3c" not in repr(got)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("", 86400), ("schedule: {check: 12h}\n", 43200), ("schedule: {check: never}\n", 0)])
+def test_the_daily_check(text: str, seconds: int) -> None:
+    """Once a day, at another rhythm, or never."""
+    assert parse(SMALL + text, Path("x.yaml")).schedule.check == seconds
