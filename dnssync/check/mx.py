@@ -185,9 +185,8 @@ def odd(facts: Facts, subject: str) -> Iterator[Verdict]:
     if not _a_domain(facts, subject):
         return
     found = exchanges(facts, subject)
-    if not found:
+    if not found and subject != own_name:
         yield MOOT
-        return
     for name in dict.fromkeys(exchange.name for exchange in found):
         numbers = [str(exchange.preference) for exchange in found if exchange.name == name]
         if is_address(name):
