@@ -11,7 +11,7 @@ from dnssync.check.judging import Check
 from dnssync.check.spf_cost import look_ups, tree
 from dnssync.check.spf_evaluate import own_addresses, senders
 from dnssync.check.spf_terms import syntax
-from dnssync.check.spf_tree import branches, each_record, live, silent, sole, target
+from dnssync.check.spf_tree import branches, each_record, silent, sole, target
 from dnssync.check.standing import View, dns_of, mend, need, views
 from dnssync.core import relays
 from dnssync.core.record import RecordError

@@ -156,18 +156,15 @@ def _broken(facts: Facts, domain: str, record: Record, path: tuple[str, ...], na
 def _twice(domain: str, found: list[tuple[tuple[str, ...], str]]) -> Iterator[Verdict]:
     """Targets that are reached by two ways: each costs its look-ups twice."""
     first: dict[str, tuple[str, ...]] = {}
+    again: set[tuple[str, ...]] = set()  # below one of these, everything is there twice, and not told again
     for path, name in found:
-        if name not in first:
-            first[name] = path
-        elif path[:-1] != first[name][:-1] or len(path) == 1:
-            # below a duplicate, everything is one too
-            if any(
-                " → ".join(path[:-1][:n]) and path[:n] != first[name][:n] and path[n - 1] == first[name][n - 1]
-                for n in range(1, len(path))
-            ):
-                continue
+        if any(path[:length] in again for length in range(1, len(path))):
+            continue
+        if name in first:
+            again.add(path)
             yield warning(f"The SPF record of {domain} includes {name} twice, which costs its look-ups twice: {' → '.join(first[name])}, and "
                           f"{' → '.join(path)}.", f'Take one of them out: "{path[0]}".')  # fmt: skip
+        first.setdefault(name, path)
 
 
 def _alike(domain: str, record: Record) -> Iterator[Verdict]:
