@@ -71,9 +71,9 @@ def _mx(facts: Facts, domain: str) -> Iterator[Verdict]:
 def _dmarc(facts: Facts, domain: str) -> Iterator[Verdict]:
     name = f"_dmarc.{domain}"
     answer = facts.ask(name, "TXT")
-    remedy, fixable = mend(facts, name, DMARC, lambda wanted: not _weak(wanted))
     if not answer.known:
         raise Unanswered(unanswered(answer))
+    remedy, fixable = mend(facts, name, DMARC, lambda wanted: not _weak(wanted))
     texts = dmarc_sole(answer)
     several = any(sum(map(dmarc.is_dmarc, view.texts)) > 1 for view in views(answer))
     if several:
