@@ -42,6 +42,8 @@ FETCHERS = {
     "Setup": "dnssync.check.gather_exim",
     "Outbound": "dnssync.check.gather_outbound",
     "Discipline": "dnssync.check.gather_clock",
+    "Suffix": "dnssync.check.gather_suffixes",
+    "Takes": "dnssync.check.gather_reports",
 }
 
 
@@ -66,6 +68,7 @@ class Sources:
     hosts: Path = Path("/etc/hosts")
     proc: Path = Path("/proc/net")
     trust: Mapping[str, Any] = field(default_factory=dict)
+    suffixes: Path = Path("/usr/share/publicsuffix/public_suffix_list.dat")  # of Debian's package publicsuffix
 
 
 def sources(line: Line) -> Sources:
