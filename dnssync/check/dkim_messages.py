@@ -127,5 +127,7 @@ def fault(data: bytes, signature: Signature, record: str) -> str:
     except dkim.DKIMException as error:
         return str(error) or type(error).__name__
     except Exception as error:  # a verifier that other people wrote, and an odd record: no proof of anything
-        raise Unanswered(f"The signature with {signature.record} could not be verified ({type(error).__name__})") from None
+        raise Unanswered(
+            f"The signature with {signature.record} could not be verified ({type(error).__name__})"
+        ) from None
     return "" if verified else "the signature does not match the message under this key"

@@ -19,7 +19,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from dnssync.check.dkim_messages import Made, Shape, Signed, SignedMail
 from dnssync.check.facts import Failed
@@ -86,15 +85,15 @@ def _made(
             why = f"exim could not make a test message: {_short(error)}"
             break
         made.update(_results(some, folder, sink, said))
-    own: dict[str, list[Made]] = {}
+    of: dict[str, list[Made]] = {}
     for job in jobs:
         if job.to in made:
-            own.setdefault(job.domain, []).append(made[job.to])
+            of.setdefault(job.domain, []).append(made[job.to])
     found: dict[Signed, SignedMail | Failed] = {}
     for wish in wishes:
         left = tuple(text for text in plan.left_out if text.partition(":")[0] in wish.transports)
-        some = tuple(own.get(wish.domain, ()))
-        found[wish] = SignedMail(some, own_user, left, len(wishes) > FULL) if some else Failed(why or NOTHING)
+        own = tuple(of.get(wish.domain, ()))
+        found[wish] = SignedMail(own, own_user, left, len(wishes) > FULL) if own else Failed(why or NOTHING)
     return found
 
 
@@ -158,7 +157,9 @@ def _run(argv: Sequence[str], text: str, sources: Sources) -> str:
     done = sources.run(argv, input=text, capture_output=True, encoding="utf-8", errors="surrogateescape", timeout=TIMEOUT,
                        cwd="/")  # fmt: skip
     if done.returncode and "configuration" in done.stderr.lower():
-        raise EximError(f"exim does not take its configuration with the changes that a test message needs: {_last(done.stderr)}")
+        raise EximError(
+            f"exim does not take its configuration with the changes that a test message needs: {_last(done.stderr)}"
+        )
     return str(done.stderr)
 
 
@@ -177,7 +178,9 @@ def _results(jobs: Sequence[_Job], folder: Path, sink: Sink, said: str) -> dict[
     """By recipient what became of each message."""
     came = {recipient: got.data for got in tuple(sink.messages) for recipient in got.recipients}
     lines = [*_log(folder), *said.splitlines()]
-    taken: dict[str, str] = {}  # recipient → the message's id, "" where exim logs to standard error: there it names none
+    taken: dict[
+        str, str
+    ] = {}  # recipient → the message's id, "" where exim logs to standard error: there it names none
     for line in lines:
         if match := _TAKEN.search(line):
             taken[match[2]] = match[1] or ""
@@ -219,4 +222,3 @@ def _bare(line: str) -> str:
     line = re.sub(r"^\d{4}-\d\d-\d\d [\d:]{8}(?:\.\d+)? (?:[+-]\d{4} )?", "", line)
     line = re.sub(rf"^{_ID} ", "", line)
     return re.sub(r"m\d+-[0-9a-f]{12}@t\d+\.dnssync\.invalid", "(test message)", line)
-
