@@ -14,7 +14,6 @@ Works as root (deliveries then run as Debian-exim) and as an ordinary user.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import grp
 import os
@@ -24,10 +23,8 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +32,9 @@ import pytest
 
 from dnssync.exim.ask import Exim
 from dnssync.exim.macros import render
+from dnssync.exim.sink import Received, Sink
+
+__all__ = ["EximHost", "Received", "Sink", "needs_exim"]
 
 EXIM = "/usr/sbin/exim4"
 CONFDIR = Path("/etc/exim4")
@@ -42,94 +42,6 @@ HERE = Path(EXIM).exists() and (CONFDIR / "exim4.conf.template").exists()
 # left out only on a machine without exim, and never in CI: there a missing exim is a failure
 needs_exim = pytest.mark.skipif(not HERE and not os.environ.get("CI"), reason="no exim4 here (apt install exim4)")
 RECIPIENT = "someone@dest.test"
-
-
-@dataclass(frozen=True)
-class Received:
-    """One message as the sink got it: the envelope and the raw octets, dot-stuffing undone, CRLF line ends."""
-
-    sender: str
-    recipients: tuple[str, ...]
-    data: bytes
-
-
-class Sink:
-    """An SMTP server on a free loopback port that keeps every message which ends with its lone dot."""
-
-    def __init__(self) -> None:
-        self.messages: list[Received] = []
-        self._loop = asyncio.new_event_loop()
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._socket.getsockname()[1]
-        self._ready = threading.Event()
-        self._talks: set[asyncio.Task[None]] = set()
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-
-    def __enter__(self) -> Sink:
-        self._thread.start()
-        self._ready.wait()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-    def _serve(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        server = self._loop.run_until_complete(asyncio.start_server(self._accept, sock=self._socket, limit=1 << 24))
-        self._loop.call_soon(self._ready.set)
-        self._loop.run_forever()
-        server.close()
-        for talk in self._talks:
-            talk.cancel()
-        self._loop.run_until_complete(asyncio.gather(*self._talks, return_exceptions=True))
-        self._loop.run_until_complete(server.wait_closed())
-
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._talks.add(task)
-        try:
-            await self._talk(reader, writer)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass  # exim hung up before the lone dot: what it sent so far does not count
-        finally:
-            self._talks.discard(task)
-            writer.close()
-
-    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        sender, recipients = "", list[str]()
-        writer.write(b"220 sink.dest.test ESMTP\r\n")
-        while True:
-            line = await reader.readuntil(b"\r\n")
-            verb = line[:4].upper()
-            if verb == b"EHLO":
-                writer.write(b"250-sink.dest.test\r\n250-8BITMIME\r\n250 SIZE 20000000\r\n")
-            elif verb == b"MAIL":
-                sender, recipients = _path(line), []
-                writer.write(b"250 ok\r\n")
-            elif verb == b"RCPT":
-                recipients.append(_path(line))
-                writer.write(b"250 ok\r\n")
-            elif verb == b"DATA":
-                writer.write(b"354 go on\r\n")
-                body = []
-                while (text := await reader.readuntil(b"\r\n")) != b".\r\n":
-                    body.append(text.removeprefix(b".") if text.startswith(b".") else text)
-                self.messages.append(Received(sender, tuple(recipients), b"".join(body)))
-                writer.write(b"250 kept\r\n")
-            elif verb == b"QUIT":
-                writer.write(b"221 bye\r\n")
-                await writer.drain()
-                return
-            else:
-                writer.write(b"250 ok\r\n")
-            await writer.drain()
-
-
-def _path(line: bytes) -> str:
-    return line.partition(b"<")[2].partition(b">")[0].decode()
 
 
 class EximHost:

@@ -1,0 +1,224 @@
+"""Test messages that exim signs, as it would those of people: taken in, signed and sent to a server of ours on loopback, and nowhere else.
+
+A folder of its own holds the changed configuration (`exim.rehearsal`), the queue, its databases and the logs, and is gone at the end.
+exim runs as itself where we are root, and so opens keys as ever; else as whoever we are.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+import secrets
+import shutil
+import stat
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from dnssync.check.dkim_messages import Made, Shape, Signed, SignedMail
+from dnssync.check.facts import Failed
+from dnssync.check.gather import Sources
+from dnssync.errors import EximError
+from dnssync.exim.rehearsal import Rehearsal, derived
+from dnssync.exim.sink import Sink
+
+FULL = 100  # domains that get a message of each shape; with more, each has its plain one
+BATCH = 200  # messages that one exim takes in before it delivers them
+TIMEOUT = 60.0  # seconds for one step of a batch, which takes three
+LONGEST = 240.0  # seconds for all; what is not made by then is not made
+NOTHING = "exim made no test message"
+RUNNERS = 2  # queue runners at a time
+_ID = r"[0-9A-Za-z]{6}-[0-9A-Za-z]{6,11}-[0-9A-Za-z]{2,4}"
+_TAKEN = re.compile(rf"(?: ({_ID}))? <= .* for (\S+)$")
+_DULL = re.compile(r" <= | => | Completed$| is locked \(another process|^Start queue|^End queue")
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One message to make: `to` is its own recipient, by which it is known again."""
+
+    domain: str
+    shape: Shape
+    transport: str
+    to: str
+
+
+def fetch(wishes: Sequence[Signed], sources: Sources) -> Mapping[Signed, SignedMail | Failed]:
+    """Every domain's messages; `Failed` where none could be made. Raises `EximError` where exim's configuration cannot be rehearsed."""
+    config = sources.exim.config()
+    transports = tuple(dict.fromkeys(name for wish in wishes for name in wish.transports))
+    if not transports:
+        return {wish: Failed("exim has no smtp transport for it") for wish in wishes}
+    folder = Path(tempfile.mkdtemp(prefix="dnssync-signed-"))
+    try:
+        with Sink() as sink:
+            return _made(wishes, sources, config, transports, folder, sink)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _made(
+    wishes: Sequence[Signed], sources: Sources, config: str, transports: Sequence[str], folder: Path, sink: Sink
+) -> dict[Signed, SignedMail | Failed]:
+    own_user = os.geteuid() == 0
+    user, group = ("", "") if own_user else (str(os.geteuid()), str(os.getegid()))
+    plan = derived(config, transports, folder=str(folder), port=sink.port, user=user, group=group)
+    _lay_out(folder, plan, own_user, sources)
+    token = secrets.token_hex(6)
+    made: dict[str, Made] = {}
+    jobs = list(_jobs(wishes, plan, token))
+    until = time.monotonic() + LONGEST
+    why = ""
+    for begin in range(0, len(jobs), BATCH):
+        some = jobs[begin : begin + BATCH]
+        if time.monotonic() >= until:
+            why = f"exim was given {LONGEST:g} seconds to make test messages, and they are over"
+            break
+        try:
+            said = _deliver(some, folder, sources)
+        except (OSError, subprocess.SubprocessError) as error:
+            why = f"exim could not make a test message: {_short(error)}"
+            break
+        made.update(_results(some, folder, sink, said))
+    of: dict[str, list[Made]] = {}
+    for job in jobs:
+        if job.to in made:
+            of.setdefault(job.domain, []).append(made[job.to])
+    found: dict[Signed, SignedMail | Failed] = {}
+    for wish in wishes:
+        left = tuple(text for text in plan.left_out if text.partition(":")[0] in wish.transports)
+        own = tuple(of.get(wish.domain, ()))
+        found[wish] = SignedMail(own, own_user, left, len(wishes) > FULL) if own else Failed(why or NOTHING)
+    return found
+
+
+def _lay_out(folder: Path, plan: Rehearsal, own_user: bool, sources: Sources) -> None:
+    """The folder as exim needs it: closed to all but the user that it delivers as."""
+    places = [folder, folder / "spool", folder / "log"]
+    for place in places[1:]:
+        place.mkdir(mode=0o700)
+    file = folder / "exim.conf"
+    file.write_text(plan.text, encoding="utf-8", errors="surrogateescape")
+    file.chmod(0o644)  # whose it is, exim looks at; the folder is closed
+    if own_user:
+        told = sources.exim.options("exim_user")["exim_user"]
+        uid = int(told) if told.isdigit() else pwd.getpwnam(told).pw_uid
+        for place in places:
+            os.chown(place, uid, -1, follow_symlinks=False)
+
+
+def _jobs(wishes: Sequence[Signed], plan: Rehearsal, token: str) -> Iterator[_Job]:
+    shapes = tuple(Shape) if len(wishes) <= FULL else (Shape.PLAIN,)
+    number = 0
+    for wish in wishes:
+        if not re.fullmatch(r"[A-Za-z0-9_.-]+", wish.domain):  # it becomes part of a dialogue
+            continue
+        for shape in shapes:
+            for transport in wish.transports:
+                number += 1
+                yield _Job(wish.domain, shape, transport, f"m{number}-{token}@{plan.domains[transport]}")
+
+
+def message(domain: str, shape: Shape, to: str) -> tuple[str, str]:
+    """(envelope sender, text) of a test message."""
+    sender, name, more = f"postmaster@{domain}", f"postmaster@{domain}", ""
+    if shape is Shape.ENCODED:
+        name = f"=?utf-8?Q?Caf=C3=A9=2C_Sales?= <postmaster@{domain}>"
+    elif shape is Shape.BELOW:
+        sender = name = f"postmaster@news.{domain}"
+    elif shape is Shape.LIST:
+        sender, more = f"team-bounces@lists.{domain}", f"List-Id: <team.lists.{domain}>\n"
+    elif shape is Shape.BOUNCE:
+        sender, name, more = "", f"Mail Delivery System <Mailer-Daemon@{domain}>", "Auto-Submitted: auto-replied\n"
+    text = f"From: {name}\nTo: {to}\nSubject: A test message of dnssync\n{more}\nIt stays on this host.\n"
+    return sender, text
+
+
+def _deliver(jobs: Sequence[_Job], folder: Path, sources: Sources) -> str:
+    """Have exim take the messages in and deliver them; what it said on standard error."""
+    talk = ["EHLO localhost"]
+    for job in jobs:
+        sender, text = message(job.domain, job.shape, job.to)
+        talk += [f"MAIL FROM:<{sender}>", f"RCPT TO:<{job.to}>", "DATA", *text.splitlines(), "."]
+    talk.append("QUIT")
+    command = [sources.exim.command[0], "-C", str(folder / "exim.conf")]
+    said = [_run([*command, "-odq", "-bs"], "\n".join(talk) + "\n", sources)]
+    with ThreadPoolExecutor(RUNNERS) as pool:  # -qff: also what waits since a message before it could not be signed
+        said += pool.map(lambda _: _run([*command, "-qff"], "", sources), range(RUNNERS))
+    return "\n".join(said)
+
+
+def _run(argv: Sequence[str], text: str, sources: Sources) -> str:
+    done = sources.run(argv, input=text, capture_output=True, encoding="utf-8", errors="surrogateescape", timeout=TIMEOUT,
+                       cwd="/")  # fmt: skip
+    if done.returncode and "configuration" in done.stderr.lower():
+        raise EximError(
+            f"exim does not take its configuration with the changes that a test message needs: {_last(done.stderr)}"
+        )
+    return str(done.stderr)
+
+
+def _last(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return re.sub(r"^\d{4}-\d\d-\d\d [\d:]{8} ", "", " ".join(lines[-2:]))[:300]
+
+
+def _short(error: Exception) -> str:
+    if isinstance(error, subprocess.TimeoutExpired):
+        return f"it did not come to an end within {TIMEOUT:g} seconds"
+    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+
+
+def _results(jobs: Sequence[_Job], folder: Path, sink: Sink, said: str) -> dict[str, Made]:
+    """By recipient what became of each message."""
+    came = {recipient: got.data for got in tuple(sink.messages) for recipient in got.recipients}
+    lines = [*_log(folder), *said.splitlines()]
+    taken: dict[
+        str, str
+    ] = {}  # recipient → the message's id, "" where exim logs to standard error: there it names none
+    for line in lines:
+        if match := _TAKEN.search(line):
+            taken[match[2]] = match[1] or ""
+    of: dict[str, list[str]] = {}
+    for line in lines:
+        if not _DULL.search(line):
+            for word in set(re.findall(r"[^\s<>()/]+", line)):
+                of.setdefault(word, []).append(line)
+    found = {}
+    for job in jobs:
+        id = taken.get(job.to, "")
+        of_it = of.get(id, ()) if id else (line for line in of.get(job.domain, ()) if " == " not in line)
+        log = tuple(dict.fromkeys(_bare(line) for line in (*of_it, *of.get(job.to, ()))))
+        data = came.get(job.to)
+        found[job.to] = Made(job.shape, job.transport, data, log, waits=data is None and job.to in taken)
+    return found
+
+
+def _log(folder: Path) -> Iterator[str]:
+    for name in ("mainlog", "paniclog", "rejectlog"):
+        try:
+            with open(folder / "log" / name, "rb", opener=_no_link) as file:
+                yield from file.read().decode("utf-8", "replace").splitlines()
+        except OSError:
+            continue
+
+
+def _no_link(path: str, flags: int) -> int:
+    """The folder belongs to exim's user: what it may put there must not lead root elsewhere."""
+    opened = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(opened).st_mode):
+        os.close(opened)
+        raise OSError("not a file")
+    return opened
+
+
+def _bare(line: str) -> str:
+    """A log line without its time, the message's id and our recipient."""
+    line = re.sub(r"^\d{4}-\d\d-\d\d [\d:]{8}(?:\.\d+)? (?:[+-]\d{4} )?", "", line)
+    line = re.sub(rf"^{_ID} ", "", line)
+    return re.sub(r"m\d+-[0-9a-f]{12}@t\d+\.dnssync\.invalid", "(test message)", line)
