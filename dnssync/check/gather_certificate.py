@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-import warnings
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -16,21 +15,26 @@ from cryptography.x509.oid import NameOID
 from dnssync.check.talking import Certificate
 
 
-def shown(session: ssl.SSLSocket) -> tuple[Certificate, ...]:
-    """What the server showed: its own certificate, and behind it those that issued each other. () where it cannot be read."""
-    octets = [der for der in (session.getpeercert(binary_form=True), *_behind(session)) if der]
+def shown(session: ssl.SSLSocket) -> tuple[bytes, ...]:
+    """What the server showed, its own certificate first."""
+    return tuple(dict.fromkeys(der for der in (session.getpeercert(binary_form=True), *_behind(session)) if der))
+
+
+def plain(chain: Sequence[bytes]) -> tuple[Certificate, ...]:
+    """A server's own certificate, and behind it those that issued each other; () where it cannot be read."""
     found: list[x509.Certificate] = []
-    for der in dict.fromkeys(octets):
+    for der in chain:
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # odd serial numbers and the like are the owner's affair
-                certificate = x509.load_der_x509_certificate(der)
-                if found and not _issued(found[-1], certificate):
-                    break
-        except (ValueError, UnsupportedAlgorithm):
+            certificate = x509.load_der_x509_certificate(der)
+        except ValueError:
+            break
+        if found and not _issued(found[-1], certificate):
             break
         found.append(certificate)
-    return tuple(map(plain, found))
+    try:
+        return tuple(map(_data, found))
+    except (ValueError, UnsupportedAlgorithm):
+        return ()
 
 
 def _behind(session: ssl.SSLSocket) -> Sequence[bytes]:
@@ -54,15 +58,9 @@ def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     return True
 
 
-def plain(certificate: x509.Certificate) -> Certificate:
-    """A certificate as data. Raises `ValueError` where it cannot be read."""
-    key: Any
-    try:
-        key = certificate.public_key()
-        kind = type(key).__name__.removeprefix("_").removesuffix("PublicKey")
-        spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    except UnsupportedAlgorithm as error:
-        raise ValueError(str(error)) from None
+def _data(certificate: x509.Certificate) -> Certificate:
+    key: Any = certificate.public_key()
+    kind = type(key).__name__.removeprefix("_").removesuffix("PublicKey")
     try:
         digest = certificate.signature_hash_algorithm
     except UnsupportedAlgorithm:
@@ -78,7 +76,7 @@ def plain(certificate: x509.Certificate) -> Certificate:
         bits=int(getattr(key, "key_size", 0) or 0),
         hash=digest.name if digest is not None else "",
         der=certificate.public_bytes(Encoding.DER),
-        spki=spki,
+        spki=key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
     )
 
 

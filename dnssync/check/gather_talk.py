@@ -15,12 +15,12 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from dnssync.check.gather import Sources
-from dnssync.check.gather_certificate import shown
+from dnssync.check.gather_certificate import plain, shown
 from dnssync.check.talking import TLS_12, Reply, Talk, Talked
 
 PORT = 25
@@ -35,58 +35,86 @@ class _Broken(Exception):
     """The talk came to an end; the sentence says how."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Contexts:
+    """What TLS is spoken with. `trusting`: who signed the certificate must be trusted here; None where this host trusts nobody. `any`: takes
+    every certificate and version, so that what is weak is seen, not refused. `old`: TLS 1.1 at most; None where OpenSSL will not."""
+
+    trusting: ssl.SSLContext | None
+    any: ssl.SSLContext
+    old: ssl.SSLContext | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """What one address showed, the certificates still as octets. `distrust` as in `Talked`."""
+
+    talked: Talked
+    chain: tuple[bytes, ...] = ()
+    distrust: str = ""
+
+
 def fetch(wishes: Sequence[Talk], sources: Sources) -> Mapping[Talk, Talked]:
     """A talk for each wish, some at a time."""
-    with ThreadPoolExecutor(WORKERS, thread_name_prefix="talk") as pool:
-        return dict(zip(wishes, pool.map(lambda wish: _talk(wish, sources), wishes), strict=True))
+    with warnings.catch_warnings():  # for the whole process, so not in the threads
+        warnings.simplefilter("ignore")
+        contexts = _contexts(sources.trust)
+        with ThreadPoolExecutor(WORKERS, thread_name_prefix="talk") as pool:
+            heard = list(pool.map(lambda wish: _talk(wish, sources, contexts), wishes))
+        return {wish: replace(one.talked, chain=plain(one.chain)) for wish, one in zip(wishes, heard, strict=True)}
 
 
-def _talk(wish: Talk, sources: Sources) -> Talked:
+def _talk(wish: Talk, sources: Sources, contexts: _Contexts) -> _Heard:
     here = sources.here(wish.address)
-    talked = _whole(wish.host, wish.address, sources)
-    if talked.trouble and not here:
+    heard = _whole(wish.host, wish.address, sources, contexts)
+    through = ""
+    if heard.talked.trouble and not here:
         inner = "::1" if ":" in wish.address else "127.0.0.1"
-        inside = _whole(wish.host, inner, sources)
-        if not inside.trouble:
-            return replace(inside, here=False, through=inner)
-    return replace(talked, here=here)
+        inside = _whole(wish.host, inner, sources, contexts)
+        heard, through = (heard, "") if inside.talked.trouble else (inside, inner)
+    return replace(heard, talked=replace(heard.talked, here=here, through=through))
 
 
-def _whole(host: str, address: str, sources: Sources) -> Talked:
+def _whole(host: str, address: str, sources: Sources, contexts: _Contexts) -> _Heard:
     """One address: with verification, else without, then whether old TLS is taken."""
-    trusting = _trusting(sources.trust)
-    talked, distrust = _once(host, address, sources, trusting if trusting is not None else _any())
+    heard = _once(host, address, sources, contexts.trusting or contexts.any)
+    distrust: str | None = heard.distrust
     if distrust:
-        again, _ = _once(host, address, sources, _any())
-        talked = replace(again, distrust=distrust)
-    elif talked.chain:
-        talked = replace(talked, distrust="" if trusting is not None else None)
+        heard = _once(host, address, sources, contexts.any)
+    elif contexts.trusting is None:
+        distrust = None
+    talked = replace(heard.talked, distrust=distrust)
     if talked.version in TLS_12:
-        talked = replace(talked, old=_old(host, address, sources))
-    return replace(talked, old=True) if talked.version and talked.version not in TLS_12 else talked
+        talked = replace(talked, old=_old(host, address, sources, contexts.old))
+    elif talked.version:
+        talked = replace(talked, old=True)
+    return replace(heard, talked=talked)
 
 
-def _once(host: str, address: str, sources: Sources, context: ssl.SSLContext) -> tuple[Talked, str]:
+def _once(host: str, address: str, sources: Sources, context: ssl.SSLContext) -> _Heard:
     """One connection, and why the certificate is not trusted ("" = it is, or was not looked at)."""
-    talked = Talked()
+    talked, chain = Talked(), tuple[bytes, ...]()
     try:
         with _connection(sources, address) as talk:
             talked = _greeting(talk)
             if talked.starttls:
                 reply = talk.say("STARTTLS")
                 if reply.code != 220:
-                    return replace(talked, refused=f"it answered STARTTLS with {reply}"), ""
+                    return _Heard(replace(talked, refused=f"answers {reply}"))
                 try:
                     session = talk.secure(context, host)
                 except ssl.SSLCertVerificationError as error:
-                    return talked, (error.verify_message or str(error)).rstrip(".")
-                except (ssl.SSLError, OSError) as error:
-                    return replace(talked, refused=_reason(error)), ""
-                talked = replace(talked, version=session.version() or "", chain=shown(session))
+                    return _Heard(talked, distrust=(error.verify_message or str(error)).rstrip("."))
+                except OSError as error:
+                    return _Heard(replace(talked, refused=f"then fails: {_reason(error)}"))
+                talked, chain = replace(talked, version=session.version() or ""), shown(session)
             talk.leave()
     except _Broken as error:
-        return (talked if talked.greeted else replace(talked, trouble=str(error))), ""
-    return talked, ""
+        if not talked.greeted:
+            talked = replace(talked, trouble=str(error))
+        elif talked.starttls and not chain:
+            talked = replace(talked, refused=f"then fails: {error}")
+    return _Heard(talked, chain)
 
 
 def _greeting(talk: _Connection) -> Talked:
@@ -107,12 +135,9 @@ def _first(text: str) -> str:
     return (text.split() or [""])[0].rstrip(".").lower()
 
 
-def _old(host: str, address: str, sources: Sources) -> bool | None:
+def _old(host: str, address: str, sources: Sources, context: ssl.SSLContext | None) -> bool | None:
     """Whether the server goes on with TLS 1.1 or 1.0; None where this host's OpenSSL cannot say that, or nobody answers."""
-    try:
-        context = _any()
-        context.maximum_version = ssl.TLSVersion.TLSv1_1
-    except (ValueError, ssl.SSLError):
+    if context is None:
         return None
     try:
         with _connection(sources, address) as talk:
@@ -131,20 +156,25 @@ def _old(host: str, address: str, sources: Sources) -> bool | None:
         return None
 
 
+def _contexts(trust: Mapping[str, Any]) -> _Contexts:
+    try:
+        old = _any()
+        old.maximum_version = ssl.TLSVersion.TLSv1_1
+    except (ValueError, ssl.SSLError):
+        return _Contexts(_trusting(trust), _any(), None)
+    return _Contexts(_trusting(trust), _any(), old)
+
+
 def _any() -> ssl.SSLContext:
-    """Takes every certificate and every version: what is weak is to be seen, not refused."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        context.minimum_version = ssl.TLSVersion.TLSv1
+    context.minimum_version = ssl.TLSVersion.TLSv1
     context.set_ciphers("DEFAULT:@SECLEVEL=0")
     return context
 
 
 def _trusting(trust: Mapping[str, Any]) -> ssl.SSLContext | None:
-    """The same, but who signed the certificate must be trusted here; None where this host trusts nobody."""
     paths = ssl.get_default_verify_paths()
     stored = bool(paths.cafile) or bool(paths.capath and any(Path(paths.capath).iterdir()))
     if not stored and not trust.get("cafile"):
