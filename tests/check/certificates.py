@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 import ssl
+import subprocess
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -44,7 +46,7 @@ class Ca:
     @staticmethod
     def _signed(
         subject: x509.Name, key: KeyOf, issuer: x509.Name, by: KeyOf, names: Sequence[str], *, days: tuple[float, float] = (-1, 90),
-        digest: Any = None, ca: bool = False,
+        ca: bool = False,
     ) -> x509.Certificate:  # fmt: skip
         now = datetime.datetime.now(datetime.UTC)
         builder = (
@@ -61,28 +63,43 @@ class Ca:
             builder = builder.add_extension(
                 x509.SubjectAlternativeName([x509.DNSName(n) for n in names]), critical=False
             )
-        return builder.sign(by, digest or hashes.SHA256())
+        return builder.sign(by, hashes.SHA256())
 
     def issue(
-        self, *names: str, days: tuple[float, float] = (-1, 90), bits: int = 0, digest: Any = None, self_signed: bool = False,
+        self, *names: str, days: tuple[float, float] = (-1, 90), bits: int = 0, self_signed: bool = False,
         chain: bool = True,
     ) -> tuple[Path, Path]:  # fmt: skip
         """A certificate with its chain, and its key, as files. `bits`: an RSA key of that length, else an EC one."""
         key = rsa.generate_private_key(65537, bits) if bits else curve()
         subject = _name(names[0])
         issuer, by = (subject, key) if self_signed else (self.name, self.key)
-        certificate = self._signed(subject, key, issuer, by, names, days=days, digest=digest)
+        certificate = self._signed(subject, key, issuer, by, names, days=days)
         self._made += 1
         files = self.folder / f"{self._made}.pem", self.folder / f"{self._made}.key"
         files[0].write_bytes(self.pem(certificate) + (self.pem(self.certificate) if chain and not self_signed else b""))
-        files[1].write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-        )
+        files[1].write_bytes(_pem(key))
         for file in files:
             file.chmod(0o644)
         return files
+
+    def old_fashioned(self, name: str) -> tuple[Path, Path]:
+        """One that is signed with SHA-1, which the library no longer does and OpenSSL still can."""
+        files = self.issue(name)
+        (self.folder / "root.key").write_bytes(_pem(self.key))
+        (self.folder / "names").write_text(f"subjectAltName=DNS:{name}\n")
+        new = ["openssl", "req", "-new", "-key", files[1], "-subj", f"/CN={name}"]
+        sign = ["openssl", "x509", "-req", "-sha1", "-days", "30", "-CA", self.cafile, "-CAkey", self.folder / "root.key",
+                "-extfile", self.folder / "names"]  # fmt: skip
+        request = subprocess.run(new, capture_output=True, check=True).stdout
+        signed = subprocess.run(sign, input=request, capture_output=True, check=True).stdout
+        files[0].write_bytes(signed + self.pem(self.certificate))
+        return files
+
+
+def _pem(key: KeyOf) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
 
 
 def serving(files: tuple[Path, Path], *, lowest: str = "TLSv1_2", highest: str = "TLSv1_3") -> ssl.SSLContext:
@@ -90,5 +107,7 @@ def serving(files: tuple[Path, Path], *, lowest: str = "TLSv1_2", highest: str =
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.set_ciphers("DEFAULT:@SECLEVEL=0")
     context.load_cert_chain(*map(str, files))
-    context.minimum_version, context.maximum_version = ssl.TLSVersion[lowest], ssl.TLSVersion[highest]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that a version is old is what is wanted
+        context.minimum_version, context.maximum_version = ssl.TLSVersion[lowest], ssl.TLSVersion[highest]
     return context
