@@ -17,13 +17,14 @@ from dnssync.check import (
     parked,
     reverse,
     spf,
+    talked,
     tls,
     tls_rpt,
     upkeep,
 )
 from dnssync.check.judging import Check
 
-AREAS = (mx, address, reverse, helo, spf, dkim, dmarc, mta_sts, tls_rpt, tls, dane, dnssec, nameservers, parked, exim, upkeep, blocklist)  # fmt: skip
+AREAS = (mx, talked, address, reverse, helo, spf, dkim, dmarc, mta_sts, tls_rpt, tls, dane, dnssec, nameservers, parked, exim, upkeep, blocklist)  # fmt: skip
 
 
 def checks(asked: frozenset[str] = frozenset()) -> tuple[Check, ...]:
