@@ -34,7 +34,9 @@ FETCHERS = {
     "Talk": "dnssync.check.gather_talk",
     "Policy": "dnssync.check.gather_policy",
     "Delegated": "dnssync.check.gather_delegation",
+    "Settled": "dnssync.check.gather_delegation",
     "Validated": "dnssync.check.gather_dnssec",
+    "Chain": "dnssync.check.gather_dnssec",
     "Signed": "dnssync.check.gather_signed",
     "Setup": "dnssync.check.gather_exim",
     "Outbound": "dnssync.check.gather_outbound",
@@ -58,6 +60,7 @@ class Sources:
     connect: Callable[[str, int, float], socket.socket] = connect
     run: Callable[..., Any] = subprocess.run
     now: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
     disciplined: Callable[[], bool | None] = lambda: None
     confdir: Path = Path("/etc/exim4")
     trust: Mapping[str, Any] = field(default_factory=dict)
