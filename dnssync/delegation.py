@@ -125,7 +125,9 @@ class Delegations:
             return Told(problem=parents.problem)
         names, glue, problem = self._referral(zone, parents, within)
         alone = ALONE in problem
-        return Told(names, tuple((n, tuple(texts)) for n, texts in glue.items()), alone=alone, problem="" if alone else problem)
+        return Told(
+            names, tuple((n, tuple(texts)) for n, texts in glue.items()), alone=alone, problem="" if alone else problem
+        )
 
     def _configured(self, zone: str, named: Sequence[str]) -> Servers:
         addresses: dict[str, _Addresses] = {}

@@ -210,9 +210,7 @@ def _plain(response: dns.message.Message) -> Message:
 def _why(response: dns.message.Message) -> str:
     """The extended errors (RFC 8914) of a response, "" without."""
     told = [option for option in response.options if isinstance(option, dns.edns.EDEOption)]
-    return "; ".join(
-        f"extended error {int(option.code)}{f': {option.text}' if option.text else ''}" for option in told
-    )
+    return "; ".join(f"extended error {int(option.code)}{f': {option.text}' if option.text else ''}" for option in told)
 
 
 def _records(rrset: dns.rrset.RRset) -> Records:
