@@ -24,6 +24,7 @@ from dnssync.core.decide import decide
 from dnssync.core.host import Host
 from dnssync.core.model import KeyPair, Limits, RRset, zone_of
 from dnssync.core.observed import Observed, ZoneView
+from dnssync.core.ownership import Ledger
 from dnssync.core.policy import MailPolicy
 from dnssync.core.sighting import Sight
 from dnssync.exim.ask import Exim
@@ -39,7 +40,7 @@ class World:
     """See the module. `domains`: the mail domains (default: each zone that is no reverse one and no `foreign` one); `parked`: those of them
     that never send; `foreign`: zones that dnssync does not look after; `keys`, `sights` as a pass sees them; `nameservers`: other servers for all
     configured zones than the one that is started (`None` starts none), `()` = those of the delegation, on `port`; `shown`: zones as their provider shows them where that is not
-    what is served; `system`: another resolver of the system than the server itself."""
+    what is served; `ledger`: what was written there; `system`: another resolver of the system than the server itself."""
 
     def __init__(
         self,
@@ -63,6 +64,7 @@ class World:
         shown: Mapping[str, str] | None = None,
         system: Sequence[str] | None = None,
         port: int = 53,
+        ledger: Mapping[str, Ledger] | None = None,
     ) -> None:
         self.folder, self.zones = folder, dict(zones)
         self.configured = [z for z in zones if not z.endswith(".arpa") and z not in foreign]
@@ -71,7 +73,13 @@ class World:
         self.host = host or told_host(*self.domains, hostname="mx.example.org")
         self._have, self._more, self._exim = dict(have or {}), dict(sources or {}), exim
         self._passes, self._observed, self._facts = passes or {}, dict(observed or {}), dict(facts or {})
-        self._named, self._shown, self._system, self.port = nameservers, dict(shown or {}), system, port
+        self._named, self._shown, self._system, self.port, self._ledger = (
+            nameservers,
+            dict(shown or {}),
+            system,
+            port,
+            dict(ledger or {}),
+        )
         self.bind = Bind(folder / "bind", self.zones, extra=extra)
 
     def __enter__(self) -> World:
@@ -108,7 +116,7 @@ class World:
         """What a pass would see and decide, the provider's reading taken from the zones' text."""
         views = tuple(
             ZoneView(zone, self._policy(zone), tuple(d for d in self.domains if zone_of(d, self.configured) == zone), Limits(),
-                     found={"none": self._read(zone)}, negative_ttl=300, known_before=0)
+                     found={"none": self._read(zone)}, ledger={"none": self._ledger.get(zone, {})}, negative_ttl=300, known_before=0)
             for zone in self.configured
         )  # fmt: skip
         seen = Observed(
