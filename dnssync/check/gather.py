@@ -41,6 +41,8 @@ FETCHERS = {
     "Setup": "dnssync.check.gather_exim",
     "Outbound": "dnssync.check.gather_outbound",
     "Discipline": "dnssync.check.gather_clock",
+    "Suffix": "dnssync.check.gather_suffixes",
+    "Takes": "dnssync.check.gather_reports",
 }
 
 
@@ -64,6 +66,7 @@ class Sources:
     disciplined: Callable[[], bool | None] = lambda: None
     confdir: Path = Path("/etc/exim4")
     trust: Mapping[str, Any] = field(default_factory=dict)
+    suffixes: Path = Path("/usr/share/publicsuffix/public_suffix_list.dat")  # of Debian's package publicsuffix
 
 
 def base(line: Line, only: Sequence[str] = ()) -> Facts:

@@ -1,0 +1,279 @@
+"""DMARC-02 to DMARC-04: what the tags of a record say, and where readers of RFC 7489 read something else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from dnssync.check.dmarc_walk import sole, walked
+from dnssync.check.facts import Facts
+from dnssync.check.finding import MOOT, Verdict, error, info, warning
+from dnssync.check.standing import mend, need
+from dnssync.core import dmarc
+from dnssync.core.dmarc import POLICIES, POLICY_TAGS, strength
+from dnssync.core.record import WHITE, RecordError
+
+KNOWN = ("p", "sp", "np", "adkim", "aspf", "fo", "psd", "t", "rua", "ruf")
+REMOVED = ("pct", "rf", "ri")  # of RFC 7489
+_VALUES = {"adkim": ("r", "s"), "aspf": ("r", "s"), "psd": ("y", "n", "u"), "t": ("y", "n")}
+_DEFAULTS = {"adkim": "r", "aspf": "r", "psd": "u", "t": "n"}
+_SIZE = re.compile(r"![0-9]+[kmgt]?\Z", re.IGNORECASE)
+
+
+def uris(value: str) -> tuple[str, ...]:
+    """The URIs of a rua or ruf, without white space; a size limit of RFC 7489 stays at its end."""
+    return tuple(uri for part in value.split(",") if (uri := part.strip(WHITE)))
+
+
+def mail_of(uri: str) -> str | None:
+    """The address of a report URI, in lower case behind its @, None where it is none that mail can go to."""
+    match = re.fullmatch(r"mailto:([!-?A-~]+)@([A-Za-z0-9_.-]+)", _SIZE.sub("", uri).partition("?")[0], re.IGNORECASE)
+    return f"{match[1]}@{match[2].lower().rstrip('.')}" if match and match[2].strip(".") else None
+
+
+def values(facts: Facts, domain: str) -> Iterator[Verdict]:
+    """DMARC-02."""
+    name = f"_dmarc.{domain}"
+    answer = facts.ask(name, "TXT")
+    texts = sole(answer)
+    for text in texts:
+        try:
+            record = dmarc.parse(text)
+        except RecordError as trouble:
+            remedy, fixable = mend(facts, name, _readable(text), _valid)
+            yield error(f'The DMARC record of {domain} cannot be read, so receivers act as if there was none: {trouble.sentence} (at character '
+                        f'{trouble.offset + 1} of "{text}").', remedy, fixable=fixable)  # fmt: skip
+            continue
+        yield from _policies(facts, domain, record)
+        yield from _others(facts, domain, record)
+        yield from _order(text, record)
+    need(answer)
+    if not texts:
+        yield MOOT
+
+
+def _valid(text: str) -> bool:
+    try:
+        return all(dict(dmarc.parse(text).tags).get(tag, "none").lower() in POLICIES for tag in POLICY_TAGS)
+    except RecordError:
+        return False
+
+
+def _readable(text: str) -> str:
+    """What of a record can be read, each tag once."""
+    found: dict[str, str] = {}
+    for part in text.split(";")[1:]:
+        name, equals, value = (piece.strip(WHITE) for piece in part.partition("="))
+        name, value = name.lower(), re.sub(r"[^\x20-\x7e]", "", value)
+        if equals and re.fullmatch(r"[a-z][a-z0-9_\-]*", name) and name != "v":
+            found.setdefault(name, value)
+    found.setdefault("p", "none")
+    return str(dmarc.Record(tuple(sorted(found.items(), key=lambda tag: tag[0] != "p"))))
+
+
+def changed(record: dmarc.Record, **tags: str | None) -> str:
+    """The record with other values for some tags; None takes a tag out."""
+    known = {**dict(record.tags), **tags}
+    kept = [(tag, value) for tag, value in known.items() if value is not None]
+    return str(dmarc.Record(tuple(sorted(kept, key=lambda tag: tag[0] != "p"))))
+
+
+def _policies(facts: Facts, domain: str, record: dmarc.Record) -> Iterator[Verdict]:
+    """p, sp and np: one that is none makes receivers ignore all three (RFC 9989 §4.10.1)."""
+    reported = bool([uri for uri in uris(record.get("rua")) if mail_of(uri)])
+    then = "as if it said p=none" if reported else "as if there was no record, since it has no valid rua= either"
+    for tag in POLICY_TAGS:
+        value = record.get(tag)
+        if tag in dict(record.tags) and value.lower() not in POLICIES:
+            instead = None if tag != "p" else "none"
+            remedy, fixable = mend(facts, f"_dmarc.{domain}", changed(record, **{tag: instead}), _valid)
+            yield error(f'{tag}={value} in the DMARC record of {domain} is no policy: receivers act {then}.', remedy, fixable=fixable)  # fmt: skip
+    if "p" not in dict(record.tags):
+        remedy, fixable = mend(
+            facts, f"_dmarc.{domain}", changed(record, p="none"), lambda wanted: _valid(wanted) and "p=" in wanted
+        )
+        yield warning(
+            f"The DMARC record of {domain} has no p=. RFC 9989 takes that for p=none; readers of RFC 7489, {then}.",
+            remedy,
+            fixable=fixable,
+        )
+
+
+def _others(facts: Facts, domain: str, record: dmarc.Record) -> Iterator[Verdict]:
+    """All other tags."""
+    for tag, value in record.tags:
+        better = f"_dmarc.{domain}", changed(record, **{tag: None}), lambda wanted, tag=tag: f"{tag}=" not in wanted
+        if tag in REMOVED:
+            remedy, fixable = mend(facts, *better)
+            yield warning(_removed(tag, value), remedy, fixable=fixable)
+        elif tag in _VALUES and value.lower() not in _VALUES[tag]:
+            remedy, fixable = mend(facts, *better)
+            yield warning(f"{tag}={value} is neither of {', '.join(_VALUES[tag])}: receivers take {tag}={_DEFAULTS[tag]}, or, if they read RFC 7489 "
+                          "strictly, none of the record.", remedy, fixable=fixable)  # fmt: skip
+        elif tag == "fo" and not _failure_options(value):
+            remedy, fixable = mend(facts, *better)
+            yield warning(
+                f"fo={value} is not a list of 0, 1, d and s with each once: receivers take fo=0.",
+                remedy,
+                fixable=fixable,
+            )
+        elif tag == "fo" and not record.get("ruf"):
+            yield info(f"fo={value} counts for nothing without ruf=.")
+        elif tag not in KNOWN:
+            yield info(f"{tag}={value} is a tag that no standard knows; receivers ignore it.")
+    for tag in ("rua", "ruf"):
+        for uri in uris(record.get(tag)):
+            if _SIZE.search(uri):
+                bare = ",".join(_SIZE.sub("", other) for other in uris(record.get(tag)))
+                remedy, fixable = mend(
+                    facts, f"_dmarc.{domain}", changed(record, **{tag: bare}), lambda wanted: "!" not in wanted
+                )
+                yield warning(f"{tag}={uri} has a size limit, which RFC 9989 no longer knows: some receivers take it for part of the address.",
+                              remedy, fixable=fixable)  # fmt: skip
+
+
+def _removed(tag: str, value: str) -> str:
+    if tag != "pct" or value == "100":
+        return f"{tag}={value}: RFC 9989 has removed the tag, and its readers ignore it."
+    share = (
+        f"to {value} % of the mail"
+        if value.isdigit() and int(value) <= 100
+        else "or not at all, since that is no percentage"
+    )
+    return f"pct={value}: RFC 9989 has removed the tag. Its readers apply the policy to all mail, readers of RFC 7489 {share}."
+
+
+def _failure_options(value: str) -> bool:
+    found = [part.strip(WHITE).lower() for part in value.split(":")]
+    return set(found) <= {"0", "1", "d", "s"} and len(set(found)) == len(found) and not {"0", "1"} <= set(found)
+
+
+def _order(text: str, record: dmarc.Record) -> Iterator[Verdict]:
+    """What only readers of RFC 7489 mind."""
+    names = [part.partition("=")[0].strip(WHITE).lower() for part in text.split(";")[1:] if part.strip(WHITE)]
+    if names and "p" in names and names[0] != "p":
+        yield info(
+            f"p= is not the second tag ({names[0]}= is): readers of RFC 7489 may take the record for none.",
+            f"Write it as: {record}",
+        )
+    elif not names and ";" not in text:
+        yield info(
+            "The record has no `;` behind v=DMARC1, which some readers of RFC 7489 want.", f"Write it as: {record}"
+        )
+
+
+# --- the policy ---------------------------------------------------------------------------------------------------------
+
+
+def policy(facts: Facts, domain: str) -> Iterator[Verdict]:
+    """DMARC-03: the policy that receivers act by, the domain's own or an inherited one."""
+    name = f"_dmarc.{domain}"
+    answer = facts.ask(name, "TXT")
+    need(answer)
+    texts = sole(answer)
+    if not texts:
+        yield from _inherited(facts, domain)
+        return
+    for text in texts:
+        try:
+            record = dmarc.parse(text)
+        except RecordError:
+            yield MOOT
+            continue
+        yield from _own(facts, domain, name, record)
+
+
+def _inherited(facts: Facts, domain: str) -> Iterator[Verdict]:
+    got = dmarc.inherited(domain, walked(facts, domain))
+    if got is None:
+        yield MOOT
+    elif got.policy == "none":
+        where = got.source.removeprefix("_dmarc.")
+        yield warning(f"{domain} has no DMARC record of its own, and that of {where} gives it the policy none: forged mail is delivered.",
+                      f"Give {domain} a record of its own, or let that of {where} say sp=quarantine or sp=reject.")  # fmt: skip
+
+
+def _own(facts: Facts, domain: str, name: str, record: dmarc.Record) -> Iterator[Verdict]:
+    if record.policy == "none":
+        remedy, fixable = mend(
+            facts, name, changed(record, p="quarantine"), lambda wanted: strength(_policy(wanted)) > 0
+        )
+        yield warning(f"The DMARC policy of {domain} is none: reports are sent, forged mail is delivered.",
+                      f"When reports of a month show no mail of your own that fails, begin with quarantine. {remedy}", fixable=fixable)  # fmt: skip
+    above, at = record.policy, "p"
+    for tag in ("sp", "np"):
+        value = record.get(tag).lower()
+        if value in POLICIES and strength(value) < strength(above):
+            remedy, fixable = mend(
+                facts, name, changed(record, **{tag: None}), lambda wanted, tag=tag: f"{tag}=" not in wanted
+            )
+            who = "sub-domains" if tag == "sp" else "sub-domains that do not exist"
+            yield warning(
+                f"{tag}={value} is weaker than {at}={above}: whoever forges mail takes one of the {who} of {domain}.",
+                remedy,
+                fixable=fixable,
+            )
+        if value in POLICIES:
+            above, at = value, tag
+    if record.get("t").lower() == "y" and max(strength(record.get(tag)) for tag in POLICY_TAGS) > 0:
+        remedy, fixable = mend(facts, name, changed(record, t=None), lambda wanted: "t=" not in wanted)
+        yield warning(f"t=y in the DMARC record of {domain}: receivers act one step milder than it says, readers of RFC 7489 do not know the tag and act "
+                      "in full.", remedy, fixable=fixable)  # fmt: skip
+    mail = facts.domain(domain).mail
+    if record.policy == "reject" and mail is not None and mail.local:
+        yield info(f"{domain} has mailboxes and the policy reject: where its users write to mailing lists that change messages, other members lose "
+                   "their mail (RFC 9989 §7.4).")  # fmt: skip
+
+
+def _policy(text: str) -> str:
+    try:
+        return dmarc.parse(text).policy
+    except RecordError:
+        return "none"
+
+
+# --- report addresses ---------------------------------------------------------------------------------------------------
+
+
+def addresses(facts: Facts, domain: str, text: str, record: dmarc.Record) -> Iterator[Verdict]:
+    """DMARC-04."""
+    name = f"_dmarc.{domain}"
+    if not uris(record.get("rua")):
+        remedy, fixable = mend(
+            facts, name, changed(record, rua=f"mailto:postmaster@{domain}"), lambda wanted: "rua=mailto:" in wanted
+        )
+        yield warning(
+            f"The DMARC record of {domain} names no address for reports (rua=): who sends as {domain} stays unseen.",
+            remedy,
+            fixable=fixable,
+        )
+    for tag in ("rua", "ruf"):
+        for uri in uris(record.get(tag)):
+            if mail_of(uri) is None:
+                yield from _no_address(facts, domain, record, tag, uri)
+    if uris(record.get("ruf")):
+        yield info(
+            f"The DMARC record of {domain} asks for failure reports (ruf=): they hold parts of people's mail, and few receivers send them."
+        )
+
+
+def _no_address(facts: Facts, domain: str, record: dmarc.Record, tag: str, uri: str) -> Iterator[Verdict]:
+    bare = re.fullmatch(r"([^:@/\s]+)@([A-Za-z0-9_.-]+)", uri)
+    rest = [
+        f"mailto:{other}" if other == uri and bare else other for other in uris(record.get(tag)) if other != uri or bare
+    ]
+    remedy, fixable = mend(
+        facts,
+        f"_dmarc.{domain}",
+        changed(record, **{tag: ",".join(rest) or None}),
+        lambda wanted: uri not in _listed(wanted, tag),
+    )
+    why = "`mailto:` is missing" if bare else "reports go only to mailto: and one address"
+    yield error(f'{tag}= of {domain} has "{uri}", to which no report can be sent: {why}.', remedy, fixable=fixable)
+
+
+def _listed(text: str, tag: str) -> tuple[str, ...]:
+    try:
+        return uris(dmarc.parse(text).get(tag))
+    except RecordError:
+        return ()
