@@ -54,7 +54,7 @@ def connect(address: str, port: int, timeout: float) -> socket.socket:
 @dataclass(frozen=True, slots=True)
 class Sources:
     """Where the answers come from, each injected: DNS, exim, the network, programs, the clock (`now` in seconds since 1970,
-    `disciplined()` whether anything keeps it right, None = not known).  `confdir`: Debian's exim configuration; `trust`: `cafile`, who signs certificates beside the system's own."""
+    `disciplined()` whether anything keeps it right, None = not known).  `confdir`: Debian's exim configuration; `hosts`, `proc`: the hosts file and the kernel's tables of addresses; `trust`: `cafile`, who signs certificates beside the system's own."""
 
     config: Config
     resolver: Resolver
@@ -65,6 +65,8 @@ class Sources:
     sleep: Callable[[float], None] = time.sleep
     disciplined: Callable[[], bool | None] = lambda: None
     confdir: Path = Path("/etc/exim4")
+    hosts: Path = Path("/etc/hosts")
+    proc: Path = Path("/proc/net")
     trust: Mapping[str, Any] = field(default_factory=dict)
     suffixes: Path = Path("/usr/share/publicsuffix/public_suffix_list.dat")  # of Debian's package publicsuffix
 
