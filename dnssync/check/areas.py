@@ -17,6 +17,7 @@ from dnssync.check import (
     parked,
     reverse,
     spf,
+    talked,
     tls,
     tls_rpt,
     upkeep,
@@ -24,7 +25,7 @@ from dnssync.check import (
 )
 from dnssync.check.judging import Check
 
-AREAS = (mx, address, reverse, helo, spf, dkim, dmarc, mta_sts, tls_rpt, tls, dane, dnssec, nameservers, wildcard, parked, exim, upkeep, blocklist)  # fmt: skip
+AREAS = (mx, talked, address, reverse, helo, spf, dkim, dmarc, mta_sts, tls_rpt, tls, dane, dnssec, nameservers, wildcard, parked, exim, upkeep, blocklist)  # fmt: skip
 
 
 def checks(asked: frozenset[str] = frozenset()) -> tuple[Check, ...]:

@@ -68,7 +68,8 @@ class Facts:
     """All that is known. `now` in seconds since 1970; `zones`: the configured zones that are looked at, `configured` all of them;
     `seen` and `decision`: what `dnssync plan` would see and do, None where `trouble` says why that could not be found out (exim, state);
     `passes` by zone, `interval`: seconds between two passes of the daemon; `interval_known`: whether somebody configured one. `lists`: exim's
-    domain lists; `map_path`: exim's signing map. `have(wish)`: what came of a wish; None = not looked into yet, and noted."""
+    domain lists; `map_path`: exim's signing map. `remembered`: what
+    `mta_sts.remember` gave the last time. `have(wish)`: what came of a wish; None = not looked into yet, and noted."""
 
     now: int
     hostname: str
@@ -82,6 +83,7 @@ class Facts:
     passes: Mapping[str, ZonePass] = field(default_factory=dict)
     interval: int = 900
     map_path: str = ""
+    remembered: Mapping[str, str] = field(default_factory=dict)
 
     # --- what a pass saw --------------------------------------------------------------------------------------------
 

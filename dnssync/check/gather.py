@@ -32,6 +32,7 @@ from dnssync.resolver import Resolver
 FETCHERS = {
     "Interfaces": "dnssync.check.gather_addresses",
     "Talk": "dnssync.check.gather_talk",
+    "Taken": "dnssync.check.gather_taken",
     "Policy": "dnssync.check.gather_policy",
     "Delegated": "dnssync.check.gather_delegation",
     "Settled": "dnssync.check.gather_delegation",
@@ -51,15 +52,27 @@ def connect(address: str, port: int, timeout: float) -> socket.socket:
     return socket.create_connection((address, port), timeout=timeout)
 
 
+def here(address: str) -> bool:
+    """Whether the address is one of this host's own interfaces: only such a one can be bound."""
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.bind((address, 0))
+    except OSError:
+        return False
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Sources:
     """Where the answers come from, each injected: DNS, exim, the network, programs, the clock (`now` in seconds since 1970,
-    `disciplined()` whether anything keeps it right, None = not known).  `confdir`: Debian's exim configuration; `hosts`, `proc`: the hosts file and the kernel's tables of addresses; `trust`: `cafile`, who signs certificates beside the system's own."""
+    `disciplined()` whether anything keeps it right, None = not known). `here(address)`: whether it is on
+    one of this host's interfaces. `confdir`: Debian's exim configuration; `hosts`, `proc`: the hosts file and the kernel's tables of addresses; `trust`: `cafile`, who signs certificates beside the system's own."""
 
     config: Config
     resolver: Resolver
     exim: Exim
     connect: Callable[[str, int, float], socket.socket] = connect
+    here: Callable[[str], bool] = here
     run: Callable[..., Any] = subprocess.run
     now: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep

@@ -179,6 +179,21 @@ class Exim:
         good = {match[1].lower() for match in re.finditer(r"^(?:> ?)*(\S+) verified\b", out, re.MULTILINE)}
         return frozenset(address for address in asked if address.lower() in good)
 
+    def session(self, address: str, commands: Sequence[str]) -> tuple[tuple[int, str], ...]:
+        """exim's replies (code, text) to an SMTP session from a host of that address (`-bh`), its greeting first: without network,
+        nothing is delivered. Fewer than commands + 1 where it ended the session before."""
+        text = "\r\n".join([*commands, "QUIT", ""])
+        found: list[tuple[int, str]] = []
+        texts: list[str] = []
+        for line in self._start("-bh", address, text=text, broken_ok=True).stdout.splitlines():
+            match = re.match(r"(\d{3})([ -]|$)(.*)", line.rstrip("\r"))
+            if match:
+                texts.append(match[3])
+                if match[2] != "-":
+                    found.append((int(match[1]), "\n".join(texts)))
+                    texts = []
+        return tuple(found)
+
 
 def _stdin(text: str) -> str:
     """One expansion as exim's -be reads it: no line break, no line above its buffer, no break before a space."""
