@@ -22,6 +22,8 @@ REMEMBER = 1800.0  # seconds; shorter than any season, so that no key becomes RE
 REMEMBER_FAILURE = 60.0  # seconds
 REFERRALS = 8  # zone cuts between the parent that was found and the zone
 
+ALONE = "the zone above it has no delegation for it"
+
 T = TypeVar("T")
 
 
@@ -35,6 +37,20 @@ class Servers:
     asked: tuple[Server, ...] = ()
     not_asked: tuple[str, ...] = ()
     unknown: tuple[tuple[str, str], ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the zone above says of a zone's servers: their `names` in lower case without the final dot, and `glue`, addresses by name.
+
+    `named`: the configuration names the servers, so the zone above was not asked. `alone`: it was, and has no delegation.
+    `problem`: why it could not be found out, as a sentence."""
+
+    names: tuple[str, ...] = ()
+    glue: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    named: bool = False
+    alone: bool = False
     problem: str = ""
 
 
@@ -98,6 +114,20 @@ class Delegations:
         named = self._named.get(zone)
         found = self._configured(zone, named) if named else self._delegated(zone, within | {zone})
         return self._servers.put(zone, found, good=not found.problem and not found.unknown)
+
+    def told(self, zone: str) -> Told:
+        """What the zone above says, asked anew."""
+        if self._named.get(zone):
+            return Told(named=True)
+        within = frozenset({zone})
+        parents = self._parent(zone, within)
+        if parents.problem:
+            return Told(problem=parents.problem)
+        names, glue, problem = self._referral(zone, parents, within)
+        alone = ALONE in problem
+        return Told(
+            names, tuple((n, tuple(texts)) for n, texts in glue.items()), alone=alone, problem="" if alone else problem
+        )
 
     def _configured(self, zone: str, named: Sequence[str]) -> Servers:
         addresses: dict[str, _Addresses] = {}
@@ -178,8 +208,8 @@ class Delegations:
             else:
                 return (), {}, f"{zone}: {words}. Try again later, or name the servers of {zone} under `nameservers`."
             if found is None:
-                words = "the zone above it has no delegation for it. Register it, or, where only your network knows it"
-                return (), {}, f"{zone}: {words}, name its servers under `nameservers`."
+                words = "Register it, or, where only your network knows it"
+                return (), {}, f"{zone}: {ALONE}. {words}, name its servers under `nameservers`."
             names = tuple(_host(text) for text in found.texts)
             glue: dict[str, list[str]] = {}
             for records in message.additional:

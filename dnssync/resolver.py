@@ -17,7 +17,7 @@ from pathlib import Path
 from dnssync import wire
 from dnssync.core.model import relative, zone_of
 from dnssync.core.sighting import ANSWERS, Answer, Question, Rcode, Reply
-from dnssync.delegation import Delegations, Servers
+from dnssync.delegation import Delegations, Servers, Told
 from dnssync.wire import Message, Server
 
 WORKERS = 32  # queries under way at a time
@@ -42,13 +42,13 @@ class Asker:
         if self._now() - self._since >= REST:
             self._silent, self._since = {}, self._now()
 
-    def __call__(self, server: Server, name: str, kind: str, *, recurse: bool = False) -> Message:
+    def __call__(self, server: Server, name: str, kind: str, *, recurse: bool = False, **how: bool) -> Message:
         """The server's message, or how it failed."""
         message = Message(Rcode.TIMEOUT)
         for _ in range(ATTEMPTS):
             if self._silent.get(server, 0) >= SILENT:
                 return Message(Rcode.TIMEOUT, note=f"left alone after {SILENT} time-outs in a row")
-            message = self._ask(server, name, kind, recurse=recurse, timeout=self._timeout)
+            message = self._ask(server, name, kind, recurse=recurse, timeout=self._timeout, **how)
             with self._lock:
                 if message.rcode is not Rcode.TIMEOUT:
                     self._silent.pop(server, None)
@@ -112,6 +112,22 @@ class Resolver:
         question = Question(zone, "SOA", zone)
         replies = self.look([question])[question].replies
         return max((reply.negative_ttl for reply in replies if reply.negative_ttl is not None), default=None)
+
+    def delegation(self, zone: str) -> Told:
+        """What the zone above says of a zone's servers."""
+        return self._delegations.told(zone)
+
+    def servers(self, zone: str) -> Servers:
+        """The authoritative servers of a configured zone."""
+        return self._delegations.servers(zone)
+
+    def system(self) -> tuple[Server, ...]:
+        """The system's resolvers."""
+        return tuple(self._resolvers())
+
+    def put(self, server: Server, name: str, kind: str, *, recurse: bool = False, **how: bool) -> Message:
+        """One question to one server, with the patience that a look has; `how` as in `wire.ask`."""
+        return self._ask(server, name, kind, recurse=recurse, **how)
 
     def _look(self, pool: ThreadPoolExecutor, questions: Sequence[Question], aliases: int) -> dict[Question, Answer]:
         for question in questions:

@@ -10,8 +10,9 @@ import ipaddress
 import socket
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import dns.edns
 import dns.exception
 import dns.flags
 import dns.message
@@ -65,7 +66,8 @@ class Records:
 class Message:
     """What came back. `rcode` is DATA where the server said NOERROR with an answer section, NODATA without one.
 
-    `negative_ttl` = min(SOA.minimum, SOA's TTL) of a SOA in the authority or answer section (RFC 2308 §5).
+    `negative_ttl` = min(SOA.minimum, SOA's TTL) of a SOA in the authority or answer section (RFC 2308 §5). `authentic`: a resolver
+    says that it validated it (AD, RFC 4035 §3.2.3).
     """
 
     rcode: Rcode
@@ -75,6 +77,7 @@ class Message:
     additional: tuple[Records, ...] = ()
     negative_ttl: int | None = None
     note: str = ""
+    authentic: bool = False
 
     def found(self, name: str, kind: str) -> Records | None:
         """The RRset of the answer section with this owner name and type."""
@@ -97,14 +100,29 @@ def wrong(name: str, kind: str) -> str:
     return ""
 
 
-def ask(server: Server, name: str, kind: str, *, recurse: bool = False, timeout: float = 3.0) -> Message:
+def ask(
+    server: Server,
+    name: str,
+    kind: str,
+    *,
+    recurse: bool = False,
+    timeout: float = 3.0,
+    dnssec: bool = False,
+    checked: bool = True,
+) -> Message:
     """Ask once: UDP with EDNS, TCP where the answer is truncated, without EDNS where the server does not know it.
 
-    `timeout` in seconds, for each exchange. `recurse` sets RD: for a resolver, never for an authoritative server.
+    `timeout` in seconds, for each exchange. `recurse` sets RD: for a resolver, never for an authoritative server. `dnssec` asks for
+    signatures (DO) and whether they were validated (AD), and why not (RFC 8914) in the `note`; without `checked` a resolver is to give
+    out what does not validate too (CD).
     """
-    query = dns.message.make_query(name or ".", kind, use_edns=0, payload=PAYLOAD)
+    query = dns.message.make_query(name or ".", kind, use_edns=0, payload=PAYLOAD, want_dnssec=dnssec)
     if not recurse:
         query.flags &= ~dns.flags.RD
+    if dnssec:
+        query.flags |= dns.flags.AD
+    if not checked:
+        query.flags |= dns.flags.CD
     try:
         response = _exchange(query, server, timeout)
         if response.rcode() in _WITHOUT_EDNS:  # RFC 6891 §7
@@ -112,7 +130,8 @@ def ask(server: Server, name: str, kind: str, *, recurse: bool = False, timeout:
             response = _exchange(query, server, timeout)
     except _Failed as failed:
         return Message(failed.rcode, note=failed.note)
-    return _plain(response)
+    message = _plain(response)
+    return replace(message, note=_why(response) or message.note) if dnssec else message
 
 
 class _Failed(Exception):
@@ -179,12 +198,19 @@ def _plain(response: dns.message.Message) -> Message:
     return Message(
         rcode=kinds.get(rcode, Rcode.ERROR),
         authoritative=bool(response.flags & dns.flags.AA),
+        authentic=bool(response.flags & dns.flags.AD),
         answer=answer,
         authority=tuple(map(_records, response.authority)),
         additional=tuple(map(_records, response.additional)),
         negative_ttl=_negative_ttl([*response.authority, *response.answer]),
         note="" if rcode in kinds else dns.rcode.to_text(rcode),
     )
+
+
+def _why(response: dns.message.Message) -> str:
+    """The extended errors (RFC 8914) of a response, "" without."""
+    told = [option for option in response.options if isinstance(option, dns.edns.EDEOption)]
+    return "; ".join(f"extended error {int(option.code)}{f': {option.text}' if option.text else ''}" for option in told)
 
 
 def _records(rrset: dns.rrset.RRset) -> Records:

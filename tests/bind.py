@@ -89,8 +89,9 @@ class Bind:
         return self
 
     def _block(self, zone: str) -> str:
-        return (f'zone "{zone}" {{ type primary; file "{self.zone_file(zone)}"; check-names ignore; '
-                f"update-policy {{ {self._policy} }}; }};")  # fmt: skip
+        # One that may be updated would have its signatures made anew, or taken away.
+        policy = "" if "RRSIG" in self.zones[zone] else f"update-policy {{ {self._policy} }}; "
+        return f'zone "{zone}" {{ type primary; file "{self.zone_file(zone)}"; check-names ignore; {policy}}};'
 
     def _configured(self) -> list[str]:
         """Write the configuration; how the server is started with it."""

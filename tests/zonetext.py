@@ -14,9 +14,9 @@ ORIGIN = "example.org"
 HEAD = "@ 3600 IN SOA ns1 hostmaster 1 3600 600 604800 300\n@ 3600 IN NS ns1.elsewhere.test.\n"
 
 
-def zone(text: str, origin: str = ORIGIN) -> dict[tuple[str, str], RRset]:
+def zone(text: str, origin: str = ORIGIN, head: str = HEAD) -> dict[tuple[str, str], RRset]:
     """The RRsets of a master file (SOA and NS are added), by (name, type)."""
-    parsed = dns.zone.from_text(HEAD + text, origin=origin + ".", relativize=False, check_origin=False)
+    parsed = dns.zone.from_text(head + text, origin=origin + ".", relativize=False, check_origin=False)
     rrsets = {}
     for name, rdataset in parsed.iterate_rdatasets():
         relative = name.relativize(parsed.origin).to_text().lower().removesuffix("@")

@@ -21,10 +21,11 @@ from dnssync.check import (
     tls,
     tls_rpt,
     upkeep,
+    wildcard,
 )
 from dnssync.check.judging import Check
 
-AREAS = (mx, talked, address, reverse, helo, spf, dkim, dmarc, mta_sts, tls_rpt, tls, dane, dnssec, nameservers, parked, exim, upkeep, blocklist)  # fmt: skip
+AREAS = (mx, talked, address, reverse, helo, spf, dkim, dmarc, mta_sts, tls_rpt, tls, dane, dnssec, nameservers, wildcard, parked, exim, upkeep, blocklist)  # fmt: skip
 
 
 def checks(asked: frozenset[str] = frozenset()) -> tuple[Check, ...]:

@@ -208,7 +208,7 @@ def unanswered(answer: Answer) -> str:
         if not reply.answered
     ]
     why = answer.problem or "; ".join(silent) or "nobody was asked"
-    return f"{answer.question.name} {answer.question.type} could not be looked up: {why}"
+    return f"{answer.question.name} {answer.question.type} could not be looked up: {why.rstrip('.')}"
 
 
 def plain(kind: str, text: str) -> str:

@@ -38,7 +38,9 @@ FETCHERS = {
     "Taken": "dnssync.check.gather_taken",
     "Policy": "dnssync.check.gather_policy",
     "Delegated": "dnssync.check.gather_delegation",
+    "Settled": "dnssync.check.gather_delegation",
     "Validated": "dnssync.check.gather_dnssec",
+    "Chain": "dnssync.check.gather_dnssec",
     "Signed": "dnssync.check.gather_signed",
     "Setup": "dnssync.check.gather_exim",
     "Outbound": "dnssync.check.gather_outbound",
@@ -77,6 +79,7 @@ class Sources:
     here: Callable[[str], bool] = here
     run: Callable[..., Any] = subprocess.run
     now: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
     disciplined: Callable[[], bool | None] = lambda: None
     confdir: Path = Path("/etc/exim4")
     hosts: Path = Path("/etc/hosts")

@@ -9,6 +9,7 @@ is a `core.host.Host` (tests/zonetext.host), `have` answers wishes that need no 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,14 @@ from dnssync.check.judging import judge
 from dnssync.config import Config, ProviderConfig, ZoneConfig
 from dnssync.core.decide import decide
 from dnssync.core.host import Host
-from dnssync.core.model import KeyPair, Limits, zone_of
+from dnssync.core.model import KeyPair, Limits, RRset, zone_of
 from dnssync.core.observed import Observed, ZoneView
+from dnssync.core.ownership import Ledger
 from dnssync.core.policy import MailPolicy
 from dnssync.core.sighting import Sight
 from dnssync.exim.ask import Exim
 from dnssync.resolver import Resolver
-from tests.bind import Bind
+from tests.bind import HEAD, Bind
 from tests.zonetext import host as told_host
 from tests.zonetext import zone as parsed
 
@@ -37,7 +39,8 @@ NOW = 1_795_000_000
 class World:
     """See the module. `domains`: the mail domains (default: each zone that is no reverse one and no `foreign` one); `parked`: those of them
     that never send; `foreign`: zones that dnssync does not look after; `keys`, `sights` as a pass sees them; `nameservers`: other servers for all
-    configured zones than the one that is started (`None` starts none)."""
+    configured zones than the one that is started (`None` starts none), `()` = those of the delegation, on `port`; `shown`: zones as their provider shows them where that is not
+    what is served; `ledger`: what was written there; `system`: another resolver of the system than the server itself."""
 
     def __init__(
         self,
@@ -58,6 +61,10 @@ class World:
         facts: Mapping[str, Any] | None = None,
         extra: str = "",
         nameservers: Sequence[str] | None = None,
+        shown: Mapping[str, str] | None = None,
+        system: Sequence[str] | None = None,
+        port: int = 53,
+        ledger: Mapping[str, Ledger] | None = None,
     ) -> None:
         self.folder, self.zones = folder, dict(zones)
         self.configured = [z for z in zones if not z.endswith(".arpa") and z not in foreign]
@@ -66,7 +73,13 @@ class World:
         self.host = host or told_host(*self.domains, hostname="mx.example.org")
         self._have, self._more, self._exim = dict(have or {}), dict(sources or {}), exim
         self._passes, self._observed, self._facts = passes or {}, dict(observed or {}), dict(facts or {})
-        self._named = nameservers
+        self._named, self._shown, self._system, self.port, self._ledger = (
+            nameservers,
+            dict(shown or {}),
+            system,
+            port,
+            dict(ledger or {}),
+        )
         self.bind = Bind(folder / "bind", self.zones, extra=extra)
 
     def __enter__(self) -> World:
@@ -79,11 +92,12 @@ class World:
     @property
     def servers(self) -> tuple[str, ...]:
         """The name servers of the configured zones."""
-        return tuple(self._named or (self.bind.server,))
+        return (self.bind.server,) if self._named is None else tuple(self._named)
 
     def resolver(self) -> Resolver:
         """One that knows no server but those of this world."""
-        return Resolver(dict.fromkeys(self.configured, self.servers), system=[self.bind.server], timeout=2)
+        system = self._system or [self.bind.server]
+        return Resolver(dict.fromkeys(self.configured, self.servers), system=system, timeout=2, port=self.port)
 
     def config(self) -> Config:
         """A configuration with these zones at a provider that nobody asks."""
@@ -102,7 +116,7 @@ class World:
         """What a pass would see and decide, the provider's reading taken from the zones' text."""
         views = tuple(
             ZoneView(zone, self._policy(zone), tuple(d for d in self.domains if zone_of(d, self.configured) == zone), Limits(),
-                     found={"none": parsed(self.zones[zone], zone)}, negative_ttl=300, known_before=0)
+                     found={"none": self._read(zone)}, ledger={"none": self._ledger.get(zone, {})}, negative_ttl=300, known_before=0)
             for zone in self.configured
         )  # fmt: skip
         seen = Observed(
@@ -121,6 +135,10 @@ class World:
             "passes": self._passes, **self._facts,
         }  # fmt: skip
         return Facts(**fields)
+
+    def _read(self, zone: str) -> dict[tuple[str, str], RRset]:
+        text = self._shown.get(zone, self.zones[zone])
+        return parsed(text, zone, "" if re.search(r"\bSOA\s", text) else HEAD.format(zone=zone))
 
     def findings(self, *ids: str) -> list[Finding]:
         """The findings of these checks, well ones too."""

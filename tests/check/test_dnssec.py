@@ -1,0 +1,166 @@
+"""DNSSEC as a real resolver that validates sees it, and as the zones' own servers show it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dnssync.check.dnssec import Chain, Links, Signature, Validated, Validation
+from dnssync.check.dnssec_chain import Key, fits, span
+from tests.check.signed import Sign, Validating, signed
+from tests.check.world import NOW, World
+
+ZONES = {
+    "good.test": ("@ MX 10 mx\nmx A 192.0.2.1\n", Sign()),
+    "ended.test": ("@ MX 10 mx\nmx A 192.0.2.1\n", Sign(ends=1_790_000_000)),
+    "wrong.test": ("", Sign(wrong=True)),
+    "nods.test": ("", Sign(ds=False)),
+    "plain.test": (
+        "@ MX 10 mx\n@ MX 20 mx.good.test.\n@ MX 30 mx.other.test.\n@ MX 40 mx.foreign.test.\nmx A 192.0.2.1\n",
+        None,
+    ),
+    "other.test": ("mx A 192.0.2.1\n", None),
+    "foreign.test": ("mx A 192.0.2.1\n", Sign(ends=1_790_000_000)),
+}
+FOREIGN = (".", "other.test", "foreign.test")
+Worlds = tuple[World, World, Validating]
+
+
+@pytest.fixture(scope="module")
+def worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worlds]:
+    """The same zones where the resolver validates, and where it does not."""
+    folder = tmp_path_factory.mktemp("signed")
+    texts, anchor = signed(ZONES)
+    with World(folder, texts, foreign=FOREIGN) as world:
+        port = world.bind.port
+        with Validating(folder / "checks", port, anchor) as checks, Validating(folder / "not", port, "") as not_:
+            validating = World(folder, texts, foreign=FOREIGN, nameservers=[world.bind.server], system=[checks.server])
+            plain = World(folder, texts, foreign=FOREIGN, nameservers=[world.bind.server], system=[not_.server])
+            yield validating, plain, checks
+
+
+def one(world: World, check: str, subject: str) -> tuple[str, str]:
+    """(severity, message) of the only finding."""
+    [(severity, message)] = world.said(check, subject)
+    return str(severity), message
+
+
+def test_a_zone_that_is_signed(worlds: Worlds) -> None:
+    """All is well with it, whether or not our resolver validates."""
+    for world in worlds[:2]:
+        assert world.severities("DNSSEC-01", "good.test") == ["ok"]
+
+
+def test_a_zone_that_is_not_signed(worlds: Worlds) -> None:
+    """Worth knowing, no more."""
+    for world in worlds[:2]:
+        assert one(world, "DNSSEC-01", "plain.test") == ("info", "plain.test is not signed with DNSSEC.")
+
+
+def test_a_zone_that_is_signed_for_nobody(worlds: Worlds) -> None:
+    """Signatures without a DS in the zone above are worth knowing."""
+    for world in worlds[:2]:
+        severity, message = one(world, "DNSSEC-01", "nods.test")
+        assert severity == "info" and "no DS" in message
+
+
+def test_signatures_that_have_ended(worlds: Worlds) -> None:
+    """The authoritative servers show it, where our resolver does not validate too; one that does refuses the zone."""
+    validating, plain, _ = worlds
+    severity, message = one(plain, "DNSSEC-01", "ended.test")
+    assert severity == "error" and "ended on 2026-09-21" in message and "ended.test SOA" in message
+    told = validating.said("DNSSEC-01", "ended.test")
+    assert {str(severity) for severity, _ in told} == {"error"}
+    assert any("Resolvers that validate refuse all answers" in message for _, message in told)
+
+
+def test_a_ds_of_another_key(worlds: Worlds) -> None:
+    """The DS of a former key breaks the chain."""
+    severity, message = one(worlds[1], "DNSSEC-01", "wrong.test")
+    assert severity == "error" and "No DNSKEY of wrong.test" in message and "fits the DS" in message
+
+
+def test_a_mail_exchange(worlds: Worlds) -> None:
+    """In a signed zone all is well, in another it is worth knowing, and in one that is broken no mail arrives."""
+    validating = worlds[0]
+    assert one(validating, "DNSSEC-02", "mx.good.test")[0] == "ok"
+    assert one(validating, "DNSSEC-02", "mx.plain.test")[0] == "info"
+    assert one(validating, "DNSSEC-02", "mx.other.test")[0] == "info"
+    assert one(validating, "DNSSEC-02", "mx.foreign.test")[0] == "error"
+
+
+def test_a_mail_exchange_without_a_validating_resolver(worlds: Worlds) -> None:
+    """Of our own zones their servers tell; of others nothing is known."""
+    plain = worlds[1]
+    assert one(plain, "DNSSEC-02", "mx.good.test")[0] == "ok"
+    assert one(plain, "DNSSEC-02", "mx.plain.test")[0] == "info"
+    severity, message = one(plain, "DNSSEC-02", "mx.other.test")
+    assert severity == "unknown" and "does not validate" in message
+
+
+def test_the_resolver(worlds: Worlds) -> None:
+    """One that validates, and one that does not."""
+    validating, plain, _ = worlds
+    assert validating.severities("DNSSEC-03") == ["ok"]
+    severity, message = one(plain, "DNSSEC-03", "mx.example.org")
+    assert severity == "info" and "does not validate" in message
+
+
+def test_everybody_is_silent(tmp_path: Path) -> None:
+    """Then nothing is known: neither good nor bad."""
+    with World(tmp_path, {"example.org": "@ MX 10 mx\nmx A 192.0.2.1\n"}) as world:
+        assert world.severities("DNSSEC-01") == ["info"]
+        world.bind.stop()
+        assert world.severities("DNSSEC-01") == ["unknown"]
+        assert world.severities("DNSSEC-03") == ["unknown"]
+        assert world.severities("DNSSEC-02") == []
+
+
+KEY = "257 3 8 AwEAAag="
+BROKEN = Signature("ns", "example.org", "SOA", NOW - 100, NOW - 1)
+LASTS = Signature("ns", "example.org", "SOA", NOW - 100, NOW + 1)
+LATER = Signature("ns", "example.org", "SOA", NOW + 1, NOW + 100)
+DS = f"{Key.parse(KEY).tag} 8 9 00"  # a digest of the future
+
+
+@pytest.mark.parametrize(
+    ("links", "said"),
+    [
+        (Links((("ns", (KEY,)),), (DS,), (BROKEN,)), ["error"]),
+        (Links((("ns", (KEY,)),), (DS,), (LASTS,)), ["ok"]),
+        (Links((("ns", (KEY,)),), (DS,), (LATER,)), ["error"]),
+        (Links((("ns", (KEY,)),), (DS,), (BROKEN, LASTS)), ["ok"]),
+        (Links((("ns", (KEY,)),), (), (BROKEN,)), ["info"]),
+        (Links((("ns", (KEY,)),), (DS,), (LASTS,), bare=("ns",)), ["error"]),
+        (Links((("ns", ()),), (DS,)), ["error"]),
+        (Links((("ns", ()),), ()), ["info"]),
+        (Links((("ns", ("nonsense",)),), (DS,), (LASTS,)), ["error"]),
+        (Links((("ns", (KEY,)),), None, (BROKEN,), problem="nobody answers"), ["unknown"]),
+        (Links((), (), silent=("ns says timeout",)), ["unknown"]),
+        (Links((("ns", (KEY,)),), (DS,), (LASTS,), silent=("nt says timeout",)), ["ok"]),
+    ],
+)  # fmt: skip
+def test_what_the_servers_show(tmp_path: Path, links: Links, said: list[str]) -> None:
+    """Each fault of the chain is one where a DS stands above, and none where it does not."""
+    have = {Chain("example.org"): links, Validated("example.org", "SOA"): Validation(False, False)}
+    assert World(tmp_path, {"example.org": ""}, have=have).severities("DNSSEC-01") == said
+
+
+def test_ds_and_key() -> None:
+    """The example of RFC 4034 §5.4, by its tag and digest, and what is none."""
+    text = (
+        "256 3 5 AQOeiiR0GOMYkDshWoSKz9XzfwJr1AYtsmx3TGkJaNXVbfi/2pHm822aJ5iI9BMzNXxeYCmZDRD99WYwYqUSdjMmmAphXdvx"
+        "egXd/M5+X7OrzKBaMbCVdFLUUh6DhweJBjEVv5f2wwjM9XzcnOf+EPbtG9DMBmADjFDc2w/rljwvFw=="
+    )
+    key = Key.parse(text)
+    assert key is not None and key.tag == 60485
+    ds = "60485 5 1 2BB183AF5F22588179A53B0A98631FAD1A292118"
+    assert fits(ds, key, "dskey.example.com")
+    assert not fits(ds, key, "other.example.com")
+    assert not fits(ds.replace("60485", "60486"), key, "dskey.example.com")
+    assert not fits(ds.replace(" 5 ", " 8 "), key, "dskey.example.com")
+    assert Key.parse("257 3") is None and Key.parse("x 3 5 AQ==") is None and Key.parse("99999999 3 5 AQ==") is None
+    assert span("SOA 13 1 3600 20260101000000 20250101000000 1 a. x") == ("SOA", 1735689600, 1767225600)
+    assert span("SOA 13 1 3600 tomorrow today 1 a. x") is None

@@ -1,0 +1,232 @@
+"""Name servers: enough, of one mind, delegated to, and those that the provider writes to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dns.query
+import dns.tsigkeyring
+import dns.update
+import pytest
+
+from dnssync.core.model import KeyPair, Owner
+from dnssync.core.ownership import Applied
+from tests.bind import Bind, Secondary
+from tests.check.views import Views
+from tests.check.world import NOW, World
+
+SOA = "$TTL 300\n@ SOA ns1 hostmaster {serial} 3600 600 604800 300\n"
+TWO = SOA.format(serial=1) + "@ NS ns1\n@ NS ns2\nns1 A 127.0.0.4\nns2 A 127.0.0.5\n"
+APART = SOA.format(serial=1) + "@ NS nsa\n@ NS nsb\nnsa A 127.0.0.4\nnsb A 127.0.0.5\n"
+# What is at the first server, and at the second, of each zone below parent.test; and the delegation.
+AGREE = {
+    "good": (TWO, TWO),
+    "serial": (TWO, TWO.replace("hostmaster 1", "hostmaster 2")),
+    "differ": (TWO + '@ TXT "v=spf1 -all"\n', TWO + '@ TXT "v=spf1 mx -all"\n'),
+    "lacking": (TWO + "@ MX 10 mx\n", TWO.replace("hostmaster 1", "hostmaster 2")),
+    "elsewhere": (TWO + 'other TXT "1"\n', TWO + 'other TXT "2"\n'),
+    "half": (TWO, None),
+    "alone": (TWO, TWO),
+    "more": (TWO, TWO),
+    "apart": (APART, APART),
+    "glue": (TWO, TWO),
+    "single": (SOA.format(serial=1) + "@ NS ns1\nns1 A 127.0.0.4\n", None),
+    "double": (SOA.format(serial=1) + "@ NS ns1\n@ NS ns2\nns1 A 127.0.0.4\nns2 A 127.0.0.4\n", None),
+    "nobody": (SOA.format(serial=1) + "@ NS ns1\n@ NS ns2.none.test.\nns1 A 127.0.0.4\n", None),
+    "missing": (None, None),
+}  # fmt: skip
+GLUE = "{0} NS ns1.{0}\n{0} NS ns2.{0}\nns1.{0} A 127.0.0.4\nns2.{0} A 127.0.0.5\n"
+ONE = "{0} NS ns1.{0}\nns1.{0} A 127.0.0.4\n"
+DELEGATED = {
+    "alone": "", "more": ONE, "apart": ONE, "single": ONE, "double": GLUE.replace(".5", ".4"), "nobody": ONE,
+    "glue": GLUE + "ns2.{0} A 127.0.0.7\n",
+}  # fmt: skip
+
+
+def zone(name: str) -> str:
+    """The zone of a case."""
+    return f"{name}.parent.test"
+
+
+@pytest.fixture(scope="module")
+def views(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Views]:
+    """The system's resolver, the zone above, and two servers; a third has no zones."""
+    parent = "@ NS ns\nns A 127.0.0.3\n" + "".join(DELEGATED.get(name, GLUE).format(name) for name in AGREE)
+    system = {"parent.test": SOA.format(serial=1) + "@ NS ns\nns A 127.0.0.3\n", "none.test": ""}
+    held: dict[str, dict[str, str]] = {"127.0.0.1": system, "127.0.0.3": {"parent.test": SOA.format(serial=1) + parent}}
+    for at, address in enumerate(("127.0.0.4", "127.0.0.5")):
+        held[address] = {zone(name): texts[at] for name, texts in AGREE.items() if texts[at] is not None}
+    held["127.0.0.7"] = {zone("glue"): TWO}
+    with Views(tmp_path_factory.mktemp("views"), held) as views:
+        yield views
+
+
+def world(views: Views, *names: str, **more: object) -> World:
+    """A world of these cases, whose servers are those of the delegation unless `nameservers` says others."""
+    zones = {zone(name): AGREE[name][0] or TWO for name in names}
+    options = {
+        "nameservers": (), "system": [views.at("127.0.0.1")], "port": views.port, "sources": {"sleep": lambda seconds: None},
+        **more,
+    }  # fmt: skip
+    return World(views.folder, zones, **options)  # type: ignore[arg-type]
+
+
+def one(world: World, check: str, name: str) -> tuple[str, str]:
+    """(severity, message) of the only finding about a case."""
+    [(severity, message)] = world.said(check, zone(name))
+    return str(severity), message
+
+
+def test_enough(views: Views) -> None:
+    """Two servers at two addresses; one, or two names of one, are a single one."""
+    cases = world(views, "good", "single", "double")
+    assert one(cases, "NS-01", "good")[0] == "ok"
+    assert one(cases, "NS-01", "single") == (
+        "warning",
+        "single.parent.test has one name server alone, ns1.single.parent.test: while it is down, no record is found.",
+    )
+    severity, message = one(cases, "NS-01", "double")
+    assert severity == "warning" and "are one: 127.0.0.4" in message
+
+
+def test_of_one_mind(views: Views) -> None:
+    """What our mail needs is the same on all; other names, and a serial that is ahead, are no error."""
+    cases = world(views, "good", "serial", "differ", "lacking", "elsewhere")
+    assert one(cases, "NS-02", "good")[0] == "ok"
+    assert one(cases, "NS-02", "elsewhere")[0] == "ok"
+    severity, message = one(cases, "NS-02", "serial")
+    assert severity == "info" and f"{views.at('127.0.0.4')} 1, {views.at('127.0.0.5')} 2" in message
+    severity, message = one(cases, "NS-02", "differ")
+    assert severity == "error" and "differ.parent.test TXT" in message and "v=spf1 mx -all" in message
+    severity, message = one(cases, "NS-02", "lacking")
+    assert severity == "error" and "has nothing" in message and "Serials:" in message
+
+
+def test_a_server_that_does_not_serve(views: Views) -> None:
+    """One of the delegation that has no such zone, one where nobody listens, and one without an address."""
+    severity, message = one(world(views, "half"), "NS-02", "half")
+    assert severity == "error" and f"{views.at('127.0.0.5')} does not answer for half.parent.test (refused)" in message
+    dead = world(views, "good", nameservers=[views.at("127.0.0.4"), views.at("127.0.0.9")])
+    severity, message = one(dead, "NS-02", "good")
+    assert severity == "error" and f"{views.at('127.0.0.9')} does not answer" in message
+    severity, message = one(world(views, "nobody"), "NS-02", "nobody")
+    assert severity == "error" and "ns2.none.test" in message and "no address" in message
+
+
+def test_nobody_answers(views: Views) -> None:
+    """Then nothing is known of the zone."""
+    silent = world(views, "good", nameservers=[views.at("127.0.0.9")])
+    for check in ("NS-01", "NS-02", "NS-04", "WILD-01"):
+        assert one(silent, check, "good")[0] == "unknown"
+    lost = world(views, "good", system=[views.at("127.0.0.9")])
+    assert one(lost, "NS-03", "good")[0] == "unknown"
+
+
+def test_a_path_that_does_not_work_is_no_fault_of_the_server(views: Views) -> None:
+    """An IPv6 server that is not reached, while none of IPv6 is, may well answer others."""
+    half = world(views, "good", nameservers=[views.at("127.0.0.4"), f"[::1]:{views.port}"])
+    severity, message = one(half, "NS-02", "good")
+    assert severity == "unknown" and "[::1]" in message
+
+
+def test_a_server_that_lags(tmp_path: Path) -> None:
+    """What a secondary has some seconds later is no difference; what it never has is one."""
+    with Bind(tmp_path / "one", {"example.org": ""}) as first, Secondary(tmp_path / "two", first) as second:
+        update = dns.update.UpdateMessage("example.org", keyring=dns.tsigkeyring.from_text({first.key_name: first.secret}),
+                                          keyalgorithm="hmac-sha256")  # fmt: skip
+        update.add("@", 300, "TXT", '"v=spf1 -all"')
+        dns.query.tcp(update, "127.0.0.1", port=first.port, timeout=5)
+        servers = [first.server, second.server]
+        options = {"nameservers": servers, "system": [first.server]}
+        never = World(tmp_path / "never", {"example.org": ""}, sources={"sleep": lambda s: None}, **options)
+        [(severity, message)] = never.said("NS-02")
+        assert severity == "error" and "example.org TXT" in message
+        soon = World(
+            tmp_path / "soon", {"example.org": ""}, sources={"sleep": lambda s: second.follow("example.org")}, **options
+        )
+        assert soon.severities("NS-02") in (["ok"], ["info"])  # the serials were asked for before
+        assert soon.severities("NS-02") == ["ok"]
+
+
+def test_the_delegation(views: Views) -> None:
+    """The same names above and in the zone are well; others hurt one day, or now, where nobody is left in both."""
+    cases = world(views, "good", "more", "apart", "alone", "half", "glue")
+    assert one(cases, "NS-03", "good")[0] == "ok"
+    severity, message = one(cases, "NS-03", "more")
+    assert severity == "warning" and "ns2.more.parent.test only in the zone" in message
+    assert one(cases, "NS-03", "apart")[0] == "error"
+    assert (
+        one(cases, "NS-03", "half")[0] == "ok"
+    )  # the names are the same; that one of them does not serve it is NS-02's
+    severity, message = one(cases, "NS-03", "alone")
+    assert severity == "error" and "has no delegation" in message
+    severity, message = one(cases, "NS-03", "glue")
+    assert severity == "warning" and "127.0.0.7" in message and "127.0.0.5" not in message
+
+
+def test_a_delegation_to_servers_without_the_zone(views: Views) -> None:
+    """Nobody there has it: what is wrong is told, and no more than that."""
+    cases = world(views, "missing")
+    assert one(cases, "NS-03", "missing")[0] in ("error", "unknown")
+    assert {str(severity) for severity, _ in cases.said("NS-02", zone("missing"))} == {"error"}
+
+
+def test_named_servers_are_respected(views: Views) -> None:
+    """Where the configuration names servers, the zone above has nothing to say."""
+    named = world(views, "alone", "more", nameservers=[views.at("127.0.0.4")])
+    assert named.said("NS-03") == []
+
+
+# --- the zone behind the API --------------------------------------------------------------------------------------------
+
+TEXT = 's1._domainkey TXT "v=DKIM1; p=AAAA"\n'
+LEDGER = {("s1._domainkey", "TXT", Owner.DKIM): Applied("v=DKIM1; p=AAAA", "example.org")}
+NS = "@ 300 SOA {0} hostmaster 1 3600 600 604800 300\n@ 300 NS {0}\n"
+
+
+def shown(tmp_path: Path, served: str, api: str, **more: object) -> World:
+    """A zone, and what the provider's API shows of it."""
+    return World(
+        tmp_path, {"example.org": NS.format("ns1") + "ns1 A 127.0.0.1\n" + served}, shown={"example.org": api}, **more
+    )  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("api", "said"),
+    [
+        (NS.format("ns1"), ["ok"]),
+        (NS.format("NS1.Example.Org."), ["ok"]),
+        (NS.format("ns1") + "@ 300 NS ns.old.test.\n", ["ok"]),
+        (NS.format("ns.old.test."), ["error"]),
+        ("@ 300 SOA ns1 other 9 3600 600 604800 300\n", ["ok"]),
+        ("@ 300 SOA ns.old.test. other 9 3600 600 604800 300\n", ["error"]),
+    ],
+)  # fmt: skip
+def test_the_zone_behind_the_api(tmp_path: Path, api: str, said: list[str]) -> None:
+    """Other servers there than those of the zone that is served: nobody sees what is written; one in common is enough."""
+    with shown(tmp_path, "", api) as world:
+        assert world.severities("NS-04") == said
+
+
+@pytest.mark.parametrize(
+    ("served", "api", "age", "said"),
+    [
+        (TEXT, TEXT, 90_000, ["ok"]),
+        ("", TEXT, 90_000, ["error"]),
+        ("", TEXT, 60, ["warning"]),
+        ("", "", 90_000, ["ok"]),
+        ('s1._domainkey TXT "v=DKIM1; p=BBBB"\n', TEXT, 90_000, ["error"]),
+    ],
+)  # fmt: skip
+def test_records_of_ours_that_no_server_has(tmp_path: Path, served: str, api: str, age: int, said: list[str]) -> None:
+    """What the API shows and no server does, though it was written long ago, is in a zone that nobody is sent to."""
+    key = KeyPair("example.org", "s1", "rsa2048", "AAAA", NOW - age)
+    with shown(tmp_path, served, NS.format("ns1") + api, keys=[key], ledger={"example.org": LEDGER}) as world:
+        assert world.severities("NS-04") == said
+
+
+def test_a_zone_that_was_not_read(tmp_path: Path) -> None:
+    """Of a quiet zone we have our own book alone: the question does not arise."""
+    with shown(tmp_path, "", NS.format("ns.old.test."), observed={"noted": frozenset({"example.org"})}) as world:
+        assert world.severities("NS-04") == []
