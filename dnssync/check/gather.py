@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from dnssync import clock
 from dnssync.check.facts import Domain, Facts, Failed, ZonePass
 from dnssync.config import Config
 from dnssync.core.decide import Decision
@@ -39,6 +40,7 @@ FETCHERS = {
     "Setup": "dnssync.check.gather_exim",
     "Outbound": "dnssync.check.gather_outbound",
     "Discipline": "dnssync.check.gather_clock",
+    "Log": "dnssync.check.gather_log",
 }
 
 
@@ -58,7 +60,7 @@ class Sources:
     connect: Callable[[str, int, float], socket.socket] = connect
     run: Callable[..., Any] = subprocess.run
     now: Callable[[], float] = time.time
-    disciplined: Callable[[], bool | None] = lambda: None
+    disciplined: Callable[[], bool | None] = clock.disciplined
     confdir: Path = Path("/etc/exim4")
     trust: Mapping[str, Any] = field(default_factory=dict)
 
