@@ -145,8 +145,13 @@ def _differs(sources: Sources) -> bool:
         copied, out = debian.copy(sources.confdir, Path(folder, "etc")), Path(folder, "exim.conf")
         debian.render(copied, out, run=sources.run)
         out.chmod(0o644)
-        anew = sources.exim.with_config(out).config().replace(str(copied), str(sources.confdir))
-    return anew != sources.exim.config()
+        anew = sources.exim.with_config(out).config()
+    return _parsed(anew) != _parsed(sources.exim.config())
+
+
+def _parsed(config: str) -> str:
+    """What `-bP config` tells, without the lines that say which file it comes from."""
+    return re.sub(r"^# \d+ \"[^\n]*\n", "", config, flags=re.MULTILINE)
 
 
 def _ours(confdir: Path) -> tuple[str, ...]:

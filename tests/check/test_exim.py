@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
-import stat
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +21,6 @@ from dnssync.keystore import Keystore
 from tests.check.world import NOW, World
 from tests.exim_host import EximHost
 from tests.exim_told import told
-from tests.zonetext import zone as parsed
 
 pytestmark = pytest.mark.exim
 
@@ -40,8 +39,9 @@ def pems(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[bytes, Key
     store = Keystore(root)
     made = {}
     for name in ("s1", "s2"):
-        pair = store.generate("example.org", name, "rsa2048")
-        made[name] = ((root / "example.org" / f"{name}.pem").read_bytes(), replace(pair, activated=NOW - 86400))
+        algorithm, public = store.generate("example.org", name, "rsa2048")
+        pair = KeyPair("example.org", name, algorithm, public, NOW - 9 * 86400)
+        made[name] = ((root / "example.org" / f"{name}.pem").read_bytes(), pair)
     return made
 
 
@@ -58,9 +58,10 @@ class Built:
         """The findings over what exim tells now; without DNS, unless zones are given (the name server runs then)."""
         texts = zones or dict.fromkeys(ZONES, "mx A 192.0.2.1\n")
         host = told(self.host, *texts, map_path=self.host.map)
+        facts = {"map_path": str(self.host.map), **more.pop("facts", {})}  # type: ignore[dict-item]
         world = World(
-            self.folder, texts, host=host, exim=self.host.exim(), sources={"confdir": self.host.confdir},
-            facts={"map_path": str(self.host.map)}, **{**self.world, **more},
+            self.folder, texts, host=host, exim=self.host.exim(), sources={"confdir": self.host.confdir}, facts=facts,
+            **{**self.world, **more},
         )  # fmt: skip
         if zones is None:
             return world.findings(*ids)
@@ -79,16 +80,12 @@ Build = Callable[..., Built]
 @pytest.fixture
 def build(tmp_path: Path) -> Iterator[Build]:
     """Hosts to look at, put away at the end."""
-    hosts: list[EximHost] = []
+    with contextlib.ExitStack() as hosts:
 
-    def make(*, observed: dict[str, object] | None = None, **options: object) -> Built:
-        host = EximHost(hostnames=ZONES, **options)  # type: ignore[arg-type]
-        hosts.append(host)
-        return Built(tmp_path, host, observed=observed or {})
+        def make(**options: object) -> Built:
+            return Built(tmp_path, hosts.enter_context(EximHost(hostnames=ZONES, **options)))  # type: ignore[arg-type]
 
-    yield make
-    for host in hosts:
-        shutil.rmtree(host.folder)
+        yield make
 
 
 def ours(built: Built, pems: Pems, *, install: bool = True, **macros: object) -> None:
@@ -350,7 +347,6 @@ def test_a_domain_that_the_map_lacks(build: Build, pems: Pems) -> None:
     """EXIM-07: a line is missing; with it, or with that of a parent, all is well; where nothing reads the map it does not arise."""
     built, none = build(), build()
     ours(built, pems)
-    assert {f.subject: str(f.severity) for f in built.findings("EXIM-07")} == {name: "ok" for name in ZONES} | {"mx.example.org": "ok"} or True
     found = {f.subject: f for f in built.findings("EXIM-07")}
     assert str(found["example.org"].severity) == str(found["example.net"].severity) == "ok"
     built.host.map.write_text("example.org: s1\n")
