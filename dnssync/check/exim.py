@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dnssync.check import exim_signing
-from dnssync.check.exim_setup import Setup, SetUp
+from dnssync.check.exim_setup import SetUp, Setup
 from dnssync.check.facts import Facts, host
 from dnssync.check.finding import MOOT, Verdict, error, info, unknown, warning
 from dnssync.check.judging import Check
@@ -74,7 +74,9 @@ def panics(facts: Facts, subject: str) -> Iterator[Verdict]:
     if found is None:
         yield MOOT
     elif found.problem:
-        yield unknown(f"The panic log cannot be read: {found.problem}.", "Run this as root, or give this user the group adm.")
+        yield unknown(
+            f"The panic log cannot be read: {found.problem}.", "Run this as root, or give this user the group adm."
+        )
     elif found.lines:
         many = "one line" if found.lines == 1 else f"{found.lines} lines"
         yield warning(
@@ -98,7 +100,9 @@ def _unverified(found: SetUp) -> Verdict:
     if found.own and found.file == found.own:
         remedy = f"Add a condition `spf = fail` to the RCPT ACL in {found.own}."
     if found.scans:
-        return info("exim itself does not verify SPF of incoming mail; the spam filter that its ACLs ask may do so.", remedy)
+        return info(
+            "exim itself does not verify SPF of incoming mail; the spam filter that its ACLs ask may do so.", remedy
+        )
     if not found.spf_built_in:
         asked = " CHECK_RCPT_SPF is set and has no effect." if found.spf_wanted else ""
         return warning(

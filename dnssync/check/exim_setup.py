@@ -49,4 +49,3 @@ class SetUp:
     listens: bool = True
     strict: Mapping[str, bool] = field(default_factory=dict)
     lines: str = ""
-

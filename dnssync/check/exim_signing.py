@@ -91,7 +91,12 @@ def reached(facts: Facts, subject: str) -> Iterator[Verdict]:
                 f"Mail of {who} leaves unsigned through exim's transport {transport.name}: it has dkim_domain, but no {' and no '.join(lacking)}.",
                 f"Set {' and '.join(lacking)} there; `dnssync exim --print` shows all of them.",
             )
-        broken = {one.problem: one for name in way.domains for one in through(facts, name) if one.problem and one.name == transport.name}
+        broken = {
+            one.problem: one
+            for name in way.domains
+            for one in through(facts, name)
+            if one.problem and one.name == transport.name
+        }
         for problem in broken:
             yield error(problem, "Mend that option; `dnssync exim --print` shows one that works.")  # fmt: skip
 
@@ -244,7 +249,9 @@ def _at(signer: Signer) -> str:
 
 def _one(facts: Facts, signer: Signer) -> Iterator[Verdict]:
     if signer.problem.partition(": ")[2].startswith("dnssync cannot"):
-        yield unknown(f"{signer.problem}.".replace("..", "."), "Run this as root, or give this user the group Debian-exim.")
+        yield unknown(
+            f"{signer.problem}.".replace("..", "."), "Run this as root, or give this user the group Debian-exim."
+        )
         return
     if signer.problem:
         yield error(
@@ -267,7 +274,11 @@ def _one(facts: Facts, signer: Signer) -> Iterator[Verdict]:
     if facts.wanted(where, "TXT") not in (None, right) and not fixable:
         remedy = f"Publish: {zone_line(where, 'TXT', right)}"
     if not texts:
-        yield error(f"exim signs with {signer.path}, and {where} has no record: nobody can verify that mail.", remedy, fixable=fixable)
+        yield error(
+            f"exim signs with {signer.path}, and {where} has no record: nobody can verify that mail.",
+            remedy,
+            fixable=fixable,
+        )
     elif "" in values:
         yield error(f"exim signs with {signer.path}, and {where} says that this key is revoked (an empty p=).",
                     "Another key has to sign: `dnssync rotate` makes one. Never publish a revoked key again.")  # fmt: skip

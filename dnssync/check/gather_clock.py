@@ -12,4 +12,7 @@ from dnssync.check.upkeep import Discipline
 def fetch(wishes: Sequence[Discipline], sources: Sources) -> Mapping[Discipline, bool | Failed]:
     """What the kernel says of it."""
     said = sources.disciplined()
-    return dict.fromkeys(wishes, Failed("the kernel does not tell whether anything keeps this host's clock right") if said is None else said)
+    return dict.fromkeys(
+        wishes,
+        Failed("the kernel does not tell whether anything keeps this host's clock right") if said is None else said,
+    )

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from dnssync.check.exim_setup import Panic, Setup, SetUp
+from dnssync.check.exim_setup import Panic, SetUp, Setup
 from dnssync.check.gather import Sources
 from dnssync.errors import EximError
 from dnssync.exim import debian, macros

@@ -24,7 +24,9 @@ def clock(facts: Facts, subject: str) -> Iterator[Verdict]:
     seen = facts.seen.clock if facts.seen is not None else None
     if seen is not None and not seen.trusted:
         told = " ".join(notice.sentence for notice in seen.notices) or "this host's clock jumped"
-        yield error(f"{told[0].upper()}{told[1:]}".rstrip(".") + ".", "If the clock is right now: `dnssync confirm clock`.")
+        yield error(
+            f"{told[0].upper()}{told[1:]}".rstrip(".") + ".", "If the clock is right now: `dnssync confirm clock`."
+        )
     if not facts.find(Discipline()):
         yield warning("Nothing keeps this host's clock right (the kernel says: not synchronised).", NTP)
 

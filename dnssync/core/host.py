@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 from dnssync.core.model import Notice, Refusal
 
-TAINTED = "tainted"  # stands in the problem of a signer whose key file exim refuses for the way it is named (4.94 and later)
+TAINTED = (
+    "tainted"  # stands in the problem of a signer whose key file exim refuses for the way it is named (4.94 and later)
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dnssync.check.exim_setup import Panic, Setup, SetUp
+from dnssync.check.exim_setup import Panic, SetUp, Setup
 from dnssync.check.finding import Finding
 from dnssync.core import dkim
 from dnssync.core.model import KeyPair
@@ -148,7 +148,9 @@ def test_an_option_that_cannot_be_worked_out(build: Build, pems: Pems) -> None:
     broken = build()
     by_hand(broken, pems)
     head = broken.host.confdir / "conf.d/main/000_localmacros"
-    broken.host.head(head.read_text().replace("DKIM_SELECTOR = mail", "DKIM_SELECTOR = ${lookup{x}lsearch{/nonexistent/file}}"))
+    broken.host.head(
+        head.read_text().replace("DKIM_SELECTOR = mail", "DKIM_SELECTOR = ${lookup{x}lsearch{/nonexistent/file}}")
+    )
     [found] = broken.findings("EXIM-01")
     assert str(found.severity) == "error" and "/nonexistent/file" in found.message
 
@@ -159,7 +161,9 @@ def use_own(built: Built, *, signing: bool = True) -> None:
     own = built.host.confdir / "exim4.conf"
     shutil.copy(built.host.config, own)
     if not signing:
-        own.write_text("\n".join(line for line in own.read_text().splitlines() if not line.lstrip().startswith("dkim_")))
+        own.write_text(
+            "\n".join(line for line in own.read_text().splitlines() if not line.lstrip().startswith("dkim_"))
+        )
     built.host.config = own
     built.host.render = lambda: own  # type: ignore[method-assign]  # as update-exim4.conf: it leaves that file alone
 
@@ -210,7 +214,9 @@ def test_a_tainted_key_file(build: Build, pems: Pems, strict: str, then: str) ->
         by_hand(built, pems, more=strict)
         head = built.host.confdir / "conf.d/main/000_localmacros"
         lines = head.read_text().replace("/keys/own/mail.pem", "/keys/$dkim_domain/mail.pem").splitlines()
-        built.host.head("\n".join(f"DKIM_DOMAIN = {text}" if text and line.startswith("DKIM_DOMAIN") else line for line in lines))
+        built.host.head(
+            "\n".join(f"DKIM_DOMAIN = {text}" if text and line.startswith("DKIM_DOMAIN") else line for line in lines)
+        )
         for name in ZONES:
             built.host.key(name, "mail", pems["s1"][0])
     [found] = naive.findings("EXIM-03")
@@ -252,7 +258,13 @@ def test_a_configuration_without_sources(build: Build, pems: Pems) -> None:
 
 def key(pair: KeyPair, domain: str = "example.org", **stamps: int | None) -> KeyPair:
     """A key of the state: active, unless told otherwise."""
-    times = {"generated": NOW - 9 * 86400, "seen": NOW - 9 * 86400, "published": NOW - 8 * 86400, "activated": NOW - 86400, "season": 3900}
+    times = {
+        "generated": NOW - 9 * 86400,
+        "seen": NOW - 9 * 86400,
+        "published": NOW - 8 * 86400,
+        "activated": NOW - 86400,
+        "season": 3900,
+    }
     return replace(pair, domain=domain, **{**times, **stamps})
 
 
@@ -284,7 +296,10 @@ def test_a_set_up_of_its_own_beside_the_map(build: Build, pems: Pems) -> None:
 
 def records(pair: KeyPair, **changed: str) -> dict[str, str]:
     """Both zones with the record of s1, or with another text in one of them."""
-    texts = {name: changed.get(name.partition(".")[2], f's1._domainkey TXT {quoted(dkim.record_for(pair))}\n') for name in ZONES}
+    texts = {
+        name: changed.get(name.partition(".")[2], f"s1._domainkey TXT {quoted(dkim.record_for(pair))}\n")
+        for name in ZONES
+    }
     return {name: f"mx A 192.0.2.1\n{text}" for name, text in texts.items()}
 
 
@@ -299,7 +314,11 @@ def test_a_key_beside_dns(build: Build, pems: Pems) -> None:
     ours(built, pems)
     right, s2 = pems["s1"][1], dkim.record_for(pems["s2"][1])
     assert severities(built.findings("EXIM-06", zones=records(right))) == ["ok", "ok"]
-    for text, word in (("", "has no record"), (f"s1._domainkey TXT {quoted(s2)}\n", "another key"), ('s1._domainkey TXT "v=DKIM1; p="\n', "revoked")):
+    for text, word in (
+        ("", "has no record"),
+        (f"s1._domainkey TXT {quoted(s2)}\n", "another key"),
+        ('s1._domainkey TXT "v=DKIM1; p="\n', "revoked"),
+    ):
         [well, found] = built.findings("EXIM-06", zones=records(right, net=text))
         assert (str(well.severity), str(found.severity), found.subject) == ("ok", "error", "example.net")
         assert word in found.message and "s1._domainkey.example.net" in found.message
@@ -366,7 +385,9 @@ def test_a_domain_in_no_configured_zone(build: Build, pems: Pems) -> None:
     found = {f.subject: f for f in built.findings("EXIM-07", zones=one, observed=seen)}
     assert str(found["example.org"].severity) == "ok" and str(found["example.net"].severity) == "warning"
     assert "No configured zone holds it" in found["example.net"].remedy
-    some = built.findings("EXIM-07", zones=one, observed=seen, facts={"configured": frozenset({"example.org", "other.test"})})
+    some = built.findings(
+        "EXIM-07", zones=one, observed=seen, facts={"configured": frozenset({"example.org", "other.test"})}
+    )
     assert [f.subject for f in some] == ["example.org"]
 
 
@@ -378,7 +399,11 @@ def test_the_panic_log(build: Build) -> None:
     harmless = "2026-11-29 10:00:00 exim user lost privilege for using -C option\n"
     file.write_text(harmless)
     assert severities(built.findings("EXIM-08")) == ["ok"]
-    file.write_text(harmless + '2026-11-29 10:00:01 lookup failed: user=exim password="very secret" pass=hidden ldap://me:geheim@h/\n' + harmless)
+    file.write_text(
+        harmless
+        + '2026-11-29 10:00:01 lookup failed: user=exim password="very secret" pass=hidden ldap://me:geheim@h/\n'
+        + harmless
+    )
     [found] = built.findings("EXIM-08")
     assert str(found.severity) == "warning" and "has one line" in found.message and "lookup failed" in found.message
     assert not any(word in found.message for word in ("very", "hidden", "geheim"))
@@ -387,7 +412,11 @@ def test_the_panic_log(build: Build) -> None:
 
 def test_a_panic_log_that_may_not_be_read(build: Build, tmp_path: Path) -> None:
     """EXIM-08 is unknown then, and says whose group it takes."""
-    world = World(tmp_path, {"example.org": ""}, have={Setup(): SetUp("/x", panic=Panic("/log/paniclog", problem="/log/paniclog: Permission denied"))})
+    world = World(
+        tmp_path,
+        {"example.org": ""},
+        have={Setup(): SetUp("/x", panic=Panic("/log/paniclog", problem="/log/paniclog: Permission denied"))},
+    )
     [(severity, message)] = world.said("EXIM-08")
     assert str(severity) == "unknown" and "Permission denied" in message
 
@@ -398,7 +427,9 @@ def test_spf_of_incoming_mail(build: Build, split: bool) -> None:
     built = build(split=split)
     assert built.findings("EXIM-09") == []
     conf = built.host.confdir / "update-exim4.conf.conf"
-    conf.write_text(conf.read_text().replace("dc_local_interfaces='127.0.0.1'", "dc_local_interfaces='127.0.0.1 ; 192.0.2.1'"))
+    conf.write_text(
+        conf.read_text().replace("dc_local_interfaces='127.0.0.1'", "dc_local_interfaces='127.0.0.1 ; 192.0.2.1'")
+    )
     [found] = built.findings("EXIM-09")
     assert str(found.severity) == "warning" and "CHECK_RCPT_SPF" in found.remedy
     name = "conf.d/main/000_localmacros" if split else "exim4.conf.localmacros"
@@ -408,6 +439,7 @@ def test_spf_of_incoming_mail(build: Build, split: bool) -> None:
 
 def test_an_exim_without_spf(build: Build, tmp_path: Path) -> None:
     """EXIM-09: the light daemon ignores CHECK_RCPT_SPF; a spam filter may verify SPF instead."""
+
     def said(setup: SetUp) -> tuple[str, str, str]:
         [one] = World(tmp_path, {"example.org": ""}, have={Setup(): setup}).findings("EXIM-09")
         return str(one.severity), one.message, one.remedy
@@ -435,7 +467,9 @@ def test_a_missing_key_sends_unsigned(build: Build, pems: Pems) -> None:
     assert none.findings("EXIM-10") == []
 
 
-@pytest.mark.parametrize(("text", "severity"), [("${if eq{a}{a}{true}{false}}", "ok"), ("${if eq{a}{b}{true}{false}}", "warning")])
+@pytest.mark.parametrize(
+    ("text", "severity"), [("${if eq{a}{a}{true}{false}}", "ok"), ("${if eq{a}{b}{true}{false}}", "warning")]
+)
 def test_strict_is_worked_out(build: Build, pems: Pems, text: str, severity: str) -> None:
     """EXIM-10: an expansion is expanded by exim."""
     built = build()

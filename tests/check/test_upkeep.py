@@ -109,7 +109,9 @@ def test_a_zone_that_could_not_be_read(folder: Path, settled: dict[str, str]) ->
     world = World(folder, settled, host=unsigned(*settled))
     seen = world.facts().seen
     assert seen is not None
-    views = tuple(replace(v, problem="none: nobody answers.", found={}) if v.zone == "right.test" else v for v in seen.zones)
+    views = tuple(
+        replace(v, problem="none: nobody answers.", found={}) if v.zone == "right.test" else v for v in seen.zones
+    )
     again = World(folder, settled, host=unsigned(*settled), observed={"zones": views})
     [(severity, message)] = again.said("SYNC-01", "right.test")
     assert str(severity) == "unknown" and "nobody answers" in message
