@@ -424,7 +424,9 @@ def test_a_password_in_the_state_is_not_in_a_repr() -> None:
     assert "s3c" not in repr(got)
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("", 86400), ("schedule: {check: 12h}\n", 43200), ("schedule: {check: never}\n", 0)])
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("", 86400), ("schedule: {check: 12h}\n", 43200), ("schedule: {check: never}\n", 0)]
+)
 def test_the_daily_check(text: str, seconds: int) -> None:
     """Once a day, at another rhythm, or never."""
     assert parse(SMALL + text, Path("x.yaml")).schedule.check == seconds

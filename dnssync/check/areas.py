@@ -10,6 +10,7 @@ from dnssync.check import (
     dmarc,
     dnssec,
     exim,
+    from_log,
     helo,
     mta_sts,
     mx,
@@ -25,7 +26,7 @@ from dnssync.check import (
 )
 from dnssync.check.judging import Check
 
-AREAS = (mx, talked, address, reverse, helo, spf, dkim, dmarc, mta_sts, tls_rpt, tls, dane, dnssec, nameservers, wildcard, parked, exim, upkeep, blocklist)  # fmt: skip
+AREAS = (mx, talked, address, reverse, helo, spf, dkim, dmarc, mta_sts, tls_rpt, tls, dane, dnssec, nameservers, wildcard, parked, exim, upkeep, from_log, blocklist)  # fmt: skip
 
 
 def checks(asked: frozenset[str] = frozenset()) -> tuple[Check, ...]:

@@ -47,6 +47,7 @@ FETCHERS = {
     "Discipline": "dnssync.check.gather_clock",
     "Suffix": "dnssync.check.gather_suffixes",
     "Takes": "dnssync.check.gather_reports",
+    "Log": "dnssync.check.gather_log",
 }
 
 
@@ -80,7 +81,7 @@ class Sources:
     run: Callable[..., Any] = subprocess.run
     now: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
-    disciplined: Callable[[], bool | None] = lambda: None
+    disciplined: Callable[[], bool | None] = clock.disciplined
     confdir: Path = Path("/etc/exim4")
     hosts: Path = Path("/etc/hosts")
     proc: Path = Path("/proc/net")

@@ -7,6 +7,10 @@ from dataclasses import dataclass, field
 
 from dnssync.core.model import Notice, Refusal
 
+TAINTED = (
+    "tainted"  # stands in the problem of a signer whose key file exim refuses for the way it is named (4.94 and later)
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
@@ -48,6 +52,11 @@ class Transport:
     expires: int | None = None
     signers: tuple[Signer, ...] = ()
     problem: str = ""
+
+    @property
+    def tainted(self) -> bool:
+        """Whether exim refuses its key files since their names come from the message."""
+        return any(f"({TAINTED})" in signer.problem for signer in self.signers)
 
     @property
     def can_sign(self) -> bool:

@@ -111,6 +111,11 @@ class Exim:
             )
         return release[1], file[1]
 
+    def built(self) -> frozenset[str]:
+        """What this exim was built with, in its own words (`SPF`, `DKIM`, …)."""
+        support = re.search(r"^Support for: (.*)$", self._start("-bV").stdout, re.MULTILINE)
+        return frozenset(support[1].split() if support else ())
+
     def options(self, *names: str) -> dict[str, str]:
         """Main options as exim has them, unexpanded; a boolean is `yes` or `no`, an unset one empty."""
         return _options(self._start("-bP", *names).stdout)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dnssync.core.host import Signer
+from dnssync.core.host import TAINTED, Signer
 from dnssync.errors import KeyFileError
 from dnssync.exim.ask import Exim, Expansion
 from dnssync.exim.lists import message, split, variables, written
@@ -183,7 +183,7 @@ def _without_tainted(
         if not exim.tainted(path, f"postmaster@{pairs[0][0]}"):
             continue
         why = (
-            f"exim refuses a key file whose name comes from the message (tainted): dkim_domain of transport {name} has "
+            f"exim refuses a key file whose name comes from the message ({TAINTED}): dkim_domain of transport {name} has "
             "to go through a look-up. `dnssync exim --print` shows one that does"
         )
         for pair in pairs:

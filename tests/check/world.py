@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -123,8 +124,9 @@ class World:
             now=NOW, host=self.host, zones=views, keys=self.keys, sights=self.sights,
             readable=frozenset((k.domain, k.selector) for k in self.keys), map={}, beyond=lambda name, kind: (),
             policies={d: self._policy(zone_of(d, self.configured) or "") for d in self.domains},
-            configured=frozenset(self.configured), host_id="mx1", **self._observed,
+            configured=frozenset(self.configured), host_id="mx1",
         )  # fmt: skip
+        seen = replace(seen, **self._observed)
         domains = tuple(
             Domain(name, zone_of(name, self.configured) or "", self._policy(zone_of(name, self.configured) or ""), self.host.domain(name))
             for name in self.domains
