@@ -61,11 +61,11 @@ class Site:
         }
         self.config.write_text(json.dumps(text))
 
-    def run(self, *args: str, make_line: Callable[..., Any] | None = None) -> tuple[int, str]:
-        """A command's exit code and everything it printed; `make_line` assembles other parts."""
+    def run(self, *args: str, **parts: Callable[..., Any]) -> tuple[int, str]:
+        """A command's exit code and everything it printed; `make_line`, `make_sources` assemble other parts."""
         out = io.StringIO()
         context = Context(
-            make_line=make_line,
+            **parts,  # type: ignore[arg-type]
             now=lambda: self.now,
             sleep=self._sleep,
             environ={},

@@ -38,7 +38,11 @@ class Watched:
     def restart(self) -> None:
         """The daemon begins anew."""
         self.daily = Daily(
-            self._line, Alerts(smtp=self.post, host=lambda: NAME), now=lambda: self.site.now, host=lambda: NAME
+            self._line,
+            Alerts(smtp=self.post, host=lambda: NAME),
+            now=lambda: self.site.now,
+            host=lambda: NAME,
+            sources=self.site.sources,
         )
 
     def _line(self, config: Any, **options: Any) -> Any:
