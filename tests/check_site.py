@@ -65,7 +65,7 @@ class CheckSite(Site):
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[CheckSite]:
     """Everything running, exim told of dnssync's macros."""
-    zones = {DOMAIN: ZONE, "91.101.46.in-addr.arpa": f"82 PTR {HOST}.\n"}
+    zones = {DOMAIN: ZONE, "example": "@ A 192.0.2.1\n", "91.101.46.in-addr.arpa": f"82 PTR {HOST}.\n"}
     with EximHost(hostname=HOST, hostnames=(DOMAIN,)) as exim, Bind(tmp_path / "bind", zones) as bind:
         exim.switched()
         yield CheckSite(tmp_path, exim, bind)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from dnssync.check.changes import Changes
 from dnssync.check.facts import Facts
@@ -28,7 +29,7 @@ def found(
     lines: list[Line] = []
     for owner, rows in _blocks(facts, rest).items():
         lines.append((f"This host, {owner}" if owner == facts.hostname else owner, "bold"))
-        for finding in ranked(rows):
+        for finding in ranked(_folded(rows)):
             where = "" if owner == finding.subject else finding.subject
             lines.extend(_row(finding, wide, where, width, hinted))
         lines.append(("", ""))
@@ -71,6 +72,18 @@ def _blocks(facts: Facts, findings: Iterable[Finding]) -> Mapping[str, list[Find
     for finding in findings:
         blocks.setdefault(finding.subject if finding.subject in own else facts.hostname, []).append(finding)
     return {owner: rows for owner, rows in blocks.items() if rows}
+
+
+def _folded(findings: Sequence[Finding]) -> list[Finding]:
+    """What several checks say of one subject in the same words (that its server is silent), once."""
+    alike: dict[tuple[str, ...], list[Finding]] = {}
+    for finding in findings:
+        alike.setdefault((finding.severity, finding.subject, finding.message, finding.remedy), []).append(finding)
+    told = []
+    for rows in alike.values():
+        others = ", ".join(dict.fromkeys(f.id for f in rows[1:] if f.id != rows[0].id))
+        told.append(replace(rows[0], message=f"{rows[0].message} (So also {others}.)") if others else rows[0])
+    return told
 
 
 def _shared(facts: Facts, findings: Sequence[Finding]) -> tuple[list[tuple[Finding, list[str]]], list[Finding]]:
