@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-from dnssync.check.address import leaving
 from dnssync.check.exchanges import folded
 from dnssync.check.facts import Facts, Unanswered, Wish, addresses, every_domain, host, unanswered
 from dnssync.check.finding import Verdict, error, info, unknown, warning
 from dnssync.check.judging import Check
+from dnssync.check.own import leaving
 
 ZEN, DBL = "zen.spamhaus.org", "dbl.spamhaus.org"
 TESTS = {

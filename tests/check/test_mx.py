@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dnssync.check.address import Attached, Interfaces
 from dnssync.check.finding import Finding
+from dnssync.check.own import Attached, Interfaces
 from tests.check.world import World
 from tests.zonetext import host as told_host
 
@@ -180,6 +180,9 @@ def test_the_full_name_with_an_address_of_another(tmp_path: Path) -> None:
         assert world.severities("MX-05") == ["ok"]
         world._have[Interfaces()] = Attached(("192.168.0.2",))
         assert world.severities("MX-05") == ["ok"]
+        world._have[Interfaces()] = Attached(("203.0.113.5",))
+        world.host = replace(world.host, domains=())
+        assert world.severities("MX-05") == ["error"]
 
 
 def test_without_exim(tmp_path: Path) -> None:
@@ -200,6 +203,32 @@ def test_a_host_without_a_full_name(tmp_path: Path) -> None:
         world.host = replace(told, domains=(replace(told.domains[0], addresses=()),))
         [finding] = world.findings("MX-01")
         assert finding.severity == "error" and "IN MX" not in finding.remedy
+
+
+def test_the_hosts_own_name(tmp_path: Path) -> None:
+    """An MX of it may lead to a hub, which is told and no fault; a satellite's name may have no address, and take no mail, at all."""
+    text = "@ MX 10 mx\nmx A 192.0.2.1\nmx MX 10 hub\nhub A 192.0.2.9\nsat MX 0 .\n"
+    told = told_host("mx.example.org", hostname="mx.example.org")
+    with small(tmp_path, text, host=told, domains=["mx.example.org"]) as world:
+        [(severity, message)] = world.said("MX-01")
+        assert str(severity) == "info" and "goes to 10 hub.example.org" in message
+        for name, said in (("gone.example.org", "MX-01"), ("sat.example.org", "MX-02")):
+            own, other = told_host(name, hostname=name), told_host(name, hostname="mx.example.org")
+            away = {"addresses": (), "smarthosts": ("relay.test",)}
+            world.domains, world.host = (name,), replace(own, domains=(replace(own.domains[0], **away),))
+            assert world.severities(said) == []
+            world.host = replace(other, domains=(replace(other.domains[0], **away),))
+            assert world.severities(said) == ["error"]
+
+
+def test_a_greeting_that_is_not_the_hosts_name(tmp_path: Path) -> None:
+    """A host that has an inner name for itself is known outside by its greeting: that is what its MX has to be."""
+    told = told_host("example.org", hostname="web1.inner.test", helo=("mx.example.org",))
+    with small(tmp_path, f"@ MX 10 mx\n{ORG}", host=told) as world:
+        assert world.severities("MX-01") == ["ok"]
+        world.host = replace(told, helo=("backup.example.org",))
+        [finding] = world.findings("MX-01")
+        assert finding.severity == "warning" and "example.org. IN MX 10 backup.example.org." in finding.remedy
 
 
 def test_silence(tmp_path: Path) -> None:

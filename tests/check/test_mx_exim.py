@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dnssync.check.address import Attached, Interfaces
+from dnssync.check.own import Attached, Interfaces
 from dnssync.core.host import Host
 from dnssync.exim.observe import observe
 from tests.check.world import World
