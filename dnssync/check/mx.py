@@ -85,8 +85,8 @@ def _elsewhere(
         )
     elif own_names(facts):
         yield warning(
-            f"The MX of {domain} is {', '.join(n for n in first if n in here)}, which has this host's address, but not its full name {name}, "
-            "which it greets with and its certificate is for.",
+            f"The MX of {domain} is {', '.join(n for n in first if n in here)}, which has this host's address, but is not its full name {name}, "
+            "which it greets with.",
             remedy,
         )
 
@@ -223,7 +223,7 @@ def _alias(facts: Facts, name: str) -> Iterator[Verdict]:
             f"Give {name} addresses of its own (A, AAAA) in place of the CNAME, or let the MX name {resolved.alias.rpartition(' ')[2]}.",
         )
     elif resolved.trouble:
-        raise Unanswered(resolved.trouble)
+        yield unknown(f"{resolved.trouble}.")
 
 
 def addressed(facts: Facts, name: str) -> Iterator[Verdict]:

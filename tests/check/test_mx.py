@@ -10,6 +10,7 @@ import pytest
 
 from dnssync.check.finding import Finding
 from dnssync.check.own import Attached, Interfaces
+from dnssync.core.host import MailDomain
 from tests.check.world import World
 from tests.zonetext import host as told_host
 
@@ -33,6 +34,7 @@ ZONES = {
     "both.test": "@ MX 0 .\n@ MX 10 mx.example.org.\n",
     "cname.test": "@ MX 10 alias.example.org.\n",
     "cname2.test": "@ MX 10 alias.example.org.\n",
+    "mixed.test": "@ MX 10 mx.unserved.test.\n@ MX 20 192.0.2.1.\n",
     "literal.test": "@ MX 10 192.0.2.1.\n",
     "local.test": "@ MX 10 mx.example.org.\n@ MX 20 localhost.\n",
     "twice.test": "@ MX 10 mx.example.org.\n@ MX 20 mx.example.org.\n",
@@ -74,7 +76,7 @@ CASES = [
     ("MX-01", "two.test", "ok", ""),
     ("MX-01", "even.test", "ok", ""),
     ("MX-01", "second.test", "info", "senders try backup.example.org before mx.example.org"),
-    ("MX-01", "vanity.test", "warning", "alias2.example.org, which has this host's address, but not its full name mx.example.org"),
+    ("MX-01", "vanity.test", "warning", "alias2.example.org, which has this host's address, but is not its full name mx.example.org"),
     ("MX-01", "away.test", "error", "No MX of away.test is this host, mx.example.org: mail for it goes to 10 backup.example.org"),
     ("MX-01", "silent.test", "unknown", "mx.unserved.test A could not be looked up"),
     ("MX-01", "elsewhere.test", None, ""),
@@ -133,6 +135,14 @@ def test_a_domain(found, id: str, subject: str, severity: str | None, words: str
         return
     [finding] = got
     assert str(finding.severity) == severity and words in finding.message
+
+
+def test_what_is_proven_is_told(world: World) -> None:
+    """One target that nobody answers for hides no fault of another."""
+    world.host, before = replace(world.host, domains=(*world.host.domains, MailDomain("mx.unserved.test"))), world.host
+    got = [(str(f.severity), f.message) for f in world.findings("MX-04") if f.subject == "mixed.test"]
+    world.host = before
+    assert [severity for severity, _ in got] == ["unknown", "error"]
 
 
 def test_an_exchanger_is_looked_at_once(found) -> None:
