@@ -9,7 +9,7 @@ from dnssync.check.exchanges import Resolved, all_hosts, folded, hosts, normal, 
 from dnssync.check.facts import Facts, Unanswered, host, zone_line, zones
 from dnssync.check.finding import MOOT, Verdict, error, info, unknown, warning
 from dnssync.check.judging import Check
-from dnssync.check.own import Interfaces, Own, family, greets, is_public, kind_of, leaving, own, seen_outside
+from dnssync.check.own import Interfaces, Own, family, greets, is_public, kind_of, leaving, own, own_names, seen_outside
 
 
 def full_name(facts: Facts, hostname: str) -> Iterator[Verdict]:
@@ -90,7 +90,7 @@ def _sixes(facts: Facts) -> tuple[str, ...]:
 def reachable_over_ipv6(facts: Facts, subject: str) -> Iterator[Verdict]:
     """A-02: an AAAA for each IPv6 address that mail leaves from; name servers and exchangers that have one."""
     if subject == facts.hostname:
-        yield from _own_sixes(facts, folded(subject))
+        yield from _own_sixes(facts)
         return
     apex = subject in facts.configured
     names = _servers(facts, subject) if apex else ()
@@ -118,22 +118,24 @@ def _servers(facts: Facts, zone: str) -> tuple[str, ...]:
     return tuple(sorted(map(folded, facts.texts(zone, "NS"))))
 
 
-def _own_sixes(facts: Facts, name: str) -> Iterator[Verdict]:
-    if not seen_outside(facts):
+def _own_sixes(facts: Facts) -> Iterator[Verdict]:
+    names = own_names(facts)
+    if not names or not seen_outside(facts):
         yield MOOT
         return
-    facts.ask(name, "AAAA")
+    for name in names:
+        facts.ask(name, "AAAA")
     ours = leaving(facts)
-    published = {normal(text) for text in facts.texts(name, "AAAA")} if "." in name else set()
+    published = {normal(text) for name in names for text in facts.texts(name, "AAAA")}
     lacking = [ip for ip in ours if family(ip) == 6 and ip not in published]
     for ip in lacking:
         yield warning(
-            f"Mail leaves from {ip}, but {name}, this host's full name, has no AAAA record for it: a receiver that looks up the greeting "
+            f"Mail leaves from {ip}, but {names[0]}, which exim greets with, has no AAAA record for it: a receiver that looks up the greeting "
             "finds another address than it talks to.",
-            f"Publish: {zone_line(name, 'AAAA', ip)}",
+            f"Publish: {zone_line(names[0], 'AAAA', ip)}",
         )
     if not lacking and not published:
-        yield info(f"{name} has no IPv6 address: who has only IPv6 does not reach this host.")
+        yield info(f"{names[0]} has no IPv6 address: who has only IPv6 does not reach this host.")
 
 
 CHECKS: tuple[Check, ...] = (

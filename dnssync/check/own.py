@@ -152,5 +152,6 @@ def seen_outside(facts: Facts) -> bool:
             return True
     except Unanswered:
         return True
-    mails = [domain.mail for domain in facts.domains if domain.name not in own_names(facts)]
+    names = own_names(facts)
+    mails = [domain.mail for domain in facts.domains if domain.name not in names]
     return any(mail is not None and mail.local for mail in mails)

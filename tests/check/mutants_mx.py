@@ -37,7 +37,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("if not any(family(k) == family(ip) for k in known)", "if True"),
         ("if is_public(ip) and family(ip) in natted", "if is_public(ip)"),
         ("if full in greetings or not greetings else (*greetings, full)", "if True else ()"),
-        ("if domain.name not in own_names(facts)]", "]"),
+        ("if domain.name not in names]", "]"),
         ("mail is not None and mail.local", "mail is not None"),
     ],
     ("dnssync/check/address.py", "tests/check/test_addresses.py"): [
