@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 
-from dnssync.check.address import Attached, Interfaces
 from dnssync.check.gather import Sources
+from dnssync.check.own import Attached, Interfaces
 
 _LEAF = re.compile(r"\|-- ([0-9.]+)\s*\n((?:\s+/\d+ .*\n?)*)")
 

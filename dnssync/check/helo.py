@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dnssync.check.address import leaving
 from dnssync.check.exchanges import folded, resolve
 from dnssync.check.facts import Facts, Unanswered, helos
 from dnssync.check.finding import MOOT, Verdict, error, unknown, warning
 from dnssync.check.judging import Check
+from dnssync.check.own import leaving
 from dnssync.check.reverse import changing
 from dnssync.core.spf_check import check
 
@@ -18,9 +18,20 @@ def _several(facts: Facts) -> bool:
     return changing(facts) or len(helos(facts)) > 1
 
 
+def _unheard(facts: Facts) -> bool:
+    """Whether no mail leaves but through smarthosts, which know this host otherwise. Where that is not known, it is heard."""
+    try:
+        return not leaving(facts)
+    except Unanswered:
+        return False
+
+
 def resolves(facts: Facts, helo: str) -> Iterator[Verdict]:
     """HELO-01: the greeting is a full name, and has the address that mail comes from."""
     name = folded(helo)
+    if _unheard(facts):
+        yield MOOT
+        return
     if "." not in name or (facts.seen is not None and not facts.seen.host.helo):
         yield error(
             f"exim does not greet with a full name (this host calls itself {helo}): many receivers refuse such a greeting.",
@@ -36,9 +47,7 @@ def resolves(facts: Facts, helo: str) -> Iterator[Verdict]:
         return
     ours = leaving(facts)
     missing = [ip for ip in ours if ip not in resolved.addresses]
-    if not ours:
-        yield MOOT  # all mail leaves through smarthosts, which know this host otherwise
-    elif not missing:
+    if not missing:
         return
     elif resolved.trouble:
         raise Unanswered(resolved.trouble)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from dnssync.check.address import Own, is_public, kind_of, own
 from dnssync.check.exchanges import LOCALHOST, Exchange, all_hosts, exchanges, folded, hosts, is_address, resolve
 from dnssync.check.facts import Facts, Unanswered, sending, zone_line
 from dnssync.check.finding import MOOT, Verdict, error, info, unknown, warning
 from dnssync.check.judging import Check
+from dnssync.check.own import Own, is_public, kind_of, own, own_names
 
 
 def _received(facts: Facts, domain: str) -> bool:
@@ -22,14 +22,14 @@ def _received(facts: Facts, domain: str) -> bool:
 
 def _is_host(facts: Facts, domain: str) -> bool:
     """Whether it is this host's own name, which needs no MX: mail for it comes here by its address (RFC 5321 §5.1)."""
-    return domain == folded(facts.hostname) or (facts.seen is not None and domain in facts.seen.host.helo)
+    return domain in own_names(facts)
 
 
 def _should_be(facts: Facts, domain: str) -> str:
-    name = folded(facts.hostname)
-    if "." not in name:
+    names = own_names(facts)
+    if not names:
         return "Give this host a full name (A-01), and name that as the domain's MX."
-    return f"Publish: {zone_line(domain, 'MX', f'10 {name}.')}"
+    return f"Publish: {zone_line(domain, 'MX', f'10 {names[0]}.')}"
 
 
 def target(facts: Facts, domain: str) -> Iterator[Verdict]:
@@ -43,7 +43,7 @@ def target(facts: Facts, domain: str) -> Iterator[Verdict]:
         return
     names = hosts(facts, domain)
     first = [exchange.name for exchange in found if exchange.preference == found[0].preference]
-    if folded(facts.hostname) in first:
+    if set(own_names(facts)) & set(first):
         return
     for name in names:
         resolve(facts, name)
@@ -53,16 +53,20 @@ def target(facts: Facts, domain: str) -> Iterator[Verdict]:
 
 def _here(facts: Facts, name: str, ours: Own) -> bool:
     """Whether an exchanger is this host, by its name or by one of its addresses."""
-    return name == folded(facts.hostname) or bool(ours.addresses & set(resolve(facts, name).addresses))
+    return name in own_names(facts) or bool(ours.addresses & set(resolve(facts, name).addresses))
 
 
 def _elsewhere(
     facts: Facts, domain: str, found: Sequence[Exchange], here: Sequence[str], first: Sequence[str], ours: Own
 ) -> Iterator[Verdict]:
     listed = ", ".join(f"{exchange.preference} {exchange.name}" for exchange in found)
-    name = folded(facts.hostname)
+    name = next(iter(own_names(facts)), facts.hostname)
     remedy = _should_be(facts, domain)
-    if not here:
+    if not here and _is_host(facts, domain):
+        yield info(
+            f"Mail for {domain}, this host's own name, goes to {listed}; what is written to it on this host stays here."
+        )
+    elif not here:
         troubles = [resolve(facts, host).trouble for host in hosts(facts, domain)]
         trouble = next(filter(None, [ours.trouble, *troubles]), "")
         if trouble:
@@ -77,13 +81,12 @@ def _elsewhere(
         yield info(  # as it should be on the second of two hosts that share their mail
             f"The preferred MX of {domain} is another host: senders try {', '.join(first)} before {', '.join(here)}, which is this one, while "
             "exim here takes the domain for its own.",
-            f"Give this host the lowest number: {zone_line(domain, 'MX', f'{max(found[0].preference - 1, 0)} {name}.')}, unless the other hands "
-            "the mail on to it.",
+            "Give this host the lowest number, unless the other hands the mail on to it.",
         )
-    elif "." in name:
+    elif own_names(facts):
         yield warning(
-            f"The MX of {domain} is {', '.join(n for n in first if n in here)}, which has this host's address, but not its full name {name}, "
-            "which it greets with and its certificate is for.",
+            f"The MX of {domain} is {', '.join(n for n in first if n in here)}, which has this host's address, but is not its full name {name}, "
+            "which it greets with.",
             remedy,
         )
 
@@ -115,6 +118,9 @@ def null(facts: Facts, domain: str) -> Iterator[Verdict]:
     if len(others) == len(found):
         if not found:
             yield MOOT
+        return
+    if not others and _quiet(facts, domain):
+        yield MOOT
         return
     line = zone_line(domain, "MX", f"{next(e.preference for e in found if not e.name)} .")
     if others:
@@ -217,7 +223,7 @@ def _alias(facts: Facts, name: str) -> Iterator[Verdict]:
             f"Give {name} addresses of its own (A, AAAA) in place of the CNAME, or let the MX name {resolved.alias.rpartition(' ')[2]}.",
         )
     elif resolved.trouble:
-        raise Unanswered(resolved.trouble)
+        yield unknown(f"{resolved.trouble}.")
 
 
 def addressed(facts: Facts, name: str) -> Iterator[Verdict]:
@@ -241,13 +247,13 @@ def addressed(facts: Facts, name: str) -> Iterator[Verdict]:
     ours = own(facts)
     public = [ip for ip in resolved.addresses if is_public(ip)]
     strange = [ip for ip in public if ours.foreign(ip)]
-    if name != folded(facts.hostname) and not ours.addresses & set(public):
+    if name not in own_names(facts) and not ours.addresses & set(public):
         if not resolved.trouble:
             yield MOOT  # another host
             return
-    elif strange and name == folded(facts.hostname):
+    elif strange and name in own_names(facts):
         yield error(
-            f"{name}, a mail exchanger and this host's full name, has addresses that are not this host's: {', '.join(strange)}. Mail that goes "
+            f"{name}, a mail exchanger and a name of this host, has addresses that are not this host's: {', '.join(strange)}. Mail that goes "
             "there does not come here.",
             "Remove: " + "; ".join(zone_line(name, kind_of(ip), ip) for ip in strange),
         )

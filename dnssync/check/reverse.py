@@ -10,6 +10,7 @@ from dnssync.check.exchanges import folded, normal
 from dnssync.check.facts import Facts, Unanswered, addresses, helos, unanswered, zone_line
 from dnssync.check.finding import MOOT, Verdict, error, unknown, warning
 from dnssync.check.judging import Check
+from dnssync.check.own import own_names
 from dnssync.core.sighting import Answer
 
 MAX_NAMES = 10  # no receiver looks at more (RFC 7208 §4.6.4)
@@ -22,7 +23,7 @@ _DYNAMIC = re.compile(
 def _names(facts: Facts, ip: str) -> tuple[str, ...]:
     """The names of an address, those that this host goes by first. Raises `Unanswered`."""
     names = dict.fromkeys(map(folded, facts.texts(ip_address(ip).reverse_pointer, "PTR")))
-    own = {folded(facts.hostname), *helos(facts)}
+    own = own_names(facts)
     return tuple(sorted(names, key=lambda name: (name not in own, name)))
 
 
@@ -35,8 +36,7 @@ def _place(answer: Answer) -> str:
 def _remedy(facts: Facts, ip: str) -> str:
     """The record, and who can make it."""
     place = _place(facts.ask(ip_address(ip).reverse_pointer, "PTR"))
-    name = folded(facts.hostname)
-    line = zone_line(place, "PTR", f"{name if '.' in name else 'FULL-NAME'}.")
+    line = zone_line(place, "PTR", f"{next(iter(own_names(facts)), 'FULL-NAME')}.")
     return f"Have it set by whoever gives you the address (the hosting or access provider; most have a form for it): {line}"
 
 
@@ -82,8 +82,7 @@ def leads_back(facts: Facts, ip: str) -> Iterator[Verdict]:
 def same_name(facts: Facts, ip: str) -> Iterator[Verdict]:
     """PTR-03: the name that is confirmed is the one that this host goes by and greets with."""
     good, silent = _confirmed(facts, ip)
-    known = {folded(facts.hostname), *map(folded, helos(facts))}
-    if known & set(good):
+    if set(own_names(facts)) & set(good):
         return
     if silent:
         raise Unanswered(unanswered(silent[0]))

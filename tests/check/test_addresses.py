@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dnssync.check.address import Attached, Interfaces, is_public
 from dnssync.check.gather_addresses import fours, named, sixes
+from dnssync.check.own import Attached, Interfaces, is_public
 from dnssync.core.host import Address, Host
 from tests.check.world import World
 from tests.zonetext import host as told_host
@@ -31,7 +31,7 @@ def world(tmp_path_factory: pytest.TempPathFactory):
     """Names of every kind for the host to have."""
     text = (
         f"{ORG}mx A {IPV4}\nmx AAAA {IPV6}\nfour A {IPV4}\nother A 192.0.2.9\nboth A {IPV4}\nboth A 192.0.2.9\nsix AAAA {IPV6}\n"
-        "loop A 127.0.0.1\ninner A 192.168.1.5\nlocal AAAA fd00::5\nns1 AAAA ::1\n"
+        "loop A 127.0.0.1\ninner A 192.168.1.5\nlocal AAAA fd00::5\nns1 AAAA ::1\n@ NS four\n"
     )
     with World(
         tmp_path_factory.mktemp("a"), {"example.org": text, "four.test": "@ MX 10 four.example.org.\n"}
@@ -102,6 +102,21 @@ def test_the_full_name_in_the_hosts_file(world: World, lines, severity: str) -> 
     """A loopback address is told where it is the only one that the file has for the name."""
     [(got, message)] = said(world, "A-01", sends_from(IPV4, IPV6), (IPV4, IPV6), *lines)
     assert got == severity and ("/etc/hosts" in message) is (severity == "warning")
+
+
+def test_a_name_that_nobody_hears(world: World) -> None:
+    """A satellite's name need not be in DNS; a host that greets with another name is only warned about its own."""
+    satellite = sends_from(hostname="sat.inner.test")
+    mail = replace(satellite.domains[0], local=False, smarthosts=("relay.test",))
+    for id in ("A-01", "A-02"):
+        assert said(world, id, replace(satellite, domains=(mail,)), ("10.0.0.2",)) == []
+    taking = replace(satellite, domains=(replace(mail, local=True),))
+    assert (
+        said(world, "A-01", taking, ("10.0.0.2",))[0][0] == "unknown"
+    )  # it takes mail, so its name counts: nobody answers for inner.test
+    for greeting, severity in (("four.example.org", "warning"), ("none.example.org", "error")):
+        [(got, _)] = said(world, "A-01", sends_from(IPV4, hostname="none.example.org", helo=(greeting,)), (IPV4,))
+        assert got == severity
 
 
 def test_addresses_over_ipv6(world: World) -> None:

@@ -205,6 +205,7 @@ def test_why_it_is_not_known_where_mail_leaves(world: World) -> None:
     host = replace(host, domains=tuple(replace(mail, problems=(problem,)) for mail in host.domains))
     [finding] = told(world, "HELO-01", host, "mx.example.org")
     assert (str(finding.severity), finding.message) == ("unknown", "example.org: the address depends on $domain.")
+    assert told(world, "HELO-01", replace(host, hostname="mailhost", helo=()), "mailhost")[0].severity == "error"
 
 
 SPF = [
