@@ -13,6 +13,7 @@ from dnssync.check.dmarc_walk import Suffix, Takes, organization
 from dnssync.check.facts import Failed
 from dnssync.check.finding import Finding
 from dnssync.check.gather import Sources
+from dnssync.core.host import MailDomain
 from tests.check.cases import Case, hold, zones
 from tests.check.world import World
 from tests.exim_host import EximHost, needs_exim
@@ -248,3 +249,12 @@ def test_apply_that_cures_is_offered(tmp_path: Path) -> None:
         found = {(f.id, f.subject): f for f in world.findings("DMARC-01", "DMARC-03")}
         assert found["DMARC-01", "a.test"].fixable
         assert not found["DMARC-03", "b.test"].fixable
+
+
+def test_adopt_is_offered_only_where_nothing_else_is_in_the_way(tmp_path: Path) -> None:
+    """A zone that dnssync leaves alone for an unknown relay is not mended by taking its records over."""
+    mail = MailDomain("a.test", smarthosts=("relay.r.test",))
+    zones_ = {"a.test": "", "test": ""}
+    with World(tmp_path, zones_, foreign=["test"], host=host(hostname="mx.example.org", domains=(mail,))) as world:
+        [found] = world.findings("DMARC-01")
+        assert found.severity == "error" and not found.fixable and "adopt" not in found.remedy
