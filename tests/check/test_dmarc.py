@@ -22,6 +22,11 @@ from tests.zonetext import host
 GOOD = "v=DMARC1; p=reject; rua=mailto:postmaster@{zone}"
 MX = "@ MX 10 mail\nmail A 192.0.2.1\n"
 
+SIBLING = (
+    '_dmarc.sub TXT "v=DMARC1; p=reject; rua=mailto:postmaster@sub.{zone},mailto:a@other.{zone}"\n'
+    "sub MX 10 mail\nother MX 10 mail\n"
+)
+
 
 def dmarc(text: str, more: str = "") -> str:
     """A zone with one record at _dmarc, and an MX."""
@@ -90,6 +95,14 @@ CASES = [
     Case("DMARC-05", "refused", ("error", "exim takes no mail for it"), dmarc(GOOD + ",mailto:nobody@{zone}")),
     Case("DMARC-05", "taken", None, dmarc(GOOD + ",mailto:abuse@{zone}")),
     Case("DMARC-05", "unknown", ("unknown", "exim was not reached"), dmarc(GOOD + ",mailto:who@{zone}")),
+    Case("DMARC-05", "sibling", None, dmarc(GOOD, SIBLING), at="sub"),
+    Case(
+        "DMARC-05",
+        "stranger",
+        ("error", "Publish: sub.{zone}._report._dmarc.other.{zone}. IN TXT"),
+        MX + SIBLING,
+        at="sub",
+    ),
     # DMARC-06
     Case("DMARC-06", "same", None, dmarc(GOOD)),
     Case("DMARC-06", "none", None, MX),
