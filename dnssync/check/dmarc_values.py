@@ -221,7 +221,7 @@ def _own(facts: Facts, domain: str, name: str, record: dmarc.Record) -> Iterator
     above, at = record.policy, "p"
     below = [tag for tag in ("sp", "np") if record.get(tag)]
     if below and organization(domain, walked(facts, domain)) != domain:
-        below = []  # they count at the organizational domain alone (RFC 9989 §4.10.1)
+        below = []  # they count at the organizational domain alone
     for tag in below:
         value = record.get(tag).lower()
         if value in POLICIES and strength(value) < strength(above):

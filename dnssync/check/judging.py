@@ -104,7 +104,14 @@ def _one(facts: Facts, check: Check, subject: str) -> tuple[Finding, ...]:
     if not verdicts:
         verdicts = [Verdict(Severity.OK, check.well)]
     return tuple(
-        Finding(check.id, v.severity, subject, v.message, v.remedy, v.fixable)
+        Finding(check.id, v.severity, subject, _shown(v.message), _shown(v.remedy, "\n"), v.fixable)
         for v in dict.fromkeys(verdicts)
         if v is not MOOT
     )
+
+
+def _shown(text: str, kept: str = "") -> str:
+    """The text without what would move a terminal's cursor or cannot be written: what DNS holds is anybody's, and is quoted in findings."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in kept else ascii(c)[1:-1] for c in text)

@@ -61,7 +61,7 @@ def _spf(facts: Facts, domain: str) -> Iterator[Verdict]:
 def _mx(facts: Facts, domain: str) -> Iterator[Verdict]:
     found = facts.texts(domain, "MX")
     if [text.split()[-1] for text in found] != ["."]:
-        shown = ", ".join(text.rstrip(".") for text in found) or "none"
+        shown = ", ".join(text if text.endswith(" .") else text.removesuffix(".") for text in sorted(found)) or "none"
         yield warning(
             f"{domain} takes no mail, so its one MX should be `0 .` (RFC 7505); it has {shown}.",
             f"Publish: {zone_line(domain, 'MX', '0 .')}",

@@ -5,6 +5,7 @@ pyspf judges over the facts alone: its look-ups are a method of the query, which
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -246,5 +247,9 @@ def _all_addresses(facts: Facts) -> tuple[str, ...]:
 
 
 def senders(facts: Facts) -> tuple[str, ...]:
-    """Whom SPF-03 goes over: the mail domains that send, and the names that exim greets with."""
-    return tuple(dict.fromkeys((*sending(facts), *(name for name in helos(facts) if "." in name))))
+    """Whom SPF-03 goes over: the mail domains that send, and the names that exim greets with; an address in brackets has no record."""
+    return tuple(
+        dict.fromkeys(
+            (*sending(facts), *(name for name in helos(facts) if re.search(r"\.[^.]*[A-Za-z][^.\]]*\Z", name)))
+        )
+    )

@@ -83,3 +83,12 @@ def test_a_record_is_shown_as_a_zone_file_has_it() -> None:
     assert zone_line("a.example.org", "MX", "10 mx.example.org.") == "a.example.org. IN MX 10 mx.example.org."
     assert zone_line("a.example.org", "TXT", 'x"\\é') == 'a.example.org. IN TXT "x\\"\\\\\\195\\169"'
     assert zone_line("a.example.org", "TXT", "k" * 300) == f'a.example.org. IN TXT "{"k" * 255}" "{"k" * 45}"'
+
+
+def test_what_dns_holds_moves_no_cursor(tmp_path: Path) -> None:
+    """A message that quotes a record can be written anywhere, whatever octets the record has."""
+    with World(tmp_path, {"example.org": '@ TXT "\\027[2J\\010\\252"\n'}) as world:
+        said, _ = judged(
+            world, Check("X-1", "", host, lambda facts, _: [warning(t) for t in facts.texts("example.org", "TXT")])
+        )
+        assert said == [("warning", "\\x1b[2J\\n\\udcfc")]

@@ -8,8 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import spf as pyspf
 
 from dnssync.check.finding import Finding
+from dnssync.check.spf_evaluate import by_pyspf
 from dnssync.core.host import Address, MailDomain
 from dnssync.core.model import RRset, Value
 from tests.check.cases import Case, hold, zones
@@ -37,12 +39,25 @@ def includes(count: int) -> str:
     )
 
 
+def many_a(count: int) -> str:
+    """A zone whose record asks so often before it passes; pyspf counts a redirect that `all` has made void, the RFC does not (§6.1)."""
+    terms = " ".join(f"a:a{n}.{{zone}}" for n in range(count))
+    more = "".join(f"a{n} A 198.51.100.{n}\n" for n in range(count))
+    return spf(f"v=spf1 {terms} ip4:192.0.2.1 -all redirect=none.{{zone}}", more)
+
+
 CASES = [
     # SPF-01
     Case("SPF-01", "one", None, spf(GOOD)),
     Case("SPF-01", "none", ("error", '{zone}. IN TXT "v=spf1 ip4:192.0.2.1 -all"'), ""),
     Case("SPF-01", "two", ("error", 'One record in the place of them all. Publish: {zone}. IN TXT "v=spf1 ip4:192.0.2.1 mx ~all"'),
          spf(GOOD, '@ TXT "v=spf1 mx ~all"\n')),
+    Case(
+        "SPF-01",
+        "two-open",
+        ("error", '{zone}. IN TXT "v=spf1 ip4:192.0.2.1 mx ~all"'),
+        spf("v=spf1 ip4:192.0.2.1 ~all", '@ TXT "v=spf1 mx +all"\n'),
+    ),
     Case("SPF-01", "spf10", ("error", '"v=spf10 -all" is none'), spf("v=spf10 -all")),
     Case("SPF-01", "space", ("error", '" v=spf1 -all" is none'), spf(" v=spf1 -all")),
     Case("SPF-01", "quoted", ("error", "is none"), '@ TXT "\\"v=spf1 -all\\""\n'),
@@ -78,6 +93,8 @@ CASES = [
     Case("SPF-03", "mx", None, spf("v=spf1 mx -all", "@ MX 10 mail\nmail A 192.0.2.1\n")),
     Case("SPF-03", "mx-elsewhere", ("error", "gets fail"), spf("v=spf1 mx -all", "@ MX 10 mail\nmail A 192.0.2.2\n")),
     Case("SPF-03", "unreadable", None, spf("v=spf1 foo -all")),
+    Case("SPF-03", "differ", ("unknown", "gets pass by dnssync's own evaluation and permerror by pyspf"), many_a(10)),
+    Case("SPF-03", "agree", None, many_a(9)),
     # SPF-04
     Case("SPF-04", "fail", None, spf(GOOD)),
     Case("SPF-04", "softfail", None, spf("v=spf1 ip4:192.0.2.1 ~all")),
@@ -87,6 +104,7 @@ CASES = [
     Case("SPF-04", "redirect", None, spf("v=spf1 redirect=a.{zone}", 'a TXT "v=spf1 mx -all"\n')),
     Case("SPF-04", "redirect-open", ("error", "Let who runs a.{zone}"), spf("v=spf1 redirect=a.{zone}", 'a TXT "v=spf1 all"\n')),
     Case("SPF-04", "redirect-loop", None, spf("v=spf1 redirect={zone}")),
+    Case("SPF-04", "redirect-loop-below", None, spf("v=spf1 redirect=a.{zone}", 'a TXT "v=spf1 redirect=b.{zone}"\nb TXT "v=spf1 redirect=a.{zone}"\n')),
     Case("SPF-04", "include-open", ("error", "include:a.{zone}: the record"), spf("v=spf1 include:a.{zone} -all", 'a TXT "v=spf1 all"\n')),
     Case("SPF-04", "include-closed", None, spf("v=spf1 include:a.{zone} -all", 'a TXT "v=spf1 ?all"\n')),
     Case("SPF-04", "refuse-open", None, spf("v=spf1 -include:a.{zone} ip4:192.0.2.1 -all", 'a TXT "v=spf1 all"\n')),
@@ -288,3 +306,29 @@ def test_cname_and_txt_at_the_provider(tmp_path: Path) -> None:
         world._facts["seen"] = replace(seen, zones=(replace(seen.zones[0], found={"none": found}),))
         [(severity, message)] = world.said("SPF-08")
         assert severity == "warning" and "At none, www.a.test has a CNAME" in message
+
+
+def test_a_fault_of_the_library() -> None:
+    """Where pyspf itself goes wrong, there is no result of it, and no crash."""
+
+    def dns(name: str, kind: str) -> tuple[str, ...]:
+        return ("not a preference",)
+
+    opinion = by_pyspf("v=spf1 mx -all", ip="192.0.2.1", sender="a@a.test", helo="a.test", dns=dns)
+    assert opinion.result == "" and opinion.words.startswith("ValueError: ")
+
+
+def test_evaluations_do_not_meet() -> None:
+    """Two evaluations have nothing in common, and pyspf's own door to DNS is not touched."""
+    before = (pyspf.DNSLookup, pyspf.query.dns)
+    for passed, wanted in (("192.0.2.1", "pass"), ("192.0.2.7", "fail")):
+        answers = {("a.test", "A"): (passed,)}
+        told = by_pyspf(
+            "v=spf1 a -all",
+            ip="192.0.2.1",
+            sender="x@a.test",
+            helo="a.test",
+            dns=lambda n, k, a=answers: a.get((n, k), ()),
+        )
+        assert told.result == wanted
+    assert (pyspf.DNSLookup, pyspf.query.dns) == before
