@@ -11,6 +11,7 @@ import pwd
 import re
 import secrets
 import shutil
+import signal
 import stat
 import subprocess
 import tempfile
@@ -48,8 +49,11 @@ class _Job:
     to: str
 
 
-def fetch(wishes: Sequence[Signed], sources: Sources) -> Mapping[Signed, SignedMail | Failed]:
-    """Every domain's messages; `Failed` where none could be made. Raises `EximError` where exim's configuration cannot be rehearsed."""
+def fetch(
+    wishes: Sequence[Signed], sources: Sources, *, full: int = FULL, longest: float = LONGEST
+) -> Mapping[Signed, SignedMail | Failed]:
+    """Every domain's messages; `Failed` where none could be made. `full` domains at most get all shapes, and what is not made after
+    `longest` seconds is not. Raises `EximError` where exim's configuration cannot be rehearsed."""
     config = sources.exim.config()
     transports = tuple(dict.fromkeys(name for wish in wishes for name in wish.transports))
     if not transports:
@@ -57,34 +61,17 @@ def fetch(wishes: Sequence[Signed], sources: Sources) -> Mapping[Signed, SignedM
     folder = Path(tempfile.mkdtemp(prefix="dnssync-signed-"))
     try:
         with Sink() as sink:
-            return _made(wishes, sources, config, transports, folder, sink)
+            own_user = os.geteuid() == 0
+            user, group = ("", "") if own_user else (str(os.geteuid()), str(os.getegid()))
+            plan = derived(config, transports, folder=str(folder), port=sink.port, user=user, group=group)
+            _lay_out(folder, plan, own_user, sources)
+            jobs = list(_jobs(wishes, plan, tuple(Shape) if len(wishes) <= full else (Shape.PLAIN,)))
+            made, why = _made(jobs, folder, sources, sink, longest)
+    except BaseException:
+        _end(folder)
+        raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _made(
-    wishes: Sequence[Signed], sources: Sources, config: str, transports: Sequence[str], folder: Path, sink: Sink
-) -> dict[Signed, SignedMail | Failed]:
-    own_user = os.geteuid() == 0
-    user, group = ("", "") if own_user else (str(os.geteuid()), str(os.getegid()))
-    plan = derived(config, transports, folder=str(folder), port=sink.port, user=user, group=group)
-    _lay_out(folder, plan, own_user, sources)
-    token = secrets.token_hex(6)
-    made: dict[str, Made] = {}
-    jobs = list(_jobs(wishes, plan, token))
-    until = time.monotonic() + LONGEST
-    why = ""
-    for begin in range(0, len(jobs), BATCH):
-        some = jobs[begin : begin + BATCH]
-        if time.monotonic() >= until:
-            why = f"exim was given {LONGEST:g} seconds to make test messages, and they are over"
-            break
-        try:
-            said = _deliver(some, folder, sources)
-        except (OSError, subprocess.SubprocessError) as error:
-            why = f"exim could not make a test message: {_short(error)}"
-            break
-        made.update(_results(some, folder, sink, said))
     of: dict[str, list[Made]] = {}
     for job in jobs:
         if job.to in made:
@@ -93,8 +80,38 @@ def _made(
     for wish in wishes:
         left = tuple(text for text in plan.left_out if text.partition(":")[0] in wish.transports)
         own = tuple(of.get(wish.domain, ()))
-        found[wish] = SignedMail(own, own_user, left, len(wishes) > FULL) if own else Failed(why or NOTHING)
+        found[wish] = SignedMail(own, own_user, left, len(wishes) > full) if own else Failed(why or NOTHING)
     return found
+
+
+def _made(
+    jobs: Sequence[_Job], folder: Path, sources: Sources, sink: Sink, longest: float
+) -> tuple[dict[str, Made], str]:
+    """By recipient what became of the messages, and why some were not made, "" where all were."""
+    made: dict[str, Made] = {}
+    until = time.monotonic() + longest
+    for begin in range(0, len(jobs), BATCH):
+        some = jobs[begin : begin + BATCH]
+        if time.monotonic() >= until:
+            return made, f"exim was given {longest:g} seconds to make test messages, and they are over"
+        try:
+            said = _deliver(some, folder, sources)
+        except (OSError, subprocess.SubprocessError) as error:
+            _end(folder)
+            return made, f"exim could not make a test message: {_short(error)}"
+        made.update(_results(some, folder, sink, said))
+    return made, ""
+
+
+def _end(folder: Path) -> None:
+    """End what exim still runs with this configuration, after it was given up: its queue runners have children of their own."""
+    ours = os.fsencode(folder / "exim.conf")
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            if ours in (place / "cmdline").read_bytes().split(b"\0"):
+                os.kill(int(place.name), signal.SIGKILL)
+        except OSError:
+            continue  # it ended by itself
 
 
 def _lay_out(folder: Path, plan: Rehearsal, own_user: bool, sources: Sources) -> None:
@@ -112,8 +129,8 @@ def _lay_out(folder: Path, plan: Rehearsal, own_user: bool, sources: Sources) ->
             os.chown(place, uid, -1, follow_symlinks=False)
 
 
-def _jobs(wishes: Sequence[Signed], plan: Rehearsal, token: str) -> Iterator[_Job]:
-    shapes = tuple(Shape) if len(wishes) <= FULL else (Shape.PLAIN,)
+def _jobs(wishes: Sequence[Signed], plan: Rehearsal, shapes: Sequence[Shape]) -> Iterator[_Job]:
+    token = secrets.token_hex(6)  # so that nobody else on this host can hand the sink a message in its place
     number = 0
     for wish in wishes:
         if not re.fullmatch(r"[A-Za-z0-9_.-]+", wish.domain):  # it becomes part of a dialogue

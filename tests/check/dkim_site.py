@@ -1,9 +1,9 @@
 """A real exim with many domains, their keys, and the key records that a name server shows: what the tests of DKIM checks look at.
 
-    with Site(tmp_path, ("a.test", "b.test")) as site:
-        site.line("a.test", s1="rsa2048")                       # a key, and the map's line
-        site.records("b.test", s1=site.text("a.test", "s1"))    # other records than those of its keys
-        site.findings("DKIM-02")                                # subject → its findings
+with Site(tmp_path, ("a.test", "b.test")) as site:
+    site.line("a.test", s1="rsa2048")                       # a key, and the map's line
+    site.records("b.test", s1=site.text("a.test", "s1"))    # other records than those of its keys
+    site.findings("DKIM-02")                                # subject → its findings
 """
 
 from __future__ import annotations
@@ -32,7 +32,15 @@ class Site:
     """See the module. `macros`: the text of exim's DKIM_* macros instead of dnssync's, `{map}` and `{keys}` filled in; `edits`: option
     lines by transport; `domains` are exim's own, and zones."""
 
-    def __init__(self, folder: Path, domains: tuple[str, ...], *, macros: str = "", edits: Mapping[str, str] | None = None, **host: Any) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        domains: tuple[str, ...],
+        *,
+        macros: str = "",
+        edits: Mapping[str, str] | None = None,
+        **host: Any,
+    ) -> None:
         self.exim_host = EximHost(hostnames=domains, **host)
         self.domains, self._folder, self._macros = domains, folder, macros
         self.keystore = Keystore(self.exim_host.keys)
@@ -82,11 +90,19 @@ class Site:
 
     def observed(self) -> Host:
         """What dnssync learns of this exim."""
-        return observe(self.exim_host.exim(), self.domains, lookup=lambda name, kind: (), addresses=("192.0.2.1",), map_path=self.exim_host.map)
+        return observe(
+            self.exim_host.exim(),
+            self.domains,
+            lookup=lambda name, kind: (),
+            addresses=("192.0.2.1",),
+            map_path=self.exim_host.map,
+        )
 
     def world(self, **more: Any) -> World:
         """The records on a real name server, with what exim told."""
-        return World(self._folder, self.zones(), host=self.observed(), domains=self.domains, exim=self.exim_host.exim(), **more)
+        return World(
+            self._folder, self.zones(), host=self.observed(), domains=self.domains, exim=self.exim_host.exim(), **more
+        )
 
     def findings(self, *ids: str, **more: Any) -> dict[tuple[str, str], list[Finding]]:
         """(id, subject) → findings."""

@@ -32,7 +32,9 @@ def spki(bits: int) -> str:
         return bytes([tag]) + length + content
 
     key = element(0x30, element(2, number) + element(2, b"\x01\x00\x01"))
-    return base64.b64encode(element(0x30, bytes.fromhex("300d06092a864886f70d0101010500") + element(3, b"\0" + key))).decode()
+    return base64.b64encode(
+        element(0x30, bytes.fromhex("300d06092a864886f70d0101010500") + element(3, b"\0" + key))
+    ).decode()
 
 
 @pytest.fixture(scope="module")
