@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dnssync.check import dkim_life, dkim_signed
-from dnssync.check.dkim_keys import ed25519_fault, raw_ed25519, rsa_bits
+from dnssync.check.dkim_keys import ed25519_fault, raw_ed25519, rsa_bits, same_key
 from dnssync.check.facts import Facts, sending, unanswered, zone_line
 from dnssync.check.finding import MOOT, Verdict, error, info, unknown, warning
 from dnssync.check.judging import Check
@@ -46,7 +46,9 @@ def unsigned(facts: Facts, name: str) -> Iterator[Verdict]:
         yield info(f"exim has no smtp transport that mail of {name} leaves through, so nothing signs it.")
     for transport in transports:
         if not transport.options.get("dkim_domain"):
-            yield error(f"Mail of {name} leaves through exim's transport {transport.name}, which has no DKIM options: it is not signed.",
+            relays = facts.mail(name).smarthosts
+            unless = f", unless {' or '.join(relays)} signs it" if relays else ""
+            yield error(f"Mail of {name} leaves through exim's transport {transport.name}, which has no DKIM options: it is not signed{unless}.",
                         _options(transport))  # fmt: skip
         elif transport.problem:
             yield error(f"{name}: {transport.problem}", "Mend that option, or let `dnssync exim --install` set it.")
@@ -147,7 +149,7 @@ def _wrong(signer: Signer, texts: tuple[str, ...]) -> str:
     kind = "ed25519" if signer.algorithm == "ed25519" else "rsa"
     if (found.k or "rsa") != kind:
         return f"the record at {at} says k={found.k or 'rsa'}, but the key is {kind}."
-    if found.p.rstrip("=") != signer.public_key.rstrip("=") and raw_ed25519(found.p) != signer.public_key:
+    if not same_key(found.p, signer.public_key):
         return f"the record at {at} holds another key: no signature verifies."
     return ""
 
@@ -174,7 +176,9 @@ def _published(facts: Facts, signer: Signer) -> tuple[str, bool]:
 
 def denied(facts: Facts, name: str) -> Iterator[Verdict]:
     """DKIM-03: _domainkey is there for those who look whether a domain signs at all (NOERROR, RFC 8020)."""
-    if not signers(facts, name):
+    if not any(
+        signer.domain == name for signer in signers(facts, name)
+    ):  # a parent's keys are looked at where the parent is
         yield MOOT
         return
     answer = facts.ask(f"_domainkey.{name}", "TXT")
@@ -258,18 +262,18 @@ def flags(facts: Facts, name: str) -> Iterator[Verdict]:
     if not signers(facts, name):
         yield MOOT
     for signer, at, text in _records(facts, name):
-        if '"' in text or "\\" in text:
-            remedy, fixable = _published(facts, signer)
-            yield error(
-                f'Quotes or backslashes stand inside the value at {at}: "{_short(text)}". The provider took the quotes of the zone file '
-                "for a part of it.",
-                f"Enter the text without any quotes. {remedy}",
-                fixable=fixable,
-            )
         try:
             found = dkim.parse(text)
-        except RecordError:
-            continue  # DKIM-02
+        except RecordError:  # DKIM-02 says so; a note (n=) may have quotes in it, and then it is read all the same
+            if '"' in text or "\\" in text:
+                remedy, fixable = _published(facts, signer)
+                yield error(
+                    f'Quotes or backslashes stand inside the value at {at}: "{_short(text)}". The provider took the quotes of the zone file '
+                    "for a part of it.",
+                    f"Enter the text without any quotes. {remedy}",
+                    fixable=fixable,
+                )
+            continue
         marks = {part.strip() for part in found.t.split(":")}
         if not found.p:
             remedy, fixable = _published(facts, signer)
