@@ -207,3 +207,21 @@ def test_exim_could_not_be_asked(tmp_path: Path) -> None:
     ) as world:
         got = world.findings(*ids)
     assert [(f.id, str(f.severity), f.message) for f in got] == [(id, "unknown", "exim is not here.") for id in ids]
+
+
+@pytest.mark.parametrize(("changes", "severity", "remedy"), [
+    ({"problem": "exim cannot work out dkim_domain of its transport x: failed to open /etc/map: Permission denied"}, "unknown", "as root"),
+    ({"problem": "exim cannot work out dkim_domain of its transport x: unknown expansion operator"}, "error", "dnssync exim --install"),
+    ({"signers": (Signer("a.test", "s1", "/keys/s1.pem", problem="/keys/s1.pem: dnssync cannot read this key: Permission denied"),)}, "unknown", "as root"),
+    ({"signers": (Signer("a.test", "s1", "/keys/s1.pem", problem="/keys/s1.pem: exim may not read the file"),)}, "error", "chmod 640"),
+])  # fmt: skip
+def test_what_is_closed_to_us_need_not_be_to_exim(
+    tmp_path: Path, changes: dict[str, Any], severity: str, remedy: str
+) -> None:
+    """A file that dnssync may not open proves nothing; what exim cannot work out or open is an error."""
+    plain = host_of()
+    [mail] = plain.domains
+    odd = replace(plain, domains=(replace(mail, transports=(replace(mail.transports[0], **changes),)),))
+    with World(tmp_path, {"a.test": ""}, host=odd) as world:
+        got = [f for f in world.findings("DKIM-01") if "signs nothing" not in f.message]
+    assert [(str(f.severity), remedy in f.remedy) for f in got] == [(severity, True)]
