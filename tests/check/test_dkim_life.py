@@ -43,7 +43,7 @@ ACTIVE = {"activated": 10 * DAY}
 CASES: dict[str, tuple[dict[str, int], str | None]] = {
     "fresh": (ACTIVE, "own"),
     "late": ({"activated": 92 * DAY}, "own"),
-    "on-time": ({"activated": 89 * DAY}, "own"),
+    "on-time": ({"activated": 90 * DAY + HOUR}, "own"),
     "called": ({"activated": 40 * DAY, "called": 3 * DAY}, "own"),
     "just-called": ({"activated": 40 * DAY, "called": HOUR}, "own"),
     "retired": ({"activated": 100 * DAY, "retired": 5 * DAY}, "own"),
