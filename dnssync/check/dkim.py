@@ -1,19 +1,21 @@
 """DKIM (RFC 6376, RFC 8301, RFC 8463): what exim signs, and whether receivers can verify it.
 
-Here: what the probe saw exim sign with, and the records of these keys. dkim_life.py: keys in the course of time; dkim_signed.py: test messages.
+Here: the records of the keys that exim signs with. dkim_signers.py: what the probe saw exim sign with; dkim_life.py: keys in the course of time;
+dkim_signed.py: test messages; dkim_keys.py: what stands in p=.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dnssync.check import dkim_life, dkim_signed
-from dnssync.check.dkim_keys import ed25519_fault, raw_ed25519, rsa_bits
+from dnssync.check import dkim_life, dkim_signed, dkim_signers
+from dnssync.check.dkim_keys import ed25519_fault, raw_ed25519, rsa_bits, same_key
+from dnssync.check.dkim_signers import record_name, signers
 from dnssync.check.facts import Facts, sending, unanswered, zone_line
-from dnssync.check.finding import MOOT, Verdict, error, info, unknown, warning
+from dnssync.check.finding import MOOT, Verdict, error, unknown, warning
 from dnssync.check.judging import Check
 from dnssync.core import dkim
-from dnssync.core.host import Signer, Transport
+from dnssync.core.host import Signer
 from dnssync.core.record import RecordError
 from dnssync.core.sighting import Rcode
 
@@ -22,80 +24,6 @@ LEAST, GOOD, MOST = (
     2048,
     4096,
 )  # bits of an RSA key: RFC 8301; more than most verifiers and a single UDP answer bear
-_OURS_FAILING = "dnssync cannot "  # how the probe begins to say that we, and not exim, are shut out
-
-
-def record_name(signer: Signer) -> str:
-    """Where the key record of a signature stands."""
-    return f"{signer.selector}._domainkey.{signer.domain}".lower()
-
-
-def signers(facts: Facts, name: str) -> tuple[Signer, ...]:
-    """The signatures that exim makes for a domain, each key once. Raises `Unanswered`."""
-    found = {record_name(s): s for transport in facts.mail(name).transports for s in reversed(transport.signers)}
-    return tuple(found.values())
-
-
-# --- DKIM-01 ------------------------------------------------------------------------------------------------------------
-
-
-def unsigned(facts: Facts, name: str) -> Iterator[Verdict]:
-    """DKIM-01: exim signs on each transport that the domain's mail leaves through, with keys that it can open."""
-    transports = facts.mail(name).transports
-    if not transports:
-        yield info(f"exim has no smtp transport that mail of {name} leaves through, so nothing signs it.")
-    for transport in transports:
-        if not transport.options.get("dkim_domain"):
-            yield error(f"Mail of {name} leaves through exim's transport {transport.name}, which has no DKIM options: it is not signed.",
-                        _options(transport))  # fmt: skip
-        elif transport.problem:
-            yield error(f"{name}: {transport.problem}", "Mend that option, or let `dnssync exim --install` set it.")
-        elif not transport.signers:
-            yield _not_in_map(facts, name, transport)
-        for signer in transport.signers:
-            yield from _unusable(name, transport, signer)
-
-
-def _options(transport: Transport) -> str:
-    if transport.takes_macros:
-        return "`dnssync exim --install` defines the macros that set them; `dnssync exim --print` shows them."
-    return (
-        f"`dnssync exim --install` prints the lines to add to the transport {transport.name}; then run "
-        "`update-exim4.conf`."
-    )
-
-
-def _not_in_map(facts: Facts, name: str, transport: Transport) -> Verdict:
-    said = f"exim's transport {transport.name} signs nothing of {name}: its dkim_domain, dkim_selector or dkim_private_key comes to nothing for it."
-    decision = facts.decision
-    if transport.uses_map and decision is not None and name in decision.map_after and name not in decision.map_before:
-        return error(said, f"`dnssync apply` gives {name} its line in exim's signing map.", fixable=True)
-    if transport.uses_map:
-        return error(
-            said,
-            f"{facts.map_path or 'The signing map'} has no line for {name}. `dnssync plan` says what it waits for.",
-        )
-    return error(
-        said, f"Give {name} a selector and a key there, or let `dnssync exim --install` switch to dnssync's map."
-    )
-
-
-def _unusable(name: str, transport: Transport, signer: Signer) -> Iterator[Verdict]:
-    if not signer.problem:
-        return
-    said = f"{name}: the key of selector {signer.selector} cannot be used on transport {transport.name}: {signer.problem.rstrip('.')}."
-    if _OURS_FAILING in signer.problem:
-        yield unknown(said, "Run `dnssync check` as root, or as a user of group Debian-exim.")
-    else:
-        yield error(said, _openable(signer))
-
-
-def _openable(signer: Signer) -> str:
-    if not signer.path.startswith("/"):
-        return "Name a key file in dkim_private_key that exim's user can read."
-    return (
-        f"`chgrp Debian-exim {signer.path} && chmod 640 {signer.path}`, and let the group enter the folders above it."
-    )
 
 
 # --- DKIM-02, -03 -------------------------------------------------------------------------------------------------------
@@ -147,7 +75,7 @@ def _wrong(signer: Signer, texts: tuple[str, ...]) -> str:
     kind = "ed25519" if signer.algorithm == "ed25519" else "rsa"
     if (found.k or "rsa") != kind:
         return f"the record at {at} says k={found.k or 'rsa'}, but the key is {kind}."
-    if found.p.rstrip("=") != signer.public_key.rstrip("=") and raw_ed25519(found.p) != signer.public_key:
+    if not same_key(found.p, signer.public_key):
         return f"the record at {at} holds another key: no signature verifies."
     return ""
 
@@ -174,7 +102,9 @@ def _published(facts: Facts, signer: Signer) -> tuple[str, bool]:
 
 def denied(facts: Facts, name: str) -> Iterator[Verdict]:
     """DKIM-03: _domainkey is there for those who look whether a domain signs at all (NOERROR, RFC 8020)."""
-    if not signers(facts, name):
+    if not any(
+        signer.domain == name for signer in signers(facts, name)
+    ):  # a parent's keys are looked at where the parent is
         yield MOOT
         return
     answer = facts.ask(f"_domainkey.{name}", "TXT")
@@ -258,18 +188,18 @@ def flags(facts: Facts, name: str) -> Iterator[Verdict]:
     if not signers(facts, name):
         yield MOOT
     for signer, at, text in _records(facts, name):
-        if '"' in text or "\\" in text:
-            remedy, fixable = _published(facts, signer)
-            yield error(
-                f'Quotes or backslashes stand inside the value at {at}: "{_short(text)}". The provider took the quotes of the zone file '
-                "for a part of it.",
-                f"Enter the text without any quotes. {remedy}",
-                fixable=fixable,
-            )
         try:
             found = dkim.parse(text)
-        except RecordError:
-            continue  # DKIM-02
+        except RecordError:  # DKIM-02 says so; a note (n=) may have quotes in it, and then it is read all the same
+            if '"' in text or "\\" in text:
+                remedy, fixable = _published(facts, signer)
+                yield error(
+                    f'Quotes or backslashes stand inside the value at {at}: "{_short(text)}". The provider took the quotes of the zone file '
+                    "for a part of it.",
+                    f"Enter the text without any quotes. {remedy}",
+                    fixable=fixable,
+                )
+            continue
         marks = {part.strip() for part in found.t.split(":")}
         if not found.p:
             remedy, fixable = _published(facts, signer)
@@ -284,7 +214,7 @@ def flags(facts: Facts, name: str) -> Iterator[Verdict]:
 
 
 CHECKS: tuple[Check, ...] = (
-    Check("DKIM-01", "exim signs, with keys that it can open.", sending, unsigned),
+    Check("DKIM-01", "exim signs, with keys that it can open.", sending, dkim_signers.unsigned),
     Check("DKIM-02", "Each key that exim signs with has its record.", sending, record),
     Check("DKIM-03", "_domainkey exists.", sending, denied),
     Check("DKIM-04", "The keys are of a kind and a length that receivers take.", sending, strength),

@@ -40,8 +40,9 @@ def octets(p: str) -> bytes | None:
         return None
 
 
-def rsa_bits(p: str) -> int | None:
-    """The length of the modulus of an RSA key, as SubjectPublicKeyInfo or as RSAPublicKey (RFC 8017 A.1.1); None where it is neither."""
+def rsa_key(p: str) -> tuple[int, int] | None:
+    """Modulus and exponent of an RSA key, as SubjectPublicKeyInfo or as RSAPublicKey (RFC 8017 A.1.1): verifiers take both. None where it is
+    neither."""
     outer = _element(octets(p) or b"")
     if outer is None or outer.tag != _SEQUENCE:
         return None
@@ -57,7 +58,21 @@ def rsa_bits(p: str) -> int | None:
     exponent = _element(first.rest)
     if exponent is None or exponent.tag != _INTEGER:
         return None
-    return int.from_bytes(first.content).bit_length()
+    return int.from_bytes(first.content), int.from_bytes(exponent.content)
+
+
+def rsa_bits(p: str) -> int | None:
+    """The length of the modulus of an RSA key; None where p= holds none."""
+    key = rsa_key(p)
+    return key[0].bit_length() if key is not None else None
+
+
+def same_key(one: str, other: str) -> bool:
+    """Whether two p= hold one key, however it is written down."""
+    if one == other:
+        return True
+    key = rsa_key(one)
+    return (key is not None and key == rsa_key(other)) or raw_ed25519(one) == raw_ed25519(other)
 
 
 def ed25519_fault(p: str) -> str:

@@ -58,7 +58,12 @@ def messages(facts: Facts, name: str) -> Iterator[Verdict]:
         except Unanswered as trouble:
             found.setdefault(_Fault(f"{trouble}.", Severity.UNKNOWN), []).append(one)
     for wrong, some in found.items():
-        yield _told(wrong, some)
+        whole = wrong.severity is not None or any(one.shape is Shape.PLAIN for one in some)
+        for part in (
+            (some,) if whole else ([m for m in some if m.shape not in SOME], [m for m in some if m.shape in SOME])
+        ):
+            if part:
+                yield _told(wrong, part)
     for text in made.left_out:
         yield info(
             f"{text} may change the message too; test messages are made without it, so what it does to a signature is not known."

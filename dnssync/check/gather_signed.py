@@ -6,11 +6,13 @@ exim runs as itself where we are root, and so opens keys as ever; else as whoeve
 
 from __future__ import annotations
 
+import grp
 import os
 import pwd
 import re
 import secrets
 import shutil
+import signal
 import stat
 import subprocess
 import tempfile
@@ -24,6 +26,7 @@ from dnssync.check.dkim_messages import Made, Shape, Signed, SignedMail
 from dnssync.check.facts import Failed
 from dnssync.check.gather import Sources
 from dnssync.errors import EximError
+from dnssync.exim.ask import Exim
 from dnssync.exim.rehearsal import Rehearsal, derived
 from dnssync.exim.sink import Sink
 
@@ -48,8 +51,11 @@ class _Job:
     to: str
 
 
-def fetch(wishes: Sequence[Signed], sources: Sources) -> Mapping[Signed, SignedMail | Failed]:
-    """Every domain's messages; `Failed` where none could be made. Raises `EximError` where exim's configuration cannot be rehearsed."""
+def fetch(
+    wishes: Sequence[Signed], sources: Sources, *, full: int = FULL, longest: float = LONGEST
+) -> Mapping[Signed, SignedMail | Failed]:
+    """Every domain's messages; `Failed` where none could be made. `full` domains at most get all shapes, and what is not made after
+    `longest` seconds is not. Raises `EximError` where exim's configuration cannot be rehearsed."""
     config = sources.exim.config()
     transports = tuple(dict.fromkeys(name for wish in wishes for name in wish.transports))
     if not transports:
@@ -57,34 +63,17 @@ def fetch(wishes: Sequence[Signed], sources: Sources) -> Mapping[Signed, SignedM
     folder = Path(tempfile.mkdtemp(prefix="dnssync-signed-"))
     try:
         with Sink() as sink:
-            return _made(wishes, sources, config, transports, folder, sink)
+            owner = _owner(sources.exim) if os.geteuid() == 0 else None
+            user, group = ("", "") if owner else (str(os.geteuid()), str(os.getegid()))
+            plan = derived(config, transports, folder=str(folder), port=sink.port, user=user, group=group)
+            _lay_out(folder, plan.text, owner)
+            jobs = list(_jobs(wishes, plan, tuple(Shape) if len(wishes) <= full else (Shape.PLAIN,)))
+            made, why = _made(jobs, folder, owner, sources, sink, longest)
+    except BaseException:
+        _end(folder)
+        raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _made(
-    wishes: Sequence[Signed], sources: Sources, config: str, transports: Sequence[str], folder: Path, sink: Sink
-) -> dict[Signed, SignedMail | Failed]:
-    own_user = os.geteuid() == 0
-    user, group = ("", "") if own_user else (str(os.geteuid()), str(os.getegid()))
-    plan = derived(config, transports, folder=str(folder), port=sink.port, user=user, group=group)
-    _lay_out(folder, plan, own_user, sources)
-    token = secrets.token_hex(6)
-    made: dict[str, Made] = {}
-    jobs = list(_jobs(wishes, plan, token))
-    until = time.monotonic() + LONGEST
-    why = ""
-    for begin in range(0, len(jobs), BATCH):
-        some = jobs[begin : begin + BATCH]
-        if time.monotonic() >= until:
-            why = f"exim was given {LONGEST:g} seconds to make test messages, and they are over"
-            break
-        try:
-            said = _deliver(some, folder, sources)
-        except (OSError, subprocess.SubprocessError) as error:
-            why = f"exim could not make a test message: {_short(error)}"
-            break
-        made.update(_results(some, folder, sink, said))
     of: dict[str, list[Made]] = {}
     for job in jobs:
         if job.to in made:
@@ -93,27 +82,82 @@ def _made(
     for wish in wishes:
         left = tuple(text for text in plan.left_out if text.partition(":")[0] in wish.transports)
         own = tuple(of.get(wish.domain, ()))
-        found[wish] = SignedMail(own, own_user, left, len(wishes) > FULL) if own else Failed(why or NOTHING)
+        found[wish] = SignedMail(own, owner is not None, left, len(wishes) > full) if own else Failed(why or NOTHING)
     return found
 
 
-def _lay_out(folder: Path, plan: Rehearsal, own_user: bool, sources: Sources) -> None:
-    """The folder as exim needs it: closed to all but the user that it delivers as."""
-    places = [folder, folder / "spool", folder / "log"]
-    for place in places[1:]:
-        place.mkdir(mode=0o700)
+def _made(
+    jobs: Sequence[_Job],
+    folder: Path,
+    owner: tuple[int, int] | None,
+    sources: Sources,
+    sink: Sink,
+    longest: float,
+) -> tuple[dict[str, Made], str]:
+    """By recipient what became of the messages, and why some were not made, "" where all were."""
+    made: dict[str, Made] = {}
+    until = time.monotonic() + longest
+    for begin in range(0, len(jobs), BATCH):
+        some = jobs[begin : begin + BATCH]
+        if time.monotonic() >= until:
+            return made, f"exim was given {longest:g} seconds to make test messages, and they are over"
+        _fresh(folder, owner)
+        sink.messages.clear()
+        try:
+            said = _deliver(some, folder, sources)
+        except (OSError, subprocess.SubprocessError) as error:
+            _end(folder)
+            return made, f"exim could not make a test message: {_short(error)}"
+        made.update(_results(some, folder, sink, said))
+    return made, ""
+
+
+def _end(folder: Path) -> None:
+    """End what exim still runs with this configuration, after it was given up: its queue runners have children of their own."""
+    ours = os.fsencode(folder / "exim.conf")
+    for pause in (0, 0.2):  # a process that is just becoming another program shows no arguments
+        time.sleep(pause)
+        for place in Path("/proc").glob("[0-9]*"):
+            try:
+                if ours in (place / "cmdline").read_bytes().split(b"\0"):
+                    os.kill(int(place.name), signal.SIGKILL)
+            except OSError:
+                continue  # it ended by itself
+
+
+def _lay_out(folder: Path, text: str, owner: tuple[int, int] | None) -> None:
+    """The folder as exim needs it. Its user may look at the configuration, which stays ours, and write queue and logs alone."""
     file = folder / "exim.conf"
-    file.write_text(plan.text, encoding="utf-8", errors="surrogateescape")
-    file.chmod(0o644)  # whose it is, exim looks at; the folder is closed
-    if own_user:
-        told = sources.exim.options("exim_user")["exim_user"]
-        uid = int(told) if told.isdigit() else pwd.getpwnam(told).pw_uid
-        for place in places:
-            os.chown(place, uid, -1, follow_symlinks=False)
+    file.write_text(text, encoding="utf-8", errors="surrogateescape")
+    file.chmod(0o640)
+    if owner is not None:
+        for place in (folder, file):
+            os.chown(place, -1, owner[1])
+        folder.chmod(0o710)
 
 
-def _jobs(wishes: Sequence[Signed], plan: Rehearsal, token: str) -> Iterator[_Job]:
-    shapes = tuple(Shape) if len(wishes) <= FULL else (Shape.PLAIN,)
+def _fresh(folder: Path, owner: tuple[int, int] | None) -> None:
+    """An empty queue and empty logs: what waits of the batch before would be tried again, and again, with each that follows."""
+    for place in (folder / "spool", folder / "log"):
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir(mode=0o700)
+        if owner is not None:
+            os.chown(place, *owner)
+
+
+def _owner(exim: Exim) -> tuple[int, int]:
+    """exim's own user and group."""
+    told = exim.options("exim_user", "exim_group")
+    user, group = told["exim_user"], told["exim_group"]
+    try:
+        entry = pwd.getpwuid(int(user)) if user.isdigit() else pwd.getpwnam(user)
+        return entry.pw_uid, int(group) if group.isdigit() else grp.getgrnam(group).gr_gid
+    except KeyError:
+        raise EximError(f"exim's user {user} or its group {group} does not exist on this host.") from None
+
+
+def _jobs(wishes: Sequence[Signed], plan: Rehearsal, shapes: Sequence[Shape]) -> Iterator[_Job]:
+    token = secrets.token_hex(6)  # so that nobody else on this host can hand the sink a message in its place
     number = 0
     for wish in wishes:
         if not re.fullmatch(r"[A-Za-z0-9_.-]+", wish.domain):  # it becomes part of a dialogue
@@ -141,7 +185,7 @@ def message(domain: str, shape: Shape, to: str) -> tuple[str, str]:
 
 def _deliver(jobs: Sequence[_Job], folder: Path, sources: Sources) -> str:
     """Have exim take the messages in and deliver them; what it said on standard error."""
-    talk = ["EHLO localhost"]
+    talk = ["HELO localhost"]
     for job in jobs:
         sender, text = message(job.domain, job.shape, job.to)
         talk += [f"MAIL FROM:<{sender}>", f"RCPT TO:<{job.to}>", "DATA", *text.splitlines(), "."]

@@ -153,7 +153,6 @@ def _ours(folder: str, user: str, group: str) -> list[str]:
         "smtp_enforce_sync = false",
         "smtp_accept_max_per_connection = 0",
         "smtp_accept_queue_per_connection = 0",
-        "tls_advertise_hosts =",
         "untrusted_set_sender = *",
         "local_from_check = false",
         "local_sender_retain = true",
@@ -177,6 +176,4 @@ def _router(transport: str, domain: str) -> list[str]:
 
 def _transport(name: str, kept: Sequence[str], port: int) -> list[str]:
     return [f"{name}:", "  driver = smtp", *(f"  {line}" for line in kept), f"  port = {port}", "  allow_localhost",
-            "  hosts_avoid_tls = *", "  hosts_try_prdr =", "  hosts_try_dane =", "  dnssec_request_domains =",
-            "  helo_data = mx.dnssync.invalid", "  connect_timeout = 5s", "  command_timeout = 30s",
-            "  final_timeout = 30s"]  # fmt: skip
+            "  helo_data = mx.dnssync.invalid", "  connect_timeout = 5s", "  command_timeout = 30s", "  final_timeout = 30s"]  # fmt: skip

@@ -19,7 +19,7 @@ Found = dict[tuple[str, str], list[Finding]]
 
 IDS = ("DKIM-01", "DKIM-02", "DKIM-03", "DKIM-04", "DKIM-05", "DKIM-07")
 CASES = ("good", "nomap", "closed", "absent", "two", "broken", "other", "kind", "service", "below", "short", "tiny", "long", "sha1", "both", "alone",
-         "spki", "trial", "revoked", "quoted", "escaped", "identity", "loose", "nokey")  # fmt: skip
+         "spki", "trial", "revoked", "quoted", "escaped", "identity", "loose", "nokey", "stranger", "bare", "noted")  # fmt: skip
 
 
 def spki(bits: int) -> str:
@@ -37,6 +37,14 @@ def spki(bits: int) -> str:
     ).decode()
 
 
+def bare(p: str) -> str:
+    """The same key as RSAPublicKey, without what says that it is an RSA key."""
+    der = base64.b64decode(p)
+    return base64.b64encode(
+        der[der.index(b"\x03\x82") + 5 :] if b"\x03\x82" in der else der[der.index(b"\x03\x81") + 4 :]
+    ).decode()
+
+
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Found]:
     """The findings over all cases, each a domain `CASE.test`."""
@@ -44,11 +52,12 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Found]:
     identity = "  dkim_identity = ${if match_domain{$dkim_domain}{identity.test:loose.test}{@news.$dkim_domain}{@$dkim_domain}}"
     with Site(tmp_path_factory.mktemp("dkim"), domains, edits={"remote_smtp": identity}) as site:
         for case in CASES:
-            if case not in ("nomap", "alone", "both", "spki"):
+            if case not in ("nomap", "alone", "both", "spki", "stranger"):
                 site.line(f"{case}.test", s1="rsa1024" if case == "short" else "rsa2048")
         site.line("both.test", s1="rsa2048", e1="ed25519")
         site.line("alone.test", e1="ed25519")
         site.line("spki.test", s1="rsa2048", e1="ed25519")
+        site.line("stranger.test", s1="rsa2048", e1="ed25519")
         (site.exim_host.keys / "closed.test/s1.pem").chmod(0)
         (site.exim_host.keys / "nokey.test/s1.pem").unlink()
         good = site.text("good.test", "s1")
@@ -56,6 +65,9 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Found]:
         site.records("two.test", s1=[site.text("two.test", "s1"), good])
         site.records("broken.test", s1="v=DKIM1; k=rsa; p=not a key!")
         site.records("other.test", s1=good)
+        site.records("stranger.test", e1=site.text("both.test", "e1"))
+        site.records("bare.test", s1=f"v=DKIM1; p={bare(site.text('bare.test', 's1').rpartition('p=')[2])}")
+        site.records("noted.test", s1=site.text("noted.test", "s1").replace("; p=", '; n=the "new" key; p='))
         site.records("kind.test", s1=site.text("kind.test", "s1").replace("k=rsa", "k=ed25519"))
         site.records("service.test", s1=site.text("service.test", "s1").replace("; p=", "; s=tlsrpt; p="))
         site.records("tiny.test", s1=f"v=DKIM1; p={spki(512)}")
@@ -79,7 +91,7 @@ def said(found: Found, id: str, case: str) -> list[tuple[str, str, str]]:
 
 
 @pytest.mark.parametrize("id", IDS)
-@pytest.mark.parametrize("case", ["good", "both"])
+@pytest.mark.parametrize("case", ["good", "both", "bare", "noted"])
 def test_all_is_well(found: Found, id: str, case: str) -> None:
     """A domain whose exim signs with keys that stand in DNS gets no word but ok from any of the checks."""
     assert [severity for severity, _, _ in said(found, id, case)] == ["ok"], said(found, id, case)
@@ -94,6 +106,7 @@ TABLE = [
     ("DKIM-02", "two", "error", "2 TXT records", ""),
     ("DKIM-02", "broken", "error", "is no key record", "IN TXT"),
     ("DKIM-02", "other", "error", "holds another key", "IN TXT"),
+    ("DKIM-02", "stranger", "error", "e1._domainkey.stranger.test holds another key", "k=ed25519"),  # (both)
     ("DKIM-02", "kind", "error", "says k=ed25519, but the key is rsa", "k=rsa"),
     ("DKIM-02", "service", "error", "is not for mail: s=tlsrpt", ""),
     ("DKIM-03", "absent", "warning", "_domainkey.absent.test does not exist (NXDOMAIN)", ""),
@@ -198,15 +211,13 @@ def test_the_length_of_real_keys(tmp_path: Path, algorithm: str) -> None:
     """The length read from p= is that of the key, as SubjectPublicKeyInfo and as the bare RSAPublicKey."""
     _, p = Keystore(tmp_path).generate("a.test", "s", algorithm)
     assert rsa_bits(p) == int(algorithm.removeprefix("rsa"))
-    der = base64.b64decode(p)
-    bare = der[der.index(b"\x03\x82") + 5 :] if b"\x03\x82" in der else der[der.index(b"\x03\x81") + 4 :]
-    assert rsa_bits(base64.b64encode(bare).decode()) == rsa_bits(p)
+    assert rsa_bits(bare(p)) == rsa_bits(p)
 
 
-@pytest.mark.parametrize("cut", range(0, 60, 7))
+@pytest.mark.parametrize("cut", [*range(0, 60, 7), 200, 293])
 def test_a_cut_key_has_no_length(cut: int) -> None:
     """Half a key, an empty one and one of other octets are none, and nothing breaks."""
     whole = base64.b64decode(spki(2048))
-    assert rsa_bits(base64.b64encode(whole[:cut]).decode()) is None
+    assert len(whole) == 294 and rsa_bits(base64.b64encode(whole[:cut]).decode()) is None
     assert rsa_bits(base64.b64encode(b"\x30" + whole[cut + 2 :]).decode()) is None
     assert ed25519_fault(base64.b64encode(whole[:cut]).decode()) and raw_ed25519("x") == "x"
