@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dnssync.check.facts import Facts, Failed
 from dnssync.check.finding import Verdict, unknown, warning
 from dnssync.check.judging import Check
-from dnssync.check.talking import Reply, Taken, own_mx, own_names, talks, users
+from dnssync.check.talking import MOST, Reply, Taken, all_own, own_mx, own_names, talks, users
 
 ELSEWHERE = "someone@example.com"  # RFC 2606: nobody's, and no domain of ours
 ROLES = ("postmaster", "abuse")
@@ -19,6 +19,10 @@ def talked(facts: Facts, host: str) -> Iterator[Verdict]:
     recipients = [f"{role}@{name}" for name in _here(facts, host) for role in ROLES]
     for recipient in (ELSEWHERE, *recipients):
         facts.have(Taken(recipient))  # asked for before anything is looked at
+    if host in own_names(facts) and (left := all_own(facts)[MOST:]):
+        yield unknown(
+            f"{len(left)} more names of this host stand in MX records and are not talked to, such as {left[0]}."
+        )
     yield from _relay(facts)
     yield from _roles(facts, recipients)
     for ip, talk in talks(facts, host):
