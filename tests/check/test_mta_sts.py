@@ -66,7 +66,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             zones[f"{name}.test"] = ("" if name == "nullmx" else "@ MX 10 mx\nmx A 192.0.2.200\n") + ZONES.get(
                 name, RECORD
             )
-            if name not in ZONES and name != "absent":
+            if name not in ZONES and name not in ("absent", "silent"):
                 zones[f"{name}.test"] += f"mta-sts A 192.0.2.{at}\n"
                 host = f"mta-sts.{name}.test"
                 files = {
@@ -75,9 +75,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
                     "untrusted": lambda host=host: other.issue(host),
                 }.get(name, lambda host=host: ca.issue(host))()
                 server = Https(serving(files), ANSWERS.get(name) or reply(policy(name)))
-                routes["192.0.2." + str(at), 443] = (
-                    stack.enter_context(server).port if name != "silent" else TimeoutError
-                )
+                routes["192.0.2." + str(at), 443] = stack.enter_context(server).port
+        zones["silent.test"] += "mta-sts A 192.0.2.199\n"
+        routes["192.0.2.199", 443] = TimeoutError
         yield stack.enter_context(World(
             folder, zones, sources={"connect": network(routes), "trust": {"cafile": ca.cafile}},
             facts={"now": int(time.time())},
