@@ -10,6 +10,7 @@ from dnssync.check.gather import Sources
 from dnssync.check.talking import Reply, Taken
 
 STRANGER = "192.0.2.77"  # RFC 5737: nobody's
+NAME = "stranger.example.com"  # RFC 2606
 MANY = 50  # recipients of one message; RFC 5321 §4.5.3.1.8 has servers take 100
 FEW = 8  # messages of one session: more RSETs are more than exim's default of 10 nonmail commands
 
@@ -35,7 +36,7 @@ def _good(reply: Reply | Failed) -> bool:
 
 
 def _session(sources: Sources, messages: Sequence[Sequence[Taken]]) -> dict[Taken, Reply | Failed]:
-    commands = ["EHLO localhost"]
+    commands = [f"EHLO {NAME}"]
     for number, wishes in enumerate(messages):
         commands += ["RSET"] * bool(number) + ["MAIL FROM:<>"] + [f"RCPT TO:<{wish.recipient}>" for wish in wishes]
     replies = [Reply(code, text) for code, text in sources.exim.session(STRANGER, commands)]

@@ -26,7 +26,11 @@ def talked(facts: Facts, host: str) -> Iterator[Verdict]:
     yield from _relay(facts)
     yield from _roles(facts, recipients)
     for ip, talk in talks(facts, host):
-        if talk.trouble and talk.here:
+        if talk.slow:
+            yield unknown(
+                f"Port 25 of {host} takes the connection at {ip}, but there was {talk.trouble}; an ACL may let strangers wait."
+            )
+        elif talk.trouble and talk.here:
             yield warning(
                 f"Nothing takes mail for {host} at {ip}, port 25: {talk.trouble}.",
                 "Have exim listen there: see `exim -bP local_interfaces daemon_smtp_ports`, and `dc_local_interfaces` in "

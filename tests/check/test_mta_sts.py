@@ -213,3 +213,17 @@ def test_silent_name_servers(tmp_path: Path) -> None:
         for id in ("STS-01", "STS-02", "STS-03", "STS-04", "STS-05", "STS-06"):
             assert w.severities(id) == ["unknown"], id
         assert remember(w.facts()) == {"example.org": "1 ab"}
+
+
+def test_our_own_address_behind_nat(tmp_path: Path) -> None:
+    """What answers at our own public address from inside may be the router: only from there, or on an interface, it is a fault."""
+    zone = "@ MX 10 mx\nmx A 192.0.2.1\nmta-sts A {}\n" + RECORD
+    for ip, here, severity in (
+        ("192.0.2.1", False, "unknown"),
+        ("192.0.2.1", True, "warning"),
+        ("192.0.2.9", False, "warning"),
+    ):
+        with World(
+            tmp_path / f"{ip}{here}", {"example.org": zone.format(ip)}, sources={"connect": network({}), "here": lambda _, here=here: here}
+        ) as w:  # fmt: skip
+            assert w.severities("STS-02") == [severity]

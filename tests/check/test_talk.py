@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -159,3 +160,22 @@ def test_many_names_of_one_host(tmp_path: Path) -> None:
         subjects = [f.subject for f in w.findings("TLS-01")]
         assert len(subjects) == 50 and subjects[0] == "mx.example.org"
         assert [text for _, text in relays(w) if "11 more names" in text]
+
+
+def test_a_server_that_lets_wait(tmp_path: Path) -> None:
+    """A connection that is taken, and a greeting that does not come in time: somebody is there, so it is not known."""
+
+    class Waiting(socket.socket):
+        def recv(self, *_: object) -> bytes:
+            raise TimeoutError
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def connect(address: str, port: int, timeout: float) -> socket.socket:
+            sock = Waiting()
+            sock.connect(server.getsockname())
+            return sock
+
+        with World(tmp_path, {"example.org": ZONE}, sources={"connect": connect, "here": lambda _: True}) as w:
+            [(severity, message)] = relays(w)
+            assert severity == "unknown" and "no answer within" in message
