@@ -66,7 +66,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             zones[f"{name}.test"] = ("" if name == "nullmx" else "@ MX 10 mx\nmx A 192.0.2.200\n") + ZONES.get(
                 name, RECORD
             )
-            if name not in ZONES and name != "absent":
+            if name not in ZONES and name not in ("absent", "silent"):
                 zones[f"{name}.test"] += f"mta-sts A 192.0.2.{at}\n"
                 host = f"mta-sts.{name}.test"
                 files = {
@@ -75,9 +75,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
                     "untrusted": lambda host=host: other.issue(host),
                 }.get(name, lambda host=host: ca.issue(host))()
                 server = Https(serving(files), ANSWERS.get(name) or reply(policy(name)))
-                routes["192.0.2." + str(at), 443] = (
-                    stack.enter_context(server).port if name != "silent" else TimeoutError
-                )
+                routes["192.0.2." + str(at), 443] = stack.enter_context(server).port
+        zones["silent.test"] += "mta-sts A 192.0.2.199\n"
+        routes["192.0.2.199", 443] = TimeoutError
         yield stack.enter_context(World(
             folder, zones, sources={"connect": network(routes), "trust": {"cafile": ca.cafile}},
             facts={"now": int(time.time())},
@@ -213,3 +213,17 @@ def test_silent_name_servers(tmp_path: Path) -> None:
         for id in ("STS-01", "STS-02", "STS-03", "STS-04", "STS-05", "STS-06"):
             assert w.severities(id) == ["unknown"], id
         assert remember(w.facts()) == {"example.org": "1 ab"}
+
+
+def test_our_own_address_behind_nat(tmp_path: Path) -> None:
+    """What answers at our own public address from inside may be the router: only from there, or on an interface, it is a fault."""
+    zone = "@ MX 10 mx\nmx A 192.0.2.1\nmta-sts A {}\n" + RECORD
+    for ip, here, severity in (
+        ("192.0.2.1", False, "unknown"),
+        ("192.0.2.1", True, "warning"),
+        ("192.0.2.9", False, "warning"),
+    ):
+        with World(
+            tmp_path / f"{ip}{here}", {"example.org": zone.format(ip)}, sources={"connect": network({}), "here": lambda _, here=here: here}
+        ) as w:  # fmt: skip
+            assert w.severities("STS-02") == [severity]
