@@ -40,7 +40,7 @@ def live(facts: Facts, zone: str) -> Iterator[Verdict]:
     for some in ours.values():
         for one in some:
             facts.ask(one.name, one.type)
-    if not servers.known:
+    if not any(reply.answered for reply in servers.replies):
         raise Unanswered(unanswered(servers))
     here = {_plain(text) for text in servers.texts}
     for provider, found in view.found.items():

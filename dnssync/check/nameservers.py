@@ -17,7 +17,10 @@ FEW = 5  # names that a message lists
 
 def enough(facts: Facts, zone: str) -> Iterator[Verdict]:
     """NS-01: at least two servers, at two addresses."""
-    names = _hosts(facts.texts(zone, "NS"))
+    answer = facts.ask(zone, "NS")
+    if not any(reply.answered for reply in answer.replies):
+        raise Unanswered(unanswered(answer))
+    names = _hosts(answer.texts)
     for name in names:
         facts.dns(name, "A"), facts.dns(name, "AAAA")
     remedy = (
@@ -50,6 +53,10 @@ def of_one_mind(facts: Facts, zone: str) -> Iterator[Verdict]:
                 f"The name server {name} of {zone} has no address.",
                 f"Give {name} an address, or take its NS record away.",
             )
+    gone = {server for server, _ in silent((soa, ns))}
+    for answer in asked:
+        if any(not reply.answered and server_of(reply) not in gone for reply in answer.replies):
+            yield unknown(f"{unanswered(answer)}.")
     differing = [answer for answer in (ns, *asked) if not agreed(answer)]
     if differing:
         last = [facts.have(Settled(answer.question)) for answer in differing]
