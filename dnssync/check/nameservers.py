@@ -81,11 +81,11 @@ def of_one_mind(facts: Facts, zone: str) -> Iterator[Verdict]:
 
 
 def _answering(zone: str, soa: Answer, ns: Answer) -> Iterator[Verdict]:
-    """Who answers neither question. A server that says so itself is at fault; silence is only where the path there works."""
+    """Who answers neither question. Silence is a server's fault only where something of its address family came back at all."""
     reached = {family(server_of(reply)) for reply in soa.replies if reply.answered or reply.rcode in REFUSING}
     for server, reply in silent((soa, ns)):
         how = f"{reply.rcode}{f', {reply.note}' if reply.note else ''}"
-        if reply.rcode in REFUSING or family(server) in reached:
+        if family(server) in reached:
             yield error(
                 f"The name server {server} does not answer for {zone} ({how}): receivers that ask it find no record.",
                 f"Have it serve {zone}, or take its NS record out of the zone and of the zone above. "
