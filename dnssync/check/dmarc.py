@@ -50,7 +50,7 @@ def _none(facts: Facts, domain: str, view: View, near: list[str], others: list[s
                     remedy, fixable=fixable)  # fmt: skip
     for at, text in misplaced:
         yield error(f'The DMARC record of {domain} stands at {at}, where nobody looks for it; it belongs at {name}: "{text}".',
-                    *_moved(facts, name, text))  # fmt: skip
+                    _moved(facts, name, text))  # fmt: skip
     if near or misplaced:
         return
     if walked(facts, domain):
@@ -63,8 +63,8 @@ def _none(facts: Facts, domain: str, view: View, near: list[str], others: list[s
     )
 
 
-def _moved(facts: Facts, name: str, text: str) -> tuple[str]:
-    return (f"{mend(facts, name, text, lambda wanted: False)[0]} And delete it where it is.",)
+def _moved(facts: Facts, name: str, text: str) -> str:
+    return f"{mend(facts, name, text, lambda wanted: False)[0]} And delete it where it is."
 
 
 def _strictest(records: list[str]) -> str:

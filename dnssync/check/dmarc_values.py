@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from dnssync.check.dmarc_walk import sole, walked
+from dnssync.check.dmarc_walk import organization, sole, walked
 from dnssync.check.facts import Facts
 from dnssync.check.finding import MOOT, Verdict, error, info, warning
 from dnssync.check.standing import mend, need
@@ -59,6 +59,18 @@ def _valid(text: str) -> bool:
         return False
 
 
+def _lacks(tag: str) -> Callable[[str], bool]:
+    """Whether a record can be read and does not have a tag."""
+
+    def lacks(text: str) -> bool:
+        try:
+            return tag not in dict(dmarc.parse(text).tags)
+        except RecordError:
+            return False
+
+    return lacks
+
+
 def _readable(text: str) -> str:
     """What of a record can be read, each tag once."""
     found: dict[str, str] = {}
@@ -82,15 +94,21 @@ def _policies(facts: Facts, domain: str, record: dmarc.Record) -> Iterator[Verdi
     """p, sp and np: one that is none makes receivers ignore all three (RFC 9989 §4.10.1)."""
     reported = bool([uri for uri in uris(record.get("rua")) if mail_of(uri)])
     then = "as if it said p=none" if reported else "as if there was no record, since it has no valid rua= either"
-    for tag in POLICY_TAGS:
-        value = record.get(tag)
-        if tag in dict(record.tags) and value.lower() not in POLICIES:
-            instead = None if tag != "p" else "none"
-            remedy, fixable = mend(facts, f"_dmarc.{domain}", changed(record, **{tag: instead}), _valid)
-            yield error(f'{tag}={value} in the DMARC record of {domain} is no policy: receivers act {then}.', remedy, fixable=fixable)  # fmt: skip
+    bad = [tag for tag in POLICY_TAGS if tag in dict(record.tags) and record.get(tag).lower() not in POLICIES]
+    better = changed(record, **{tag: "none" if tag == "p" else None for tag in bad})
+    for tag in bad:
+        remedy, fixable = mend(facts, f"_dmarc.{domain}", better, _valid)
+        yield error(
+            f"{tag}={record.get(tag)} in the DMARC record of {domain} is no policy: receivers act {then}.",
+            remedy,
+            fixable=fixable,
+        )
     if "p" not in dict(record.tags):
         remedy, fixable = mend(
-            facts, f"_dmarc.{domain}", changed(record, p="none"), lambda wanted: _valid(wanted) and "p=" in wanted
+            facts,
+            f"_dmarc.{domain}",
+            changed(record, p="none"),
+            lambda wanted: _valid(wanted) and not _lacks("p")(wanted),
         )
         yield warning(
             f"The DMARC record of {domain} has no p=. RFC 9989 takes that for p=none; readers of RFC 7489, {then}.",
@@ -102,7 +120,7 @@ def _policies(facts: Facts, domain: str, record: dmarc.Record) -> Iterator[Verdi
 def _others(facts: Facts, domain: str, record: dmarc.Record) -> Iterator[Verdict]:
     """All other tags."""
     for tag, value in record.tags:
-        better = f"_dmarc.{domain}", changed(record, **{tag: None}), lambda wanted, tag=tag: f"{tag}=" not in wanted
+        better = f"_dmarc.{domain}", changed(record, **{tag: None}), _lacks(tag)
         if tag in REMOVED:
             remedy, fixable = mend(facts, *better)
             yield warning(_removed(tag, value), remedy, fixable=fixable)
@@ -201,12 +219,13 @@ def _own(facts: Facts, domain: str, name: str, record: dmarc.Record) -> Iterator
         yield warning(f"The DMARC policy of {domain} is none: reports are sent, forged mail is delivered.",
                       f"When reports of a month show no mail of your own that fails, begin with quarantine. {remedy}", fixable=fixable)  # fmt: skip
     above, at = record.policy, "p"
-    for tag in ("sp", "np"):
+    below = [tag for tag in ("sp", "np") if record.get(tag)]
+    if below and organization(domain, walked(facts, domain)) != domain:
+        below = []  # they count at the organizational domain alone
+    for tag in below:
         value = record.get(tag).lower()
         if value in POLICIES and strength(value) < strength(above):
-            remedy, fixable = mend(
-                facts, name, changed(record, **{tag: None}), lambda wanted, tag=tag: f"{tag}=" not in wanted
-            )
+            remedy, fixable = mend(facts, name, changed(record, **{tag: None}), _lacks(tag))
             who = "sub-domains" if tag == "sp" else "sub-domains that do not exist"
             yield warning(
                 f"{tag}={value} is weaker than {at}={above}: whoever forges mail takes one of the {who} of {domain}.",
@@ -216,7 +235,7 @@ def _own(facts: Facts, domain: str, name: str, record: dmarc.Record) -> Iterator
         if value in POLICIES:
             above, at = value, tag
     if record.get("t").lower() == "y" and max(strength(record.get(tag)) for tag in POLICY_TAGS) > 0:
-        remedy, fixable = mend(facts, name, changed(record, t=None), lambda wanted: "t=" not in wanted)
+        remedy, fixable = mend(facts, name, changed(record, t=None), _lacks("t"))
         yield warning(f"t=y in the DMARC record of {domain}: receivers act one step milder than it says, readers of RFC 7489 do not know the tag and act "
                       "in full.", remedy, fixable=fixable)  # fmt: skip
     mail = facts.domain(domain).mail

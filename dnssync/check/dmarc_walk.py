@@ -28,7 +28,7 @@ class Takes(Wish[bool]):
 
 
 def sole(answer: Answer) -> tuple[str, ...]:
-    """The DMARC records at a name, each once: of each view that has exactly one (several are none, §4.10.1)."""
+    """The DMARC records at a name, each once: of each view that has exactly one (several are none)."""
     found = [[text for text in view.texts if dmarc.is_dmarc(text)] for view in views(answer)]
     return tuple(dict.fromkeys(texts[0] for texts in found if len(texts) == 1))
 

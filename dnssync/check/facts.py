@@ -84,6 +84,26 @@ class Facts:
     interval: int = 900
     map_path: str = ""
     remembered: Mapping[str, str] = field(default_factory=dict)
+    _named: Mapping[str, Domain] = field(init=False, repr=False, compare=False)
+    _claimed: Mapping[tuple[str, str], str | None] = field(init=False, repr=False, compare=False)
+    _changed: frozenset[tuple[str, str]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # ten thousand domains are asked about one by one: by name, not by a walk through all
+        plans = self.decision.zones if self.decision is not None else ()
+        claimed: dict[tuple[str, str], str | None] = {}
+        for plan in plans:
+            for claim in plan.claims:
+                claimed.setdefault((absolute(claim.name, plan.plan.zone), claim.type), claim.value)
+        changed = {
+            (absolute(change.name, plan.plan.zone), change.type)
+            for plan in plans
+            if not plan.refusals
+            for change in plan.plan.changes
+        }
+        object.__setattr__(self, "_named", {domain.name: domain for domain in reversed(self.domains)})
+        object.__setattr__(self, "_claimed", claimed)
+        object.__setattr__(self, "_changed", frozenset(changed))
 
     # --- what a pass saw --------------------------------------------------------------------------------------------
 
@@ -111,7 +131,11 @@ class Facts:
 
     def domain(self, name: str) -> Domain:
         """The mail domain of that name; it is one of `domains`."""
-        return next(domain for domain in self.domains if domain.name == name)
+        return self._named[name]
+
+    def sends(self, name: str) -> bool:
+        """Whether it is one of `domains`, and not parked."""
+        return name in self._named and not self._named[name].parked
 
     def mail(self, name: str) -> MailDomain:
         """What exim told of a mail domain. Raises `Unanswered`."""
@@ -129,20 +153,11 @@ class Facts:
 
     def wanted(self, name: str, kind: str) -> str | None:
         """The text that dnssync wants at an absolute name, None where it wants none there or that could not be found out."""
-        for plan in self.decision.zones if self.decision is not None else ():
-            for claim in plan.claims:
-                if claim.type == kind and absolute(claim.name, plan.plan.zone) == name:
-                    return claim.value
-        return None
+        return self._claimed.get((name, kind))
 
     def fixes(self, name: str, kind: str) -> bool:
         """Whether `dnssync apply` would change what stands at an absolute name, as things are now (its zone is not refused)."""
-        return any(
-            change.type == kind and absolute(change.name, plan.plan.zone) == name
-            for plan in (self.decision.zones if self.decision is not None else ())
-            if not plan.refusals
-            for change in plan.plan.changes
-        )
+        return (name, kind) in self._changed
 
     def publish(self, name: str, kind: str, text: str) -> tuple[str, bool]:
         """The remedy "this record has to stand there", and whether `apply` does it: the text that dnssync wants where it wants one,

@@ -15,6 +15,14 @@ def fetch(wishes: Sequence[Takes], sources: Sources) -> Mapping[Takes, Any]:
     plain = [
         wish for wish in wishes if wish.address.isascii() and wish.address.isprintable() and " " not in wish.address
     ]
-    good = sources.exim.verifies(wish.address for wish in plain)
+    told = sources.exim.verdicts(wish.address for wish in plain)
     odd = Failed("exim was not asked about an address that holds other characters than ASCII's printable ones")
-    return {wish: wish.address in good if wish in plain else odd for wish in wishes}
+    return {wish: _told(wish.address, told.get(wish.address)) if wish in plain else odd for wish in wishes}
+
+
+def _told(address: str, taken: bool | None) -> bool | Failed:
+    return (
+        Failed(f"exim cannot say now whether it takes mail for {address} (`exim4 -bv {address}`)")
+        if taken is None
+        else taken
+    )

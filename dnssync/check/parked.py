@@ -61,7 +61,7 @@ def _spf(facts: Facts, domain: str) -> Iterator[Verdict]:
 def _mx(facts: Facts, domain: str) -> Iterator[Verdict]:
     found = facts.texts(domain, "MX")
     if [text.split()[-1] for text in found] != ["."]:
-        shown = ", ".join(text.rstrip(".") for text in found) or "none"
+        shown = ", ".join(text if text.endswith(" .") else text.removesuffix(".") for text in sorted(found)) or "none"
         yield warning(
             f"{domain} takes no mail, so its one MX should be `0 .` (RFC 7505); it has {shown}.",
             f"Publish: {zone_line(domain, 'MX', '0 .')}",
@@ -71,9 +71,9 @@ def _mx(facts: Facts, domain: str) -> Iterator[Verdict]:
 def _dmarc(facts: Facts, domain: str) -> Iterator[Verdict]:
     name = f"_dmarc.{domain}"
     answer = facts.ask(name, "TXT")
-    remedy, fixable = mend(facts, name, DMARC, lambda wanted: not _weak(wanted))
     if not answer.known:
         raise Unanswered(unanswered(answer))
+    remedy, fixable = mend(facts, name, DMARC, lambda wanted: not _weak(wanted))
     texts = dmarc_sole(answer)
     several = any(sum(map(dmarc.is_dmarc, view.texts)) > 1 for view in views(answer))
     if several:

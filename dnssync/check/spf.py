@@ -74,19 +74,23 @@ def _first(facts: Facts, domain: str) -> str:
 def _joined(records: Sequence[str], domain: str) -> str:
     """One record that passes what any of the records passes; the mildest ending counts."""
     terms: dict[tuple[object, ...], Term] = {}
-    endings = []
+    endings: list[Mechanism] = []
     for text in records:
         try:
             record = parse(text)
         except RecordError:
             continue
         for term in record.terms:
-            if is_all(term):
+            if isinstance(term, Mechanism) and is_all(term):
                 endings.append(term)
             else:
                 terms.setdefault(term.meaning(domain), term)
-    ending = min((str(term) for term in endings), key="?~-".find, default="-all") if endings else "-all"
-    return " ".join(["v=spf1", *map(str, terms.values()), ending])
+    mildest = min(
+        (term for term in endings if term.qualifier != "+"),
+        key=lambda term: "?~-".index(term.qualifier),
+        default="-all",
+    )
+    return " ".join(["v=spf1", *map(str, terms.values()), str(mildest)])
 
 
 def ending(facts: Facts, domain: str, text: str, record: Record) -> Iterator[Verdict]:
@@ -105,8 +109,12 @@ def ending(facts: Facts, domain: str, text: str, record: Record) -> Iterator[Ver
     final = next((term for term in last.mechanisms if is_all(term)), None)
     better = " ".join(["v=spf1", *(str(term) for term in record.terms if not is_all(term)), "-all"])
     of = f"The SPF record of {where}" + (f", to which that of {domain} redirects," if where != domain else "")
-    remedy, fixable = mend(facts, domain, better, lambda wanted: _strict(wanted))
-    remedy = remedy if where == domain else f"Let who runs {where} end it with -all or ~all."
+    if final is not None and final.qualifier in "-~":
+        remedy, fixable = "", False
+    elif where == domain:
+        remedy, fixable = mend(facts, domain, better, _strict)
+    else:
+        remedy, fixable = f"Let who runs {where} end it with -all or ~all.", False
     if final is None:
         yield warning(
             f"{of} has no `all` at its end, so mail from anywhere else is neutral, as if there was no record.",

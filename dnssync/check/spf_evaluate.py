@@ -117,7 +117,7 @@ def _ours(case: Case, record: Record, dns: Dns) -> Evaluation:
 
 def own_addresses(facts: Facts, name: str) -> Iterator[Verdict]:
     """SPF-03: MAIL FROM a mail domain, and the greeting of a mail without a sender."""
-    host, domains = facts.host, sending(facts)
+    host, sends = facts.host, facts.sends(name)
     answer = facts.ask(name, "TXT")
     dns = dns_of(facts)
     arises = False
@@ -126,7 +126,7 @@ def own_addresses(facts: Facts, name: str) -> Iterator[Verdict]:
         if record is None:
             continue
         branches(dns, name, record)  # all that the evaluations will ask for, a depth at a time
-        if name in domains and (mail := host.domain(name)) is not None:
+        if sends and (mail := host.domain(name)) is not None:
             arises = True
             ips = tuple(dict.fromkeys(address.ip for address in mail.addresses))
             yield from _judged(facts, [Case(name, text, record, ip, helo) for ip in ips for helo in helos(facts)], dns)
@@ -138,7 +138,7 @@ def own_addresses(facts: Facts, name: str) -> Iterator[Verdict]:
             arises = True
             yield from _judged(facts, [Case(name, text, record, ip, name, greeting=True) for ip in ips], dns)
     need(answer)
-    if name in domains and host.domain(name) is None:
+    if sends and host.domain(name) is None:
         raise Unanswered(f"exim was not asked about {name}")
     if not arises:
         yield MOOT

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from dnssync.check.facts import Facts, Unanswered, plain, unanswered, zone_line
+from dnssync.core.decide import Decision
+from dnssync.core.model import zone_of
 from dnssync.core.sighting import Answer
 
 
@@ -55,6 +57,16 @@ def mend(facts: Facts, name: str, text: str, cured: Callable[[str], bool]) -> tu
     """The remedy "this record has to stand there", and whether `apply` does it: the text that dnssync wants, where that cures what was
     found, else the one given."""
     wanted = facts.wanted(name, "TXT")
-    if wanted is not None and cured(wanted):
-        return facts.publish(name, "TXT", wanted)
-    return f"Publish: {zone_line(name, 'TXT', text)}", False
+    if wanted is None or not cured(wanted):
+        return f"Publish: {zone_line(name, 'TXT', text)}", False
+    remedy, fixable = facts.publish(name, "TXT", wanted)
+    zone = zone_of(name, facts.configured)
+    if not fixable and facts.decision is not None and _waits_for_a_person(facts.decision, zone):
+        remedy += f" (`dnssync apply --adopt {zone}` does it)"
+    return remedy, fixable
+
+
+def _waits_for_a_person(decision: Decision, zone: str | None) -> bool:
+    """Whether all that keeps dnssync from changing a zone is a record that it did not write."""
+    reasons = [{refusal.reason for refusal in plan.refusals} for plan in decision.zones if plan.plan.zone == zone]
+    return bool(reasons) and all(found == {"takeover"} for found in reasons)

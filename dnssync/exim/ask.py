@@ -172,12 +172,17 @@ class Exim:
 
         An address that exim cannot judge now (a look-up that defers) is not among them.
         """
+        return frozenset(address for address, taken in self.verdicts(addresses).items() if taken)
+
+    def verdicts(self, addresses: Iterable[str]) -> Mapping[str, bool | None]:
+        """Whether exim's routers accept each of the recipient addresses (`-bv`), in one process; None where exim cannot judge it now."""
         asked = tuple(dict.fromkeys(addresses))
         if not asked:
-            return frozenset()
+            return {}
         out = self._start("-bv", text="\n".join(asked) + "\n", broken_ok=True).stdout
-        good = {match[1].lower() for match in re.finditer(r"^(?:> ?)*(\S+) verified\b", out, re.MULTILINE)}
-        return frozenset(address for address in asked if address.lower() in good)
+        told = re.finditer(r"^(?:> ?)*(\S+) (verified|failed to verify)\b", out, re.MULTILINE)
+        found = {match[1].lower(): match[2] == "verified" for match in told}
+        return {address: found.get(address.lower()) for address in asked}
 
     def session(self, address: str, commands: Sequence[str]) -> tuple[tuple[int, str], ...]:
         """exim's replies (code, text) to an SMTP session from a host of that address (`-bh`), its greeting first: without network,

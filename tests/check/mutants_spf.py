@@ -1,3 +1,105 @@
 """Breakages for `make mutants`, as in `tests/mutant_table.py`."""
 
-TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {}
+SPF = "tests/check/test_spf.py"
+DMARC = "tests/check/test_dmarc.py"
+PARKED = "tests/check/test_parked_checks.py"
+
+TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
+    ("dnssync/check/standing.py", f"{SPF} {DMARC}"): [
+        ("    if not answer.known:\n        raise Unanswered", "    if False:\n        raise Unanswered"),
+        ("        if reply.answered:", "        if True:"),
+        ("        if not answer.known:\n            return None", "        if not answer.known:\n            return ()"),
+        ("if wanted is None or not cured(wanted):", "if wanted is None:"),
+        ("found == {\"takeover\"} for found", "True for found"),
+    ],
+    ("dnssync/check/spf.py", SPF): [
+        ("        elif len(records) > 1:", "        elif len(records) > 2:"),
+        ("        for text in near if records else ():", "        for text in ():"),
+        ('if term.qualifier != "+")', "if True)"),
+        ("or name in seen:", "or False:"),
+        ("        if octets > TARGET:", "        if octets > OLD_UDP:"),
+        ("        if others and size > EDNS:", "        if others and size > 2 * EDNS:"),
+        ("        elif others and size > OLD_UDP:", "        elif others and size > EDNS:"),
+        ("if texts and any(same(text, other, domain) for other in texts):", "if texts:"),
+        ("text.isascii() if _NEAR_MISS.match(text) else _decodable(text)", "text.isascii()"),
+        ("text.isascii() if _NEAR_MISS.match(text) else _decodable(text)", "_decodable(text)"),
+    ],
+    ("dnssync/check/spf_terms.py", SPF): [
+        ("elif isinstance(term, Mechanism) and ended:", "elif False:"),
+        ("    if ended and redirects:", "    if redirects:"),
+        ("        if name in MECHANISMS:", "        if False:"),
+        ("at = offset + trouble.offset + 1", "at = offset + trouble.offset"),
+    ],
+    ("dnssync/check/spf_tree.py", f"{SPF}"): [
+        ("return self.target in self.above", "return False"),
+        ("        if is_all(mechanism):\n            return tuple(found)", "        if False:\n            return tuple(found)"),
+        ("    if texts is None or name in above:", "    if not texts or name in above:"),
+        ("    if len(records) != 1:", "    if len(records) < 1:"),
+    ],
+    ("dnssync/check/spf_cost.py", SPF): [
+        ("cost.lookups > MAX_LOOKUPS or cost.lookups >= NEAR", "cost.lookups > MAX_LOOKUPS or cost.lookups > NEAR"),
+        ("past = cost.lookups > MAX_LOOKUPS", "past = cost.lookups >= MAX_LOOKUPS"),
+        ("    if cost.voids > MAX_VOIDS:", "    if cost.voids >= MAX_VOIDS:"),
+        ('dns(name, "MX") or ()) > MAX_HOSTS:', 'dns(name, "MX") or ()) >= MAX_HOSTS:'),
+        ("    silent(cost.unknown)", "    pass"),
+        ("        if any(path[:length] in again", "        if False and any(path[:length] in again"),
+        ('term.qualifier != "+" or', "False or"),
+        ("length is not None and length <= WIDE[family]", "length is not None and length < WIDE[family]"),
+        ("elif own and length", "elif length"),
+    ],
+    ("dnssync/check/spf_evaluate.py", f"{SPF} tests/check/test_rfc7208_suite.py"): [
+        ("            if self.void_lookups > pyspf.MAX_VOID_LOOKUPS:", "            if self.void_lookups >= pyspf.MAX_VOID_LOOKUPS:"),
+        ("        if not texts and not ignore_void:", "        if not texts:"),
+        ('        return "" if self.greeting else', '        return "" if False else'),
+        ('if ours.result == theirs.result == "pass":', 'if "pass" in (ours.result, theirs.result) or ours.result == "fail":'),
+        ("        if names:\n            yield unknown", "        if False:\n            yield unknown"),
+        ("elif not case.greeting or ours.result ==", "elif True or ours.result =="),
+        ("return text if _passes(cases, text, dns) else _in_front(case.record, terms)", "return text"),
+        ("    if ips and not told and None not in answers:", "    if None not in answers:"),
+    ],
+    ("dnssync/check/dmarc.py", DMARC): [
+        ("        if len(records) > 1:", "        if len(records) > 2:"),
+        ("for at in (domain, f", "for at in (f"),
+        ("    if walked(facts, domain):\n        return", "    if False:\n        return"),
+        ("    if theirs and theirs != ours:", "    if theirs:"),
+    ],
+    ("dnssync/check/dmarc_walk.py", DMARC): [
+        ('if psd in ("y", "n"):', 'if psd == "y":'),
+        ("        if not answer.known:\n            raise", "        if False:\n            raise"),
+        ('last.count(".") + 2', 'last.count(".") + 1'),
+        ('== "y" and last != domain', '== "y"'),
+    ],
+    ("dnssync/check/dmarc_values.py", DMARC): [
+        ("record.get(tag).lower() not in POLICIES]", "record.get(tag) == '']"),
+        ("organization(domain, walked(facts, domain)) != domain:", "False:"),
+        ("strength(value) < strength(above)", "strength(value) < strength('quarantine') < 0"),
+        ("and not {\"0\", \"1\"} <= set(found)", ""),
+        ("            if mail_of(uri) is None:", "            if False:"),
+        ("mail is not None and mail.local:", "mail is None:"),
+    ],
+    ("dnssync/check/dmarc_reports.py", DMARC): [
+        ("    if any(map(dmarc.is_dmarc, texts)):\n        return", ""),
+        ("    if not dmarc.needs_report_record(domain, host):\n        return", ""),
+        ("    if organization(domain, walked(facts, domain)) == organization(host, walked(facts, host)):\n        return", ""),
+        ("    if not facts.find(Takes(mail)):", "    if facts.find(Takes(mail)):"),
+        ("        if missing:", "        if False:"),
+        ('text.split()[-1] == "." for', 'text == "" for'),
+    ],
+    ("dnssync/check/gather_suffixes.py", DMARC): [
+        ("length = len(labels) - start - 1", "length = len(labels) - start"),
+        ('or ".".join(["*", *labels[start + 1 :]]) in rules', ""),
+    ],
+    ("dnssync/check/gather_reports.py", DMARC): [
+        ("wish.address.isprintable() and", "True and"),
+        ("        if taken is None\n", "        if False\n"),
+    ],
+    ("dnssync/check/parked.py", PARKED): [
+        ("    if domain in helos(facts):", "    if False:"),
+        ("if len(records) != 1 or not same(records[0], SPF):", "if len(records) != 1:"),
+        ('!= ["."]:', '!= ["."] and found:'),
+        ('if got is None or got.policy != "reject":', "if got is None:"),
+        ('for tag in ("sp", "np")', 'for tag in ("sp",)'),
+        ("not dkim.is_revoked(text):", "False:"),
+        ("if key.domain == domain)", "if False)"),
+    ],
+}  # fmt: skip
