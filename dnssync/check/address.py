@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, ip_address, ip_network
 
-from dnssync.check.exchanges import Resolved, all_hosts, folded, hosts, normal, resolve
+from dnssync.check.exchanges import Resolved, all_hosts, folded, hosts, normal, order, resolve
 from dnssync.check.facts import Facts, Unanswered, Wish, host, zone_line, zones
 from dnssync.check.finding import MOOT, Verdict, error, info, unknown, warning
 from dnssync.check.judging import Check
@@ -87,7 +87,7 @@ def leaving(facts: Facts) -> tuple[str, ...]:
         for mail in facts.host.domains:
             for problem in mail.problems:
                 raise Unanswered(problem.sentence.rstrip("."))
-    return tuple(sorted(found, key=lambda ip: (_family(ip), int(ip_address(ip)))))
+    return tuple(sorted(found, key=order))
 
 
 def _hidden(attached: frozenset[str], family: int) -> bool:
@@ -144,7 +144,7 @@ def full_name(facts: Facts, hostname: str) -> Iterator[Verdict]:
     except Unanswered as why:
         ours = None
         yield unknown(f"Whether {name} has this host's addresses cannot be told: {why}.")
-    records = [zone_line(name, kind_of(ip), ip) for ip in sorted(ours.addresses)] if ours else []
+    records = [zone_line(name, kind_of(ip), ip) for ip in sorted(ours.addresses, key=order)] if ours else []
     remedy = f"Publish: {'; '.join(records)}" if records else f"Publish the host's public address: {name}. IN A ADDRESS"
     if not resolved.addresses and not resolved.trouble:
         yield error(f"{name}, this host's full name, has no address in DNS.", remedy)
@@ -163,7 +163,7 @@ def _name_addresses(name: str, resolved: Resolved, ours: Own | None, remedy: str
                 f"Remove {zone_line(name, kind_of(ip), ip)}, unless the name servers show the world something else than this host.",
             )
         elif ours is not None and ip not in ours.addresses:
-            known = ", ".join(sorted(ours.addresses)) or "none is known"
+            known = ", ".join(sorted(ours.addresses, key=order)) or "none is known"
             if ours.foreign(ip):
                 yield error(
                     f"{name}, this host's full name, has the address {ip} in DNS, which is not this host's ({known}).",

@@ -79,7 +79,7 @@ def listed(facts: Facts, subject: str) -> Iterator[Verdict]:
     except ValueError:
         labels, zone = subject, DBL
     answers = [facts.ask(f"{label}.{zone}", "A") for label in (labels, *TESTS[zone])]
-    codes = facts.texts(f"{labels}.{zone}", "A")
+    codes = sorted(facts.texts(f"{labels}.{zone}", "A"))
     refused = [REFUSED[code] for code in codes if code in REFUSED]
     strange = [code for code in codes if not code.startswith("127.") and code not in REFUSED]
     lists = list(
@@ -141,7 +141,7 @@ def blocked(facts: Facts, hostname: str) -> Iterator[Verdict]:
         message = f"No connection to port 25 leads out over {family} ({tried})."
         remedy = "Ask the hosting provider to open port 25 outward, look for a firewall on this host, or send through a smarthost."
         if ours == ():
-            yield info(f"{message} That is well, since all mail leaves through a smarthost.")
+            yield info(f"{message} That is well, since no mail leaves from here but through a smarthost.")
         elif len(shut) == len([kind for kind in found if found[kind]]):
             yield error(f"{message} Mail stays in exim's queue.", remedy)
         else:
@@ -157,7 +157,7 @@ def _exchanges_of_others(facts: Facts, kinds: tuple[str, ...]) -> dict[str, tupl
         names += [name for _, name in best[:1] if name]
     told = {kind: [facts.ask(name, kind) for name in names] for kind in kinds}
     return {
-        kind: tuple(dict.fromkeys(answer.texts[0] for answer in some if answer.known and answer.texts))
+        kind: tuple(dict.fromkeys(min(answer.texts) for answer in some if answer.known and answer.texts))
         for kind, some in told.items()
     }
 

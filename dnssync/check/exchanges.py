@@ -20,7 +20,7 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """The addresses of a name, in their shortest form. `trouble`: why they may be not all, a sentence without its final dot, "" = they are
+    """The addresses of a name, in their shortest form and one order, since servers give them in any. `trouble`: why they may be not all, a sentence without its final dot, "" = they are
     all; `alias`: what it is a CNAME for, "" = it is none."""
 
     addresses: tuple[str, ...]
@@ -63,7 +63,7 @@ def resolve(facts: Facts, name: str) -> Resolved:
     found = [normal(text) for answer in answers if answer.known for text in answer.texts]
     notes = [reply.note for answer in answers for reply in answer.replies if reply.note.startswith("CNAME to ")]
     return Resolved(
-        tuple(dict.fromkeys(found)),
+        tuple(sorted(set(found), key=order)),
         next((unanswered(answer) for answer in answers if not answer.known), ""),
         notes[0].partition(";")[0].partition(":")[0].removeprefix("CNAME to ") if notes else "",
     )
@@ -79,6 +79,12 @@ def normal(ip: str) -> str:
     address = ip_address(ip.partition("%")[0])
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return str(mapped or address)
+
+
+def order(ip: str) -> tuple[int, int]:
+    """What addresses are sorted by: IPv4 first, each by its number."""
+    address = ip_address(ip)
+    return (address.version, int(address))
 
 
 def is_address(name: str) -> bool:

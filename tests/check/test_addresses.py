@@ -19,10 +19,10 @@ IPV4, IPV6 = "192.0.2.1", "2001:db8::1"
 LOOPBACK = ("127.0.0.1", "::1", "fe80::1")
 
 
-def sends_from(*ips: str, hostname: str = "mx.example.org", host: str = "", **more) -> Host:
-    """A host whose mail leaves from these addresses; `host`: the name that they are known by, behind NAT."""
-    told = told_host("example.org", hostname=hostname, **more)
-    leaving = tuple(Address(ip, "as told", host=host) for ip in ips)
+def sends_from(*ips: str, hostname: str = "mx.example.org", domain: str = "example.org", **more: object) -> Host:
+    """A host that sends the mail of a domain from these addresses."""
+    told = told_host(domain, hostname=hostname, **more)
+    leaving = tuple(Address(ip, "as told") for ip in ips)
     return replace(told, domains=tuple(replace(mail, addresses=leaving) for mail in told.domains))
 
 

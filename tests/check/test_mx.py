@@ -206,7 +206,6 @@ def test_silence(tmp_path: Path) -> None:
     """Where nobody answers, nothing is known of the domain, and its exchangers are not known either."""
     with small(tmp_path, f"{MX}{ORG}") as world:
         world.bind.stop()
-        assert {id: world.severities(id) for id in ("MX-01", "MX-02", "MX-03", "MX-04", "MX-06")} == dict.fromkeys(
-            ("MX-01", "MX-02", "MX-03", "MX-04", "MX-06"), ["unknown"]
-        )
+        for id in ("MX-01", "MX-02", "MX-03", "MX-04", "MX-06"):
+            assert world.severities(id) == ["unknown"]
         assert world.severities("MX-05") == []
