@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 from dnssync.check.facts import Failed, unanswered
@@ -79,11 +80,12 @@ def _policy(
             troubles.append(f"{ip}: no answer within {TIMEOUT:g} seconds")
             continue
         except ConnectionRefusedError:
-            return Fetched(trouble=f"{ip} refuses the connection")
+            return Fetched(trouble=f"{ip} refuses the connection", ip=ip, here=sources.here(ip))
         except OSError as error:
             troubles.append(f"{ip}: {error.strerror or error}")
             continue
-        return _get(domain, ip, sock, context, max(end - time.monotonic(), 0.1))
+        came = _get(domain, ip, sock, context, max(end - time.monotonic(), 0.1))
+        return replace(came, ip=ip, here=sources.here(ip)) if came.trouble else came
     return Failed(f"the policy of {domain} could not be fetched from here ({'; '.join(troubles)})")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from dnssync.check.facts import Failed
@@ -9,13 +10,19 @@ from dnssync.check.gather import Sources
 from dnssync.check.talking import Reply, Taken
 
 STRANGER = "192.0.2.77"  # RFC 5737: nobody's
+NAME = "stranger.example.com"  # RFC 2606
 MANY = 50  # recipients of one message; RFC 5321 §4.5.3.1.8 has servers take 100
 FEW = 8  # messages of one session: more RSETs are more than exim's default of 10 nonmail commands
+
+PLAIN = re.compile(r"[\x21-\x3b\x3d\x3f-\x7e]{1,320}")  # what ends no command, and no path in it
 
 
 def fetch(wishes: Sequence[Taken], sources: Sources) -> Mapping[Taken, Reply | Failed]:
     """exim's reply to each recipient, from the null sender. One refused beside others is asked about again alone."""
-    found: dict[Taken, Reply | Failed] = {}
+    found: dict[Taken, Reply | Failed] = {
+        wish: Failed(f"{wish.recipient!r} is no mail address") for wish in wishes if not PLAIN.fullmatch(wish.recipient)
+    }
+    wishes = [wish for wish in wishes if wish not in found]
     for at in range(0, len(wishes), MANY):
         found.update(_session(sources, [list(wishes[at : at + MANY])]))
     again = [wish for wish in wishes if not _good(found[wish])] if len(wishes) > 1 else []
@@ -29,7 +36,7 @@ def _good(reply: Reply | Failed) -> bool:
 
 
 def _session(sources: Sources, messages: Sequence[Sequence[Taken]]) -> dict[Taken, Reply | Failed]:
-    commands = ["EHLO localhost"]
+    commands = [f"EHLO {NAME}"]
     for number, wishes in enumerate(messages):
         commands += ["RSET"] * bool(number) + ["MAIL FROM:<>"] + [f"RCPT TO:<{wish.recipient}>" for wish in wishes]
     replies = [Reply(code, text) for code, text in sources.exim.session(STRANGER, commands)]

@@ -28,11 +28,15 @@ TIMEOUT = 10.0  # seconds for one connection
 WORKERS = 8
 LINE = 4096  # octets; RFC 5321 §4.5.3.1.5 allows 512
 LINES = 100  # of one reply
-NAME = "localhost"  # a greeting of ours that is no claim
+NAME = "check.example.com"  # RFC 2606: no claim to be anybody; localhost and their own name many refuse
 
 
 class _Broken(Exception):
-    """The talk came to an end; the sentence says how."""
+    """The talk came to an end; the sentence says how. `slow`: the connection was taken, and then nothing came in time."""
+
+    def __init__(self, sentence: str, slow: bool = False) -> None:
+        super().__init__(sentence)
+        self.slow = slow
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +115,7 @@ def _once(host: str, address: str, sources: Sources, context: ssl.SSLContext) ->
             talk.leave()
     except _Broken as error:
         if not talked.greeted:
-            talked = replace(talked, trouble=str(error))
+            talked = replace(talked, trouble=str(error), slow=error.slow)
         elif talked.starttls and not chain:
             talked = replace(talked, refused=f"then fails: {error}")
     return _Heard(talked, chain)
@@ -240,7 +244,7 @@ class _Connection:
                 if match[2] != "-":
                     return Reply(int(match[1]), "\n".join(texts))
         except OSError as error:
-            raise _Broken(_reason(error)) from None
+            raise _Broken(_reason(error), slow=isinstance(error, TimeoutError)) from None
         raise _Broken("it talks without end")
 
     def say(self, command: str) -> Reply:
@@ -249,7 +253,7 @@ class _Connection:
             self._in_time()
             self._sock.sendall(command.encode("ascii") + b"\r\n")
         except OSError as error:
-            raise _Broken(_reason(error)) from None
+            raise _Broken(_reason(error), slow=isinstance(error, TimeoutError)) from None
         return self.hear()
 
     def secure(self, context: ssl.SSLContext, host: str) -> ssl.SSLSocket:

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dnssync.check.facts import Facts, Unanswered, Wish, sending, zone_line
-from dnssync.check.finding import MOOT, Verdict, info, warning
+from dnssync.check.facts import Facts, Unanswered, Wish, addresses, sending, zone_line
+from dnssync.check.finding import MOOT, Verdict, info, unknown, warning
 from dnssync.check.judging import Check
 from dnssync.check.talking import exchanges
 
@@ -20,11 +20,14 @@ _ID = re.compile(r"[A-Za-z0-9]{1,32}")
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What came of fetching a policy: `text`, or `trouble` (a sentence without its final dot). `type`: the media type."""
+    """What came of fetching a policy: `text`, or `trouble` (a sentence without its final dot). `type`: the media type. `ip`: where the
+    trouble was, `here`: whether that is on one of this host's interfaces."""
 
     text: str = ""
     trouble: str = ""
     type: str = "text/plain"
+    ip: str = ""
+    here: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +164,12 @@ def fetched(facts: Facts, domain: str) -> Iterator[Verdict]:
         yield MOOT
         return
     came = facts.find(Policy(domain))
+    if came.trouble and not came.here and came.ip in addresses(facts):
+        yield unknown(
+            f"Whether {_where(domain)} can be had is not known: {came.trouble}; {came.ip} is ours, but on no interface (NAT).",
+            f"From another network: `curl {_where(domain)}`.",
+        )
+        return
     if came.trouble:
         yield warning(
             f"The MTA-STS policy at {_where(domain)} cannot be had: {came.trouble}.",

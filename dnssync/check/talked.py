@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dnssync.check.facts import Facts, Failed
 from dnssync.check.finding import Verdict, unknown, warning
 from dnssync.check.judging import Check
-from dnssync.check.talking import Reply, Taken, own_mx, own_names, talks, users
+from dnssync.check.talking import MOST, Reply, Taken, all_own, own_mx, own_names, talks, users
 
 ELSEWHERE = "someone@example.com"  # RFC 2606: nobody's, and no domain of ours
 ROLES = ("postmaster", "abuse")
@@ -19,10 +19,18 @@ def talked(facts: Facts, host: str) -> Iterator[Verdict]:
     recipients = [f"{role}@{name}" for name in _here(facts, host) for role in ROLES]
     for recipient in (ELSEWHERE, *recipients):
         facts.have(Taken(recipient))  # asked for before anything is looked at
+    if host in own_names(facts) and (left := all_own(facts)[MOST:]):
+        yield unknown(
+            f"{len(left)} more names of this host stand in MX records and are not talked to, such as {left[0]}."
+        )
     yield from _relay(facts)
     yield from _roles(facts, recipients)
     for ip, talk in talks(facts, host):
-        if talk.trouble and talk.here:
+        if talk.slow:
+            yield unknown(
+                f"Port 25 of {host} takes the connection at {ip}, but there was {talk.trouble}; an ACL may let strangers wait."
+            )
+        elif talk.trouble and talk.here:
             yield warning(
                 f"Nothing takes mail for {host} at {ip}, port 25: {talk.trouble}.",
                 "Have exim listen there: see `exim -bP local_interfaces daemon_smtp_ports`, and `dc_local_interfaces` in "

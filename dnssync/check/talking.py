@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from dnssync.check.facts import Facts, Unanswered, Wish, addresses, every_domain, helos
 
 TLS_12 = ("TLSv1.2", "TLSv1.3")  # as OpenSSL names them; what is older is given up by RFC 8996
+MOST = 50  # names of this host that are talked to: a server with a name for each customer need not be asked ten thousand times
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +51,14 @@ def association(octets: bytes, matching: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Talked:
-    """What a talk with a mail server showed. `trouble`: why there was none, "" = there was one. `here`: the address is one of this
+    """What a talk with a mail server showed. `trouble`: why there was none, "" = there was one. `slow`: the connection was taken, and the greeting did not come in time. `here`: the address is one of this
     host's interfaces. `through`: the address that was reached in its place, behind NAT. `banner` and `greeted`: the names that it greets with.
     `starttls`: offered; `refused`: how it then failed. `version` as OpenSSL names it. `old`: whether it takes TLS 1.0 or 1.1, None = not known.
     `chain`: the certificates, the server's own first, each issued by the next. `distrust`: why the system does not trust them, "" = it does,
     None = not known."""
 
     trouble: str = ""
+    slow: bool = False
     here: bool = True
     through: str = ""
     banner: str = ""
@@ -121,13 +124,20 @@ def ours(facts: Facts, hosts: Sequence[str]) -> tuple[str, ...]:
     return tuple(host for host in where if host in names or mine & set(where[host]))
 
 
-def own_mx(facts: Facts) -> tuple[str, ...]:
-    """Those of the domains' mail exchangers that are this host; its own name too where some domain's could not be looked up."""
+def all_own(facts: Facts) -> tuple[str, ...]:
+    """Those of the domains' mail exchangers that are this host, of its own name first, then those that most domains use; its own name too
+    where some domain's could not be looked up."""
     answers = [facts.ask(name, "MX") for name in every_domain(facts)]
-    targets = dict.fromkeys(host for answer in answers if answer.known for host in exchanges(answer.texts))
+    targets = Counter(host for answer in answers if answer.known for host in exchanges(answer.texts))
     if any(not answer.known for answer in answers):
-        targets[facts.hostname.lower()] = None
-    return ours(facts, list(targets))
+        targets[facts.hostname.lower()] += 1
+    names = own_names(facts)
+    return tuple(sorted(ours(facts, list(targets)), key=lambda host: (host not in names, -targets[host])))
+
+
+def own_mx(facts: Facts) -> tuple[str, ...]:
+    """The first `MOST` of `all_own`: those that are talked to."""
+    return all_own(facts)[:MOST]
 
 
 def users(facts: Facts, host: str) -> tuple[str, ...]:

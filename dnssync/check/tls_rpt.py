@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from urllib.parse import unquote
 
 from dnssync.check import dane
 from dnssync.check.facts import Facts, Failed, sending, zone_line
@@ -68,17 +67,29 @@ def _subjects(facts: Facts) -> tuple[str, ...]:
 def addresses(facts: Facts, domain: str) -> Iterator[Verdict]:
     """TLSRPT-02: the addresses take mail; for our mail server's own name too, where DANE makes senders report there."""
     found = records(facts, domain)
-    if not found and domain in own_mx(facts):
+    if not found and not _mail_domain(facts, domain):
         yield from _host(facts, domain)
         return
     uris = (targets(found[0]) or ()) if len(found) == 1 else ()
-    mails = [unquote(uri[7:].partition("?")[0]) for uri in uris if uri.lower().startswith("mailto:")]
+    mails = [_unquoted(uri[7:].partition("?")[0]) for uri in uris if uri.lower().startswith("mailto:")]
     if not uris:
         yield MOOT
     for address in mails:
         _look(facts, address)
     for address in mails:
         yield from _judged(facts, domain, address)
+
+
+def _mail_domain(facts: Facts, name: str) -> bool:
+    """Whether a subject is a mail domain, and not the name of our mail server alone."""
+    if facts.seen is not None:
+        return facts.seen.host.domain(name) is not None
+    return any(domain.name == name for domain in facts.domains)
+
+
+def _unquoted(text: str) -> str:
+    """Percent-encoding undone (RFC 3986 §2.1)."""
+    return re.sub(r"%([0-9A-Fa-f]{2})", lambda match: chr(int(match[1], 16)), text)
 
 
 def _host(facts: Facts, host: str) -> Iterator[Verdict]:

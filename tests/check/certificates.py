@@ -66,18 +66,21 @@ class Ca:
         return builder.sign(by, hashes.SHA256())
 
     def issue(
-        self, *names: str, days: tuple[float, float] = (-1, 90), bits: int = 0, self_signed: bool = False,
+        self, *names: str, days: tuple[float, float] = (-1, 90), bits: int = 0, key: Path | None = None, self_signed: bool = False,
         chain: bool = True,
     ) -> tuple[Path, Path]:  # fmt: skip
-        """A certificate with its chain, and its key, as files. `bits`: an RSA key of that length, else an EC one."""
-        key = rsa.generate_private_key(65537, bits) if bits else curve()
+        """A certificate with its chain, and its key, as files. `bits`: an RSA key of that length, else an EC one; `key`: that of another
+        certificate."""
+        made = rsa.generate_private_key(65537, bits) if bits else curve()
+        if key is not None:
+            made = serialization.load_pem_private_key(key.read_bytes(), None)
         subject = _name(names[0])
-        issuer, by = (subject, key) if self_signed else (self.name, self.key)
-        certificate = self._signed(subject, key, issuer, by, names, days=days)
+        issuer, by = (subject, made) if self_signed else (self.name, self.key)
+        certificate = self._signed(subject, made, issuer, by, names, days=days)
         self._made += 1
         files = self.folder / f"{self._made}.pem", self.folder / f"{self._made}.key"
         files[0].write_bytes(self.pem(certificate) + (self.pem(self.certificate) if chain and not self_signed else b""))
-        files[1].write_bytes(_pem(key))
+        files[1].write_bytes(_pem(made))
         for file in files:
             file.chmod(0o644)
         return files

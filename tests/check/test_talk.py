@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
 
+from dnssync.check.facts import Failed
+from dnssync.check.gather import Sources
+from dnssync.check.gather_taken import fetch
+from dnssync.check.talking import Reply, Taken
 from dnssync.exim.ask import Exim
 from tests.check.servers import Smtp, network
 from tests.check.world import World
@@ -132,3 +137,45 @@ def test_silent_name_servers(tmp_path: Path) -> None:
         w.bind.stop()
         for id in ("MX-07", "TLS-01", "TLS-02", "TLS-03", "TLS-04", "TLS-05"):
             assert w.severities(id) and set(w.severities(id)) == {"unknown"}, id
+
+
+@needs_exim
+def test_a_recipient_is_no_command(tmp_path: Path) -> None:
+    """What would end the command or its path is not given to exim; the others beside it are asked about."""
+    wishes = [Taken("postmaster@example.org"), Taken("a@b>\r\nRCPT TO:<postmaster@example.org"), Taken("é@example.org")]
+    with EximHost() as mta:
+        mta.render()
+        with world(tmp_path, ConnectionRefusedError, mta.exim()) as w:
+            found = fetch(wishes, Sources(w.config(), w.resolver(), mta.exim()))
+    assert [type(found[wish]) for wish in wishes] == [Reply, Failed, Failed]
+
+
+def test_many_names_of_one_host(tmp_path: Path) -> None:
+    """A name for each customer: fifty are talked to, the host's own first, and the rest is told."""
+    names = [f"d{number}.test" for number in range(60)]
+    zones = dict.fromkeys(names, "@ MX 10 mail\nmail A 192.0.2.1\n") | {"example.org": ZONE}
+    with Smtp("mx.example.org") as server, World(
+        tmp_path, zones, sources={"connect": network({("192.0.2.1", 25): server.port}), "here": lambda _: True}
+    ) as w:  # fmt: skip
+        subjects = [f.subject for f in w.findings("TLS-01")]
+        assert len(subjects) == 50 and subjects[0] == "mx.example.org"
+        assert [text for _, text in relays(w) if "11 more names" in text]
+
+
+def test_a_server_that_lets_wait(tmp_path: Path) -> None:
+    """A connection that is taken, and a greeting that does not come in time: somebody is there, so it is not known."""
+
+    class Waiting(socket.socket):
+        def recv(self, *_: object) -> bytes:
+            raise TimeoutError
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def connect(address: str, port: int, timeout: float) -> socket.socket:
+            sock = Waiting()
+            sock.connect(server.getsockname())
+            return sock
+
+        with World(tmp_path, {"example.org": ZONE}, sources={"connect": connect, "here": lambda _: True}) as w:
+            [(severity, message)] = relays(w)
+            assert severity == "unknown" and "no answer within" in message

@@ -139,11 +139,11 @@ def test_a_real_exim_with_a_certificate(tmp_path: Path) -> None:
     """exim as Debian ships it, with a certificate of a trusted CA, passes all but for old TLS, which GnuTLS takes: the advice stops that."""
     ca = Ca(tmp_path / "ca")
     files = ca.issue("mx.example.org")
-    for path in (ca.folder, *list(tmp_path.parents)[:2], tmp_path):
-        path.chmod(0o755)  # Debian-exim must get in
 
     def judged(extra: str) -> dict[str, Finding]:
-        with EximHost(extra=extra.replace("FOLDER", str(ca.folder))) as mta:
+        with EximHost(extra=extra) as mta:
+            for file, name in zip(files, ("exim.crt", "exim.key"), strict=True):
+                (mta.confdir / name).write_bytes(file.read_bytes())
             mta.render()
             with mta.listening() as port, World(
                 tmp_path / "w", {"example.org": "@ MX 10 mx\nmx A 192.0.2.1\n"}, facts={"now": int(time.time())},
@@ -151,7 +151,7 @@ def test_a_real_exim_with_a_certificate(tmp_path: Path) -> None:
             ) as w:  # fmt: skip
                 return {f.id: f for f in w.findings("TLS-01", "TLS-02", "TLS-03", "TLS-04")}
 
-    shown = f"MAIN_TLS_ENABLE = yes\nMAIN_TLS_CERTIFICATE = {files[0]}\nMAIN_TLS_PRIVATEKEY = {files[1]}\n"
+    shown = "MAIN_TLS_ENABLE = yes\nMAIN_TLS_CERTIFICATE = CONFDIR/exim.crt\nMAIN_TLS_PRIVATEKEY = CONFDIR/exim.key\n"
     found = judged(shown)
     assert {id: str(f.severity) for id, f in found.items()} == {
         "TLS-01": "ok",
