@@ -57,7 +57,11 @@ def zone(name: str) -> str:
 def views(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Views]:
     """The system's resolver, the zone above, and two servers; a third has no zones."""
     parent = "@ NS ns\nns A 127.0.0.3\n" + "".join(DELEGATED.get(name, GLUE).format(name) for name in AGREE)
-    system = {"parent.test": SOA.format(serial=1) + "@ NS ns\nns A 127.0.0.3\n", "none.test": ""}
+    system = {
+        "parent.test": SOA.format(serial=1) + "@ NS ns\nns A 127.0.0.3\n",
+        "none.test": "",
+        "dead.test": SOA.format(serial=1) + "@ NS ns\nns A 127.0.0.9\n",
+    }
     held: dict[str, dict[str, str]] = {"127.0.0.1": system, "127.0.0.3": {"parent.test": SOA.format(serial=1) + parent}}
     for at, address in enumerate(("127.0.0.4", "127.0.0.5")):
         held[address] = {zone(name): texts[at] for name, texts in AGREE.items() if texts[at] is not None}
@@ -127,6 +131,10 @@ def test_nobody_answers(views: Views) -> None:
         assert one(silent, check, "good")[0] == "unknown"
     lost = world(views, "good", system=[views.at("127.0.0.9")])
     assert one(lost, "NS-03", "good")[0] == "unknown"
+    options = {"nameservers": (), "system": [views.at("127.0.0.1")], "port": views.port}
+    above = World(views.folder, {"x.dead.test": TWO}, **options)  # type: ignore[arg-type]
+    [(severity, message)] = above.said("NS-03")
+    assert str(severity) == "unknown" and "a server of the zone above it, says unreachable" in message
 
 
 def test_a_datagram_that_was_lost(tmp_path: Path) -> None:
