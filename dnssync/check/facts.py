@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 from dnssync.core.decide import Decision
 from dnssync.core.host import Host, MailDomain
 from dnssync.core.model import KeyPair, absolute, zone_of
-from dnssync.core.observed import Observed
+from dnssync.core.observed import Observed, ZoneView
 from dnssync.core.policy import MailPolicy
 from dnssync.core.sighting import Answer, Question
 
@@ -87,6 +87,9 @@ class Facts:
     _named: Mapping[str, Domain] = field(init=False, repr=False, compare=False)
     _claimed: Mapping[tuple[str, str], str | None] = field(init=False, repr=False, compare=False)
     _changed: frozenset[tuple[str, str]] = field(init=False, repr=False, compare=False)
+    _within: Mapping[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
+    _views: Mapping[str, ZoneView] = field(init=False, repr=False, compare=False)
+    _ours: Mapping[str, tuple[tuple[str, str], ...]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         # ten thousand domains are asked about one by one: by name, not by a walk through all
@@ -104,6 +107,18 @@ class Facts:
         object.__setattr__(self, "_named", {domain.name: domain for domain in reversed(self.domains)})
         object.__setattr__(self, "_claimed", claimed)
         object.__setattr__(self, "_changed", frozenset(changed))
+        within: dict[str, list[str]] = {}
+        for domain in self.domains:
+            within.setdefault(domain.zone, []).append(domain.name)
+        ours: dict[str, dict[tuple[str, str], None]] = {}
+        for plan in plans:
+            some = ours.setdefault(plan.plan.zone, {})
+            some.update({(absolute(c.name, plan.plan.zone), c.type): None for c in plan.claims if c.value is not None})
+        object.__setattr__(self, "_within", {zone: tuple(names) for zone, names in within.items()})
+        object.__setattr__(
+            self, "_views", {view.zone: view for view in self.seen.zones} if self.seen is not None else {}
+        )
+        object.__setattr__(self, "_ours", {zone: tuple(some) for zone, some in ours.items()})
 
     # --- what a pass saw --------------------------------------------------------------------------------------------
 
@@ -136,6 +151,18 @@ class Facts:
     def sends(self, name: str) -> bool:
         """Whether it is one of `domains`, and not parked."""
         return name in self._named and not self._named[name].parked
+
+    def within(self, zone: str) -> tuple[str, ...]:
+        """The mail domains that a configured zone holds."""
+        return self._within.get(zone, ())
+
+    def view(self, zone: str) -> ZoneView | None:
+        """What the pass saw of a zone at its providers."""
+        return self._views.get(zone)
+
+    def wanted_in(self, zone: str) -> tuple[tuple[str, str], ...]:
+        """The absolute names and types at which dnssync wants something in a zone."""
+        return self._ours.get(zone, ())
 
     def mail(self, name: str) -> MailDomain:
         """What exim told of a mail domain. Raises `Unanswered`."""

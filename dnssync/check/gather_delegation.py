@@ -20,8 +20,11 @@ def fetch(wishes: Sequence[Any], sources: Sources) -> Mapping[Any, Any]:
     """What came of each wish."""
     delegated = [wish for wish in wishes if isinstance(wish, Delegated)]
     settled = [wish for wish in wishes if isinstance(wish, Settled)]
-    with ThreadPoolExecutor(WORKERS, thread_name_prefix="delegation") as pool:
+    pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="delegation")
+    try:
         told = dict(zip(delegated, pool.map(lambda wish: _told(wish, sources.resolver), delegated), strict=True))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # waits for nobody after Ctrl-C
     answers = _settled([wish.question for wish in settled], sources) if settled else {}
     return {**told, **{wish: answers[wish.question] for wish in settled}}
 

@@ -20,8 +20,11 @@ KINDS = ("SOA", "DNSKEY", "MX", "TXT")  # of a zone's apex: what is looked at fo
 
 def fetch(wishes: Sequence[Any], sources: Sources) -> Mapping[Any, Any]:
     """What came of each wish."""
-    with ThreadPoolExecutor(WORKERS, thread_name_prefix="dnssec") as pool:
+    pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="dnssec")
+    try:
         return dict(zip(wishes, pool.map(lambda wish: _one(wish, sources.resolver), wishes), strict=True))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # waits for nobody after Ctrl-C
 
 
 def _one(wish: Validated | Chain, resolver: Resolver) -> Validation | Links | Failed:
@@ -93,4 +96,6 @@ def _ds(zone: str, resolver: Resolver) -> tuple[tuple[str, ...] | None, str]:
 
 
 def _why(server: str, message: Message) -> str:
+    if message.rcode in ANSWERS:
+        return f"{server} answers without authority"
     return f"{server} says {message.rcode}{f' ({message.note})' if message.note else ''}"

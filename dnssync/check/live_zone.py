@@ -29,7 +29,7 @@ class _Ours:
 def live(facts: Facts, zone: str) -> Iterator[Verdict]:
     """NS-04: what is written at the provider is what receivers see."""
     seen = facts.observed()
-    view = next((view for view in seen.zones if view.zone == zone), None)
+    view = facts.view(zone)
     if view is None or zone in seen.noted or not view.limits.reads:
         yield MOOT  # what is taken for the zone is our own book, or what its servers show
         return
@@ -40,7 +40,7 @@ def live(facts: Facts, zone: str) -> Iterator[Verdict]:
     for some in ours.values():
         for one in some:
             facts.ask(one.name, one.type)
-    if not servers.known:
+    if not any(reply.answered for reply in servers.replies):
         raise Unanswered(unanswered(servers))
     here = {_plain(text) for text in servers.texts}
     for provider, found in view.found.items():

@@ -9,7 +9,6 @@ from dnssync.check.facts import Facts, Unanswered, unanswered, zones
 from dnssync.check.finding import MOOT, Verdict, error, info, unknown, warning
 from dnssync.check.judging import Check
 from dnssync.check.live_zone import live
-from dnssync.core.model import absolute
 from dnssync.core.sighting import Answer, Reply
 
 FEW = 5  # names that a message lists
@@ -17,7 +16,10 @@ FEW = 5  # names that a message lists
 
 def enough(facts: Facts, zone: str) -> Iterator[Verdict]:
     """NS-01: at least two servers, at two addresses."""
-    names = _hosts(facts.texts(zone, "NS"))
+    answer = facts.ask(zone, "NS")
+    if not any(reply.answered for reply in answer.replies):
+        raise Unanswered(unanswered(answer))
+    names = _hosts(answer.texts)
     for name in names:
         facts.dns(name, "A"), facts.dns(name, "AAAA")
     remedy = (
@@ -39,7 +41,7 @@ def enough(facts: Facts, zone: str) -> Iterator[Verdict]:
 def of_one_mind(facts: Facts, zone: str) -> Iterator[Verdict]:
     """NS-02: each server answers, and has what the others have."""
     soa, ns = facts.ask(zone, "SOA"), facts.ask(zone, "NS")
-    asked = [facts.ask(*at) for at in _ours(facts, zone)]
+    asked = [facts.ask(*at) for at in dict.fromkeys(_ours(facts, zone))]
     if soa.problem:
         raise Unanswered(unanswered(soa))
     yield from _answering(zone, soa, ns)
@@ -50,6 +52,10 @@ def of_one_mind(facts: Facts, zone: str) -> Iterator[Verdict]:
                 f"The name server {name} of {zone} has no address.",
                 f"Give {name} an address, or take its NS record away.",
             )
+    gone = {server for server, _ in silent((soa, ns))}
+    for answer in asked:
+        if any(not reply.answered and server_of(reply) not in gone for reply in answer.replies):
+            yield unknown(f"{unanswered(answer)}.")
     differing = [answer for answer in (ns, *asked) if not agreed(answer)]
     if differing:
         last = [facts.have(Settled(answer.question)) for answer in differing]
@@ -74,11 +80,11 @@ def of_one_mind(facts: Facts, zone: str) -> Iterator[Verdict]:
 
 
 def _answering(zone: str, soa: Answer, ns: Answer) -> Iterator[Verdict]:
-    """Who answers neither question. A server that says so itself is at fault; silence is only where the path there works."""
+    """Who answers neither question. Silence is a server's fault only where something of its address family came back at all."""
     reached = {family(server_of(reply)) for reply in soa.replies if reply.answered or reply.rcode in REFUSING}
     for server, reply in silent((soa, ns)):
         how = f"{reply.rcode}{f', {reply.note}' if reply.note else ''}"
-        if reply.rcode in REFUSING or family(server) in reached:
+        if family(server) in reached:
             yield error(
                 f"The name server {server} does not answer for {zone} ({how}): receivers that ask it find no record.",
                 f"Have it serve {zone}, or take its NS record out of the zone and of the zone above. "
@@ -90,18 +96,15 @@ def _answering(zone: str, soa: Answer, ns: Answer) -> Iterator[Verdict]:
 
 def _ours(facts: Facts, zone: str) -> Iterator[tuple[str, str]]:
     """The names that mail needs: those of its domains, and the records that dnssync wants in the zone."""
-    for domain in facts.domains:
-        if domain.zone == zone:
-            yield from ((domain.name, "MX"), (domain.name, "TXT"), (f"_dmarc.{domain.name}", "TXT"))
-    for plan in facts.decision.zones if facts.decision is not None else ():
-        if plan.plan.zone == zone:
-            yield from dict.fromkeys((absolute(c.name, zone), c.type) for c in plan.claims if c.value is not None)
+    for name in facts.within(zone):
+        yield from ((name, "MX"), (name, "TXT"), (f"_dmarc.{name}", "TXT"))
+    yield from facts.wanted_in(zone)
 
 
 def _providers(facts: Facts, zone: str) -> int:
     """At how many providers the zone is; each counts its own serial."""
-    views = facts.seen.zones if facts.seen is not None else ()
-    return max((len(view.found) + len(view.unread) for view in views if view.zone == zone), default=0)
+    view = facts.view(zone)
+    return len(view.found) + len(view.unread) if view is not None else 0
 
 
 def _serial_alone(soa: Answer) -> Answer:

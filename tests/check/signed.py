@@ -25,12 +25,14 @@ ROOT = "@ 3600 IN SOA ns.root. hostmaster.root. 1 3600 600 604800 300\n@ 3600 IN
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """How a zone is signed: until when, whether the zone above has a DS, and one of another key (`wrong`)."""
+    """How a zone is signed: until when, whether the zone above has a DS, and one of another key (`wrong`). `bare`: it has
+    a DNSKEY, and no signatures."""
 
     ends: int = FAR
     ds: bool = True
     wrong: bool = False
     begins: int = 1_600_000_000
+    bare: bool = False
 
 
 def _key() -> tuple[ec.EllipticCurvePrivateKey, dns.rdata.Rdata]:
@@ -56,6 +58,10 @@ def signed(zones: Mapping[str, tuple[str, Sign | None]]) -> tuple[dict[str, str]
             continue
         keys = _key()
         texts[name] = _text(name + ".", whole, sign, keys)
+        if sign.bare:
+            texts[name] = "".join(
+                line for line in texts[name].splitlines(True) if not {"RRSIG", "NSEC"} & {*line.split()}
+            )
         if sign.ds:
             origin = dns.name.from_text(name)
             ds = dns.dnssec.make_ds(origin, _key()[1] if sign.wrong else keys[1], "SHA256")

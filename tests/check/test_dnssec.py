@@ -9,6 +9,14 @@ import pytest
 
 from dnssync.check.dnssec import Chain, Links, Signature, Validated, Validation
 from dnssync.check.dnssec_chain import Key, fits, span
+from dnssync.check.facts import Failed
+from dnssync.check.gather import Sources
+from dnssync.check.gather_dnssec import fetch
+from dnssync.config import Config
+from dnssync.core.sighting import Rcode
+from dnssync.exim.ask import Exim
+from dnssync.resolver import Resolver
+from dnssync.wire import Message
 from tests.check.signed import Sign, Validating, signed
 from tests.check.world import NOW, World
 
@@ -17,6 +25,7 @@ ZONES = {
     "ended.test": ("@ MX 10 mx\nmx A 192.0.2.1\n", Sign(ends=1_790_000_000)),
     "wrong.test": ("", Sign(wrong=True)),
     "nods.test": ("", Sign(ds=False)),
+    "bare.test": ("", Sign(bare=True)),
     "plain.test": (
         "@ MX 10 mx\n@ MX 20 mx.good.test.\n@ MX 30 mx.other.test.\n@ MX 40 mx.foreign.test.\nmx A 192.0.2.1\n",
         None,
@@ -80,6 +89,44 @@ def test_a_ds_of_another_key(worlds: Worlds) -> None:
     """The DS of a former key breaks the chain."""
     severity, message = one(worlds[1], "DNSSEC-01", "wrong.test")
     assert severity == "error" and "No DNSKEY of wrong.test" in message and "fits the DS" in message
+
+
+def test_a_server_that_shows_no_signatures(worlds: Worlds) -> None:
+    """A DNSKEY and a DS promise them."""
+    severity, message = one(worlds[1], "DNSSEC-01", "bare.test")
+    assert severity == "error" and "without signatures" in message
+
+
+def test_a_server_without_authority(worlds: Worlds) -> None:
+    """A resolver that was named as a server of the zone shows nothing of what the zone's servers have."""
+    validating, plain, checks = worlds
+    named = World(plain.folder, plain.zones, foreign=FOREIGN, nameservers=[checks.server], system=plain._system)
+    severity, message = one(named, "DNSSEC-01", "good.test")
+    assert severity == "unknown" and "answers without authority" in message
+    assert validating.severities("DNSSEC-01", "good.test") == ["ok"]
+
+
+def asked(*rcodes: Rcode) -> Validation | Failed:
+    """What a resolver that answers with these in turn is taken to say."""
+    turn = iter(rcodes)
+    which = Resolver(system=["192.0.2.53"], ask=lambda *args, **how: Message(next(turn)))
+    wish = Validated("example.org", "SOA")
+    sources = Sources(Config(Path("x"), {}, {}), which, Exim(("/nonexistent/exim",)))
+    return fetch([wish], sources)[wish]
+
+
+def test_a_resolver_that_fails_for_a_moment() -> None:
+    """Only what is refused twice, and given out unchecked in between, is refused for its signatures."""
+    assert asked(Rcode.SERVFAIL, Rcode.DATA, Rcode.SERVFAIL) == Validation(secure=False, bogus=True)
+    assert asked(Rcode.SERVFAIL, Rcode.DATA, Rcode.DATA) == Validation(secure=False, bogus=False)
+    for failed in (
+        asked(Rcode.SERVFAIL, Rcode.SERVFAIL),
+        asked(Rcode.REFUSED),
+        asked(Rcode.SERVFAIL, Rcode.DATA, Rcode.REFUSED),
+    ):
+        assert isinstance(failed, Failed) and failed.reason.startswith(
+            "example.org SOA could not be looked up: 192.0.2.53 says"
+        )
 
 
 def test_a_mail_exchange(worlds: Worlds) -> None:
@@ -146,6 +193,14 @@ def test_what_the_servers_show(tmp_path: Path, links: Links, said: list[str]) ->
     """Each fault of the chain is one where a DS stands above, and none where it does not."""
     have = {Chain("example.org"): links, Validated("example.org", "SOA"): Validation(False, False)}
     assert World(tmp_path, {"example.org": ""}, have=have).severities("DNSSEC-01") == said
+
+
+def test_what_the_resolver_validated_is_enough(tmp_path: Path) -> None:
+    """Then it does not matter that the DS could not be looked at."""
+    links = Links((("ns", (KEY,)),), None, (LASTS,), problem="nobody answers")
+    for secure, said in ((True, ["ok"]), (False, ["unknown"])):
+        have = {Chain("example.org"): links, Validated("example.org", "SOA"): Validation(secure, False)}
+        assert World(tmp_path, {"example.org": ""}, have=have).severities("DNSSEC-01") == said
 
 
 def test_ds_and_key() -> None:

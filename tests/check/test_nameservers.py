@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import dns.query
@@ -12,6 +13,7 @@ import pytest
 
 from dnssync.core.model import KeyPair, Owner
 from dnssync.core.ownership import Applied
+from dnssync.core.sighting import Answer, Question, Rcode, Reply
 from tests.bind import Bind, Secondary
 from tests.check.views import Views
 from tests.check.world import NOW, World
@@ -34,6 +36,8 @@ AGREE = {
     "single": (SOA.format(serial=1) + "@ NS ns1\nns1 A 127.0.0.4\n", None),
     "double": (SOA.format(serial=1) + "@ NS ns1\n@ NS ns2\nns1 A 127.0.0.4\nns2 A 127.0.0.4\n", None),
     "nobody": (SOA.format(serial=1) + "@ NS ns1\n@ NS ns2.none.test.\nns1 A 127.0.0.4\n", None),
+    "lamed": (SOA.format(serial=1) + "@ NS ns1\nns1 A 127.0.0.4\n", None),
+    "alias": (TWO + "_dmarc CNAME other.elsewhere.parent.test.\n", TWO + "_dmarc CNAME other.elsewhere.parent.test.\n"),
     "missing": (None, None),
 }  # fmt: skip
 GLUE = "{0} NS ns1.{0}\n{0} NS ns2.{0}\nns1.{0} A 127.0.0.4\nns2.{0} A 127.0.0.5\n"
@@ -53,7 +57,11 @@ def zone(name: str) -> str:
 def views(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Views]:
     """The system's resolver, the zone above, and two servers; a third has no zones."""
     parent = "@ NS ns\nns A 127.0.0.3\n" + "".join(DELEGATED.get(name, GLUE).format(name) for name in AGREE)
-    system = {"parent.test": SOA.format(serial=1) + "@ NS ns\nns A 127.0.0.3\n", "none.test": ""}
+    system = {
+        "parent.test": SOA.format(serial=1) + "@ NS ns\nns A 127.0.0.3\n",
+        "none.test": "",
+        "dead.test": SOA.format(serial=1) + "@ NS ns\nns A 127.0.0.9\n",
+    }
     held: dict[str, dict[str, str]] = {"127.0.0.1": system, "127.0.0.3": {"parent.test": SOA.format(serial=1) + parent}}
     for at, address in enumerate(("127.0.0.4", "127.0.0.5")):
         held[address] = {zone(name): texts[at] for name, texts in AGREE.items() if texts[at] is not None}
@@ -95,6 +103,8 @@ def test_of_one_mind(views: Views) -> None:
     cases = world(views, "good", "serial", "differ", "lacking", "elsewhere")
     assert one(cases, "NS-02", "good")[0] == "ok"
     assert one(cases, "NS-02", "elsewhere")[0] == "ok"
+    behind = world(views, "alias", "elsewhere")
+    assert one(behind, "NS-02", "alias")[0] == "ok"  # both lead to the same name, whatever is there
     severity, message = one(cases, "NS-02", "serial")
     assert severity == "info" and f"{views.at('127.0.0.4')} 1, {views.at('127.0.0.5')} 2" in message
     severity, message = one(cases, "NS-02", "differ")
@@ -121,6 +131,25 @@ def test_nobody_answers(views: Views) -> None:
         assert one(silent, check, "good")[0] == "unknown"
     lost = world(views, "good", system=[views.at("127.0.0.9")])
     assert one(lost, "NS-03", "good")[0] == "unknown"
+    options = {"nameservers": (), "system": [views.at("127.0.0.1")], "port": views.port}
+    above = World(views.folder, {"x.dead.test": TWO}, **options)  # type: ignore[arg-type]
+    [(severity, message)] = above.said("NS-03")
+    assert str(severity) == "unknown" and "a server of the zone above it, says unreachable" in message
+
+
+def test_a_datagram_that_was_lost(tmp_path: Path) -> None:
+    """Who answers one of the questions is there; who answers none is told."""
+    lost = Answer(
+        Question("example.org", "NS", "example.org"),
+        (Reply("192.0.2.53", Rcode.TIMEOUT), Reply("192.0.2.54", Rcode.DATA, ("ns1.example.org.",))),
+    )
+    with World(tmp_path, {"example.org": ""}, have={lost.question: lost}) as world:
+        told = [(str(severity), message) for severity, message in world.said("NS-02")]
+        assert [severity for severity, _ in told] == ["error"] and "192.0.2.53" in told[0][1]
+        answered = Reply("192.0.2.53", Rcode.DATA, ("ns1 hostmaster 1 1 1 1 1",))
+        soa = Answer(Question("example.org", "SOA", "example.org"), (answered, replace(answered, server="192.0.2.54")))
+        world._have[soa.question] = soa
+        assert world.severities("NS-02") == ["ok"]
 
 
 def test_a_path_that_does_not_work_is_no_fault_of_the_server(views: Views) -> None:
@@ -142,11 +171,17 @@ def test_a_server_that_lags(tmp_path: Path) -> None:
         never = World(tmp_path / "never", {"example.org": ""}, sources={"sleep": lambda s: None}, **options)
         [(severity, message)] = never.said("NS-02")
         assert severity == "error" and "example.org TXT" in message
-        soon = World(
-            tmp_path / "soon", {"example.org": ""}, sources={"sleep": lambda s: second.follow("example.org")}, **options
-        )
+        pauses: list[float] = []
+
+        def sleep(seconds: float) -> None:
+            pauses.append(seconds)
+            if len(pauses) == 2:
+                second.follow("example.org")
+
+        soon = World(tmp_path / "soon", {"example.org": ""}, sources={"sleep": sleep}, **options)
         assert soon.severities("NS-02") in (["ok"], ["info"])  # the serials were asked for before
         assert soon.severities("NS-02") == ["ok"]
+        assert len(pauses) == 2  # nothing was left to wait for
 
 
 def test_the_delegation(views: Views) -> None:
@@ -163,6 +198,21 @@ def test_the_delegation(views: Views) -> None:
     assert severity == "error" and "has no delegation" in message
     severity, message = one(cases, "NS-03", "glue")
     assert severity == "warning" and "127.0.0.7" in message and "127.0.0.5" not in message
+
+
+def test_a_server_of_the_delegation_alone_that_has_no_such_zone(views: Views) -> None:
+    """The zone above names one that the zone does not, and it refuses: whoever asks it finds nothing."""
+    assert one(world(views, "lamed"), "NS-03", "lamed")[0] == "error"
+
+
+def test_two_providers_count_serials_of_their_own(views: Views) -> None:
+    """Where a zone is at two, the serials say nothing."""
+    alone = world(views, "serial")
+    assert one(alone, "NS-02", "serial")[0] == "info"
+    seen = alone.facts().seen
+    assert seen is not None
+    view = replace(seen.zones[0], found={"one": {}, "two": {}})
+    assert one(world(views, "serial", facts={"seen": replace(seen, zones=(view,))}), "NS-02", "serial")[0] == "ok"
 
 
 def test_a_delegation_to_servers_without_the_zone(views: Views) -> None:
@@ -201,6 +251,8 @@ def shown(tmp_path: Path, served: str, api: str, **more: object) -> World:
         (NS.format("ns.old.test."), ["error"]),
         ("@ 300 SOA ns1 other 9 3600 600 604800 300\n", ["ok"]),
         ("@ 300 SOA ns.old.test. other 9 3600 600 604800 300\n", ["error"]),
+        ("@ 300 SOA ns.old.test. other 9 3600 600 604800 300\n@ 300 NS ns1\n", ["ok"]),
+        ("; SOA and NS are not shown\nwww 300 A 192.0.2.1\n", ["ok"]),
     ],
 )  # fmt: skip
 def test_the_zone_behind_the_api(tmp_path: Path, api: str, said: list[str]) -> None:
@@ -216,6 +268,7 @@ def test_the_zone_behind_the_api(tmp_path: Path, api: str, said: list[str]) -> N
         ("", TEXT, 90_000, ["error"]),
         ("", TEXT, 60, ["warning"]),
         ("", "", 90_000, ["ok"]),
+        ("", TEXT.replace("AAAA", "BBBB"), 90_000, ["ok"]),
         ('s1._domainkey TXT "v=DKIM1; p=BBBB"\n', TEXT, 90_000, ["error"]),
     ],
 )  # fmt: skip

@@ -13,6 +13,8 @@ CASES = {
     "none": ("_dmarc TXT \"v=DMARC1; p=none\"\n", []),
     "text": ("_dmarc TXT \"v=DMARC1; p=none\"\n* TXT hello\n", ["has the TXT record \"hello\""]),
     "dmarc": ("* TXT hello\n", ["_dmarc.dmarc.test has no record of its own"]),
+    "policy": ("* TXT \"v=DMARC1; p=none\"\n", ["has the TXT record"]),
+    "junk": ("_dmarc TXT other\n* TXT hello\n", ["has the TXT record"]),
     "deny": ("_dmarc TXT \"v=DMARC1; p=none\"\n* TXT \"v=spf1 -all\"\n", []),
     "denied": ("* TXT \"v=spf1 -all\"\n", ["_dmarc.denied.test has no record of its own"]),
     "key": ("_dmarc TXT \"v=DMARC1; p=none\"\n*._domainkey TXT \"v=DKIM1; p=AAAA\"\n", ["Every selector of key.test"]),
