@@ -28,13 +28,23 @@ def one(*lines: str, **options: object) -> Sent:
 
 def test_a_message_of_our_own() -> None:
     """Two recipients in one transaction are one message."""
-    row = one(LOCAL, f"{AT} {ID} => x@b.test {OUT} C=\"250 ok\"\n", f"{AT} {ID} -> y@b.test {OUT} C=\"250 ok\"\n", f"{AT} {ID} Completed\n")
+    row = one(
+        LOCAL,
+        f'{AT} {ID} => x@b.test {OUT} C="250 ok"\n',
+        f'{AT} {ID} -> y@b.test {OUT} C="250 ok"\n',
+        f"{AT} {ID} Completed\n",
+    )
     assert row == Sent("example.org", True, "remote_smtp", False, 1, 2)
 
 
 def test_two_destinations_are_one_message() -> None:
     """One message to two hosts counts once, by each transport that it took."""
-    rows = counted(LOCAL, f"{AT} {ID} => x@b.test {OUT}\n", f"{AT} {ID} => y@c.test {OUT}\n", f"{AT} {ID} => z@d.test {OUT.replace('remote_smtp', 'other')}\n")
+    rows = counted(
+        LOCAL,
+        f"{AT} {ID} => x@b.test {OUT}\n",
+        f"{AT} {ID} => y@c.test {OUT}\n",
+        f"{AT} {ID} => z@d.test {OUT.replace('remote_smtp', 'other')}\n",
+    )
     assert [(row.transport, row.messages, row.recipients) for row in rows] == [("other", 1, 1), ("remote_smtp", 1, 2)]
 
 
@@ -66,7 +76,11 @@ def test_what_stands_before_a_line(stamp: str, name: str) -> None:
 )  # fmt: skip
 def test_whose_mail_it_is(items: str, own: bool) -> None:
     """A local program's, an authenticated user's, a relay host's: ours. What strangers write into their lines makes nothing ours."""
-    row = one(f"{AT} {ID} <= a@example.org {items}\n", f"{AT} {ID} => x@b.test {OUT}\n", relays=["10.0.0.0/8", "+hosts", "*.x"])
+    row = one(
+        f"{AT} {ID} <= a@example.org {items}\n",
+        f"{AT} {ID} => x@b.test {OUT}\n",
+        relays=["10.0.0.0/8", "+hosts", "*.x"],
+    )
     assert row.own is own
 
 
@@ -74,7 +88,7 @@ def test_whose_mail_it_is(items: str, own: bool) -> None:
     "line",
     [
         "=> root <root@example.org> R=local_user T=mail_spool",
-        "=> |/usr/bin/vacation <x@example.org> R=userforward T=address_pipe",
+        "=> |/usr/bin/vacation H=x [198.51.100.9] T=forged <x@example.org> R=userforward T=address_pipe",
         "=> :blackhole: <x@example.org> R=system_aliases",
         "== x@b.test R=dnslookup T=remote_smtp H=mx.b.test [198.51.100.9] defer (-53): retry time not reached",
         "** x@b.test R=dnslookup T=remote_smtp H=mx.b.test [198.51.100.9]: SMTP error => x@y T=remote_smtp H=z [198.51.100.9]",
@@ -89,24 +103,40 @@ def test_what_did_not_leave(line: str) -> None:
 
 def test_a_filter_on_this_machine_is_told_apart() -> None:
     """What goes to loopback may come back: the row says so."""
-    rows = counted(LOCAL, f"{AT} {ID} => x@b.test R=amavis T=filter H=localhost [127.0.0.1]\n", f"{AT} {ID} => x@b.test {OUT}\n")
+    rows = counted(
+        LOCAL, f"{AT} {ID} => x@b.test R=amavis T=filter H=localhost [127.0.0.1]\n", f"{AT} {ID} => x@b.test {OUT}\n"
+    )
     assert [(row.transport, row.here) for row in rows] == [("filter", True), ("remote_smtp", False)]
 
 
 def test_the_address_that_it_left_from() -> None:
     """I= of the delivery, with and without ports, IPv6 too; not that of the reception."""
     incoming = f"{AT} {ID} <= a@example.org H=(x) [10.0.0.5]:9 I=[192.0.2.250]:25 P=esmtp S=1\n"
-    for item, address in (("[192.0.2.1]", "192.0.2.1"), ("[192.0.2.1]:4711", "192.0.2.1"), ("[2001:db8::1]:4711", "2001:db8::1")):
-        row = one(incoming, f"{AT} {ID} => x@b.test R=r T=remote_smtp H=mx.b.test [198.51.100.9]:25* I={item} X=TLS1.3:x:256 CV=yes\n")
+    for item, address in (
+        ("[192.0.2.1]", "192.0.2.1"),
+        ("[192.0.2.1]:4711", "192.0.2.1"),
+        ("[2001:db8::1]:4711", "2001:db8::1"),
+    ):
+        row = one(
+            incoming,
+            f"{AT} {ID} => x@b.test R=r T=remote_smtp H=mx.b.test [198.51.100.9]:25* I={item} X=TLS1.3:x:256 CV=yes\n",
+        )
         assert row.addresses == {address: 1}
     assert one(incoming, f"{AT} {ID} => x@b.test {OUT}\n").addresses == {}
 
 
 def test_which_sender_counts() -> None:
     """The return path that was sent goes before the sender as received, and that before the `<=` line; a bounce has none."""
-    for items, domain in (("", "example.org"), ("F=<a@example.net> ", "example.net"), ("F=<a@example.net> P=<SRS0=x@srs.test> ", "srs.test")):
+    for items, domain in (
+        ("", "example.org"),
+        ("F=<a@example.net> ", "example.net"),
+        ("F=<a@example.net> P=<SRS0=x@srs.test> ", "srs.test"),
+    ):
         assert one(LOCAL, f"{AT} {ID} => x@b.test {items}{OUT}\n").domain == domain
-    assert one(f"{AT} {ID} <= <> R=1xXkkQ-0002Cr-1h U=Debian-exim P=local S=9\n", f"{AT} {ID} => x@b.test {OUT}\n").domain == ""
+    assert (
+        one(f"{AT} {ID} <= <> R=1xXkkQ-0002Cr-1h U=Debian-exim P=local S=9\n", f"{AT} {ID} => x@b.test {OUT}\n").domain
+        == ""
+    )
     assert one(LOCAL, f"{AT} {ID} => x@b.test F=<> {OUT}\n").domain == ""
 
 
@@ -126,18 +156,25 @@ def test_only_the_last_days_count() -> None:
     """A delivery before the beginning is none; a message that came in before and left after is one."""
     old = "2026-11-21 23:59:59"
     assert counted(LOCAL.replace(AT, old), f"{old} {ID} => x@b.test {OUT}\n") == ()
-    assert one(LOCAL.replace(AT, old), f"{old} {ID} => y@b.test {OUT}\n", f"{SINCE} {ID} => x@b.test {OUT}\n").recipients == 1
+    assert (
+        one(LOCAL.replace(AT, old), f"{old} {ID} => y@b.test {OUT}\n", f"{SINCE} {ID} => x@b.test {OUT}\n").recipients
+        == 1
+    )
 
 
 def test_what_exim_chose_to_sign_with() -> None:
     """DKIM= of 4.98's deliveries, a pair a signature; DKIM= of a reception is somebody else's; without it, once there were some, none was chosen."""
-    first = f"{AT} {ID} => x@b.test {OUT} DKIM=example.org:r1:example.org:e1 C=\"250 ok DKIM=forged:x\"\n"
+    first = f'{AT} {ID} => x@b.test {OUT} DKIM=example.org:r1:example.org:e1 C="250 ok DKIM=forged:x"\n'
     row = one(LOCAL, first, verbose=True)
     assert dict(row.selected) == {"example.org:r1": 1, "example.org:e1": 1} and row.bare == 0
     received = f"{AT} {ID} <= a@example.org H=(x) [10.0.0.5] P=esmtp DKIM=foreign.test S=1\n"
     assert one(received, f"{AT} {ID} => x@b.test {OUT}\n", verbose=True).selected == {}
-    other = LOCAL.replace(ID, "1xXkkQ-0002Cr-1k"), f"{AT} 1xXkkQ-0002Cr-1k => x@b.test {OUT} C=\"250 ok\"\n"
-    assert (one(LOCAL, first, *other, verbose=True).bare, one(LOCAL, first, *other).bare, one(*other, LOCAL, first, verbose=True).bare) == (1, 0, 0)
+    other = LOCAL.replace(ID, "1xXkkQ-0002Cr-1k"), f'{AT} 1xXkkQ-0002Cr-1k => x@b.test {OUT} C="250 ok"\n'
+    assert (
+        one(LOCAL, first, *other, verbose=True).bare,
+        one(LOCAL, first, *other).bare,
+        one(*other, LOCAL, first, verbose=True).bare,
+    ) == (1, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +206,13 @@ def test_odd_lines_end_nothing(line: str) -> None:
 
 @pytest.mark.parametrize(
     ("sender", "domain"),
-    [("a@Example.ORG.", "example.org"), ("<>", ""), ('"a@b"@example.org', "example.org"), ("root", ""), ("<a@b.test>", "b.test")],
+    [
+        ("a@Example.ORG.", "example.org"),
+        ("<>", ""),
+        ('"a@b"@example.org', "example.org"),
+        ("root", ""),
+        ("<a@b.test>", "b.test"),
+    ],
 )
 def test_the_domain_of_a_sender(sender: str, domain: str) -> None:
     """The part after the last @, as DNS compares names."""
@@ -183,12 +226,18 @@ def test_memory_is_bounded() -> None:
         return f"{number:06}-0002Cr-1i"
 
     counting = Counting(SINCE)
-    counting.read(f"{AT} {names(n)} <= a@d{n % (ROWS + 10)}.test U=r P=local S=1\n{''}" for n in range(OPEN + 5))
+    counting.read(f"{AT} {names(n)} <= a@d{n % (ROWS + 10)}.test U=r P=local S=1\n" for n in range(OPEN + 5))
     assert len(counting._open) == OPEN
     counting = Counting(SINCE)
     for n in range(ROWS + 5):
         counting.read([f"{AT} {names(n)} => x@b.test F=<a@d{n}.test> {OUT}\n", f"{AT} {names(n)} Completed\n"])
     rows = {row.domain: row for row in counting.result()}
     assert len(rows) == ROWS + 1 and rows["*"].messages == 5 and not counting._open
-    row = one(*(line for n in range(FEW + 5) for line in (f"{AT} {names(n)} => x@b.test F=<a@b.test> {OUT} I=[192.0.2.{n}]\n",)))
+    row = one(
+        *(
+            line
+            for n in range(FEW + 5)
+            for line in (f"{AT} {names(n)} => x@b.test F=<a@b.test> {OUT} I=[192.0.2.{n}]\n",)
+        )
+    )
     assert len(row.addresses) == FEW and row.messages == FEW + 5
