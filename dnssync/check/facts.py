@@ -82,6 +82,7 @@ class Facts:
     passes: Mapping[str, ZonePass] = field(default_factory=dict)
     interval: int = 900
     map_path: str = ""
+    _keys: dict[str, list[KeyPair]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     # --- what a pass saw --------------------------------------------------------------------------------------------
 
@@ -96,6 +97,13 @@ class Facts:
         if self.decision is None:
             raise Unanswered(self.trouble)
         return self.decision.keys
+
+    def keys_of(self, name: str) -> tuple[KeyPair, ...]:
+        """Those of one domain; with ten thousand domains it is not for each of them to look at all. Raises `Unanswered`."""
+        if not self._keys:
+            for key in self.keys:
+                self._keys.setdefault(key.domain, []).append(key)
+        return tuple(self._keys.get(name, ())) if self.keys else ()
 
     def observed(self) -> Observed:
         """What a pass saw. Raises `Unanswered`."""

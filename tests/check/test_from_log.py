@@ -342,8 +342,8 @@ def test_a_log_that_is_closed(tmp_path: Path) -> None:
 
 
 def test_which_files_hold_the_last_days(tmp_path: Path) -> None:
-    """By their own time; the oldest first."""
-    for name, age in (("mainlog", 0), ("mainlog.1", 1), ("mainlog.2.gz", 2), ("mainlog.10.gz", 9)):
+    """By their own time, the oldest first; one that is just being compressed stands there twice and counts once."""
+    for name, age in (("mainlog", 0), ("mainlog.1", 1), ("mainlog.1.gz", 1), ("mainlog.2.gz", 2), ("mainlog.10.gz", 9)):
         put(tmp_path / name, b"", age)
     found = log_files(f"{tmp_path}/%slog", time.time() - 7 * 86400)
     assert [path.name for path in found] == ["mainlog.2.gz", "mainlog.1", "mainlog"]
