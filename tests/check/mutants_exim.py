@@ -88,7 +88,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
     ],
     ("dnssync/check/gather_exim.py", f"{_EXIM}::test_the_panic_log"): [
         ("if line.strip() and not _HARMLESS.search(line)]", "if line.strip()]"),
-        ("_SECRET.sub(", "re.compile('(x)(?!x)x').sub("),
+        (', _SECRET.sub(', ", re.compile('(x)(?!x)x').sub("),
     ],
     ("dnssync/check/gather_exim.py", f"{_EXIM}::test_strict_is_worked_out"): [
         ("bool(text) and (bool(said[text].error) or said[text].true)", "bool(text)"),
