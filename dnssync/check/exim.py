@@ -21,6 +21,8 @@ def own_configuration(facts: Facts, subject: str) -> Iterator[Verdict]:
     if not found.own:
         return
     away = f"take it away (`mv {found.own} {found.own}.old && {RENDER}`)"
+    if found.file != found.own and not found.generated:
+        return  # exim reads a third file: neither of them counts
     if found.file != found.own:
         yield error(
             f"{found.own} exists, so that update-exim4.conf does nothing, while exim uses {found.file}: what is changed in {found.confdir} does not get there.",

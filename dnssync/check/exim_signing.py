@@ -83,22 +83,28 @@ def reached(facts: Facts, subject: str) -> Iterator[Verdict]:
             yield _unreachable(facts, way)
         elif not options.get("dkim_domain"):
             yield error(
-                f"Mail of {who} leaves unsigned through exim's transport {transport.name}: it takes the DKIM_* macros, and none is defined.",
-                "`dnssync exim --install` defines them; `dnssync exim --print` shows what it would write.",
+                f"exim signs no mail of {who} in its transport {transport.name}: that takes the DKIM_* macros, and none is defined.",
+                "`dnssync exim --install` defines them; `dnssync exim --print` shows what it would write. (A filter that signs before exim sends is not seen here.)",
             )
         elif lacking:
             yield error(
-                f"Mail of {who} leaves unsigned through exim's transport {transport.name}: it has dkim_domain, but no {' and no '.join(lacking)}.",
+                f"exim signs no mail of {who} in its transport {transport.name}: that has dkim_domain, but no {' and no '.join(lacking)}.",
                 f"Set {' and '.join(lacking)} there; `dnssync exim --print` shows all of them.",
             )
         broken = {
-            one.problem: one
-            for name in way.domains
-            for one in through(facts, name)
-            if one.problem and one.name == transport.name
-        }
-        for problem in broken:
-            yield error(problem, "Mend that option; `dnssync exim --print` shows one that works.")  # fmt: skip
+            problem: name for name in reversed(way.domains) if (problem := _problem(facts, name, transport.name))
+        }  # exim's words may name the domain, so that there is one for each
+        for problem in list(broken)[:SHOWN]:
+            yield error(problem, "Mend that option; `dnssync exim --print` shows one that works.")
+        if len(broken) > SHOWN:
+            yield error(
+                f"exim fails in the same way for {len(broken) - SHOWN} more domains (transport {transport.name})."
+            )
+
+
+def _problem(facts: Facts, name: str, transport: str) -> str:
+    """Why exim cannot work out what a transport signs for a domain, "" where it can."""
+    return next((one.problem for one in through(facts, name) if one.name == transport), "")
 
 
 def _unreachable(facts: Facts, way: Way) -> Verdict:
@@ -176,7 +182,7 @@ def expiring(facts: Facts, subject: str) -> Iterator[Verdict]:
 
 def active(facts: Facts, name: str) -> tuple[KeyPair, ...]:
     """The keys that sign a domain's mail, as the state has it."""
-    return tuple(key for key in facts.keys if key.domain == name and phase(key, Policy(), facts.now) is Phase.ACTIVE)
+    return tuple(key for key in facts.keys_of(name) if phase(key, Policy(), facts.now) is Phase.ACTIVE)
 
 
 def signers(transport: Transport, name: str) -> tuple[Signer, ...]:

@@ -90,6 +90,7 @@ class Facts:
     _within: Mapping[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
     _views: Mapping[str, ZoneView] = field(init=False, repr=False, compare=False)
     _ours: Mapping[str, tuple[tuple[str, str], ...]] = field(init=False, repr=False, compare=False)
+    _keys: dict[str, list[KeyPair]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         # ten thousand domains are asked about one by one: by name, not by a walk through all
@@ -133,6 +134,13 @@ class Facts:
         if self.decision is None:
             raise Unanswered(self.trouble)
         return self.decision.keys
+
+    def keys_of(self, name: str) -> tuple[KeyPair, ...]:
+        """Those of one domain; with ten thousand domains it is not for each of them to look at all. Raises `Unanswered`."""
+        if not self._keys:
+            for key in self.keys:
+                self._keys.setdefault(key.domain, []).append(key)
+        return tuple(self._keys.get(name, ())) if self.keys else ()
 
     def observed(self) -> Observed:
         """What a pass saw. Raises `Unanswered`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import contextlib
 import gzip
 import lzma
 import re
@@ -45,6 +46,8 @@ def look(days: int, sources: Sources) -> Logged | Failed:
     since = datetime.fromtimestamp(begin, _timezone(options["timezone"])).strftime("%Y-%m-%d %H:%M:%S")
     try:
         files = log_files(patterns[0], begin)
+    except FileNotFoundError:
+        files = ()
     except OSError as error:
         return Failed(_closed(Path(error.filename or patterns[0]), error))
     counting = Counting(
@@ -75,15 +78,17 @@ def log_files(pattern: str, begin: float) -> tuple[Path, ...]:
     name = Path(pattern.replace("%s", "main"))
     dated = re.escape(name.name).replace("%D", r"\d{8}").replace("%M", r"\d{6}")
     wanted = re.compile(rf"{dated}(?:[.-]\d+)?(?:\.(?:gz|xz|bz2|zst|lz4|Z))?")
-    found = []
+    found: dict[Path, float] = {}
     for path in name.parent.iterdir():
         if wanted.fullmatch(path.name):
-            written = (
-                path.stat().st_mtime
-            )  # when its last line was, whatever it is compressed with: logrotate keeps that
-            if written >= begin and path.is_file():
-                found.append((written, path))
-    return tuple(path for _, path in sorted(found))
+            with contextlib.suppress(FileNotFoundError):  # it was rotated away this moment
+                written = path.stat().st_mtime  # when its last line was: what compresses a log keeps that
+                if written >= begin and path.is_file():
+                    found[path] = written
+    twins = {
+        path for path in found if path.suffix in _OPENED and path.with_suffix("") in found
+    }  # just being compressed
+    return tuple(sorted(found.keys() - twins, key=lambda path: (found[path], path)))
 
 
 def lines(path: Path) -> Iterator[str]:

@@ -196,8 +196,8 @@ class Counting:
 
     def _delivered(self, message: _Message, rest: str) -> None:
         recipient = _ADDRESS.match(rest)
-        if recipient is None:
-            return
+        if recipient is None or recipient[0][0] in "|/:":
+            return  # to a pipe, whose text is anybody's, a file, or nowhere
         fields = _fields(rest[recipient.end() :])
         transport = fields.get("T", "")
         if "ip" not in fields or not transport or transport in self._inner:
@@ -258,11 +258,11 @@ def _fields(text: str, until: str = "") -> dict[str, str]:
     of the message's own making)."""
     found: dict[str, str] = {}
     for match in _FIELD.finditer(text):
-        if match["key"] is None:
+        if match["ip"]:
             found.setdefault("ip", match["ip"])
-        elif match["key"] == until:
+        elif match["key"] and match["key"] == until:
             break
-        else:
+        elif match["key"]:
             found.setdefault(match["key"], match["value"])
     return found
 

@@ -88,7 +88,7 @@ def test_whose_mail_it_is(items: str, own: bool) -> None:
     "line",
     [
         "=> root <root@example.org> R=local_user T=mail_spool",
-        "=> |/usr/bin/vacation <x@example.org> R=userforward T=address_pipe",
+        "=> |/usr/bin/vacation H=x [198.51.100.9] T=forged <x@example.org> R=userforward T=address_pipe",
         "=> :blackhole: <x@example.org> R=system_aliases",
         "== x@b.test R=dnslookup T=remote_smtp H=mx.b.test [198.51.100.9] defer (-53): retry time not reached",
         "** x@b.test R=dnslookup T=remote_smtp H=mx.b.test [198.51.100.9]: SMTP error => x@y T=remote_smtp H=z [198.51.100.9]",
@@ -226,7 +226,7 @@ def test_memory_is_bounded() -> None:
         return f"{number:06}-0002Cr-1i"
 
     counting = Counting(SINCE)
-    counting.read(f"{AT} {names(n)} <= a@d{n % (ROWS + 10)}.test U=r P=local S=1\n{''}" for n in range(OPEN + 5))
+    counting.read(f"{AT} {names(n)} <= a@d{n % (ROWS + 10)}.test U=r P=local S=1\n" for n in range(OPEN + 5))
     assert len(counting._open) == OPEN
     counting = Counting(SINCE)
     for n in range(ROWS + 5):

@@ -90,7 +90,9 @@ class Setup(Site):
     def line(self, config: Config, **options: Any) -> Line:
         """The parts of a pass, with the kernel's choice of a source address, and names asked of the test's own server."""
         line = assemble.line(config, **{"environ": {}, "now": lambda: self.now, **options})
-        line.resolver = Resolver({zone: (self.bind.server,) for zone in config.zones}, system=[self.bind.server], timeout=2)
+        line.resolver = Resolver(
+            {zone: (self.bind.server,) for zone in config.zones}, system=[self.bind.server], timeout=2
+        )
         line.observe_host = partial(self._observe, config, line)  # type: ignore[assignment]
         return line
 
@@ -156,11 +158,26 @@ def satellite(folder: Path) -> Iterator[Setup]:
     """A host inside, whose mail leaves by a smarthost under the name of a domain that is received elsewhere."""
     zone = HEAD + "@ IN MX 10 mx.relay.example.\nsat IN A 192.0.2.77\n"
     relay = HEAD + '@ IN TXT "v=spf1 ip4:198.51.100.9 -all"\nmx IN A 198.51.100.9\n'
-    zones = {"dos.example": zone, "relay.example": relay, "example": HEAD, "2.0.192.in-addr.arpa": "77 PTR sat.dos.example.\n"}
-    config = {"zones": {"dos.example": {"domains": ["dos.example"], "dmarc": {"p": "quarantine"}, "spf": {"extra": ["include:relay.example"]}}}}
+    zones = {
+        "dos.example": zone,
+        "relay.example": relay,
+        "example": HEAD,
+        "2.0.192.in-addr.arpa": "77 PTR sat.dos.example.\n",
+    }
+    config = {
+        "zones": {
+            "dos.example": {
+                "domains": ["dos.example"],
+                "dmarc": {"p": "quarantine"},
+                "spf": {"extra": ["include:relay.example"]},
+            }
+        }
+    }
     with ExitStack() as open_:
         exim = open_.enter_context(
-            EximHost(configtype="satellite", hostname="sat.dos.example", hostnames=(), readhost="dos.example", hide=True)
+            EximHost(
+                configtype="satellite", hostname="sat.dos.example", hostnames=(), readhost="dos.example", hide=True
+            )
         )
         exim.macros(macros.render(exim.map, exim.keys))
         exim.map.write_text("")
