@@ -262,5 +262,5 @@ CHECKS: tuple[Check, ...] = (
         each_record(tree),
     ),
     Check("SPF-08", "Nothing beside the SPF record gets in its way.", sending, beside),
-    Check("SPF-09", "", every_domain, type_99),
+    Check("SPF-09", "There is no record of the obsolete type SPF.", every_domain, type_99),
 )

@@ -237,6 +237,15 @@ class TestDmarc:
         assert text(got, "_dmarc.mail") is None
         assert "dmarc_parent_unknown" in words(got)
 
+    @pytest.mark.parametrize("local", [True, False])
+    def test_reports_of_a_domain_that_is_received_elsewhere(self, local: bool) -> None:
+        """An address that exim does not take is left out where exim has the domain; of any other domain exim cannot say."""
+        mails = host("example.org")
+        mails = replace(mails, domains=(replace(mails.domains[0], local=local, accepts=frozenset()),))
+        got = wish(host=mails)
+        assert ("rua=" in (text(got, "_dmarc") or "")) is not local
+        assert ("rua_refused" in words(got)) is local
+
     def test_external_reports(self) -> None:
         """Reports to another domain need its consent: claimed where we hold the zone, else told."""
         policy = MailPolicy(dmarc=DmarcPolicy(rua=("mailto:dmarc@reports.test",)))

@@ -59,7 +59,7 @@ class Setup(Site):
     ) -> None:  # fmt: skip
         self.folder, self.exim, self.bind, self.address, self.source = folder, exim, bind, address, source or address
         self.exchanger, self.ca = exchanger, ca
-        self.now = time.time() - 6 * 3600  # certificates are of today
+        self.now = time.time()  # certificates are of today
         self.config = folder / "dnssync.yaml"
         own_state(folder)
         text = {
@@ -90,9 +90,7 @@ class Setup(Site):
     def line(self, config: Config, **options: Any) -> Line:
         """The parts of a pass, with the kernel's choice of a source address, and names asked of the test's own server."""
         line = assemble.line(config, **{"environ": {}, "now": lambda: self.now, **options})
-        line.resolver = Resolver(
-            {zone: (self.bind.server,) for zone in config.zones}, system=[self.bind.server], timeout=2
-        )
+        line.resolver = Resolver(dict.fromkeys(config.zones, (self.bind.server,)), system=[self.bind.server], timeout=2)
         line.observe_host = partial(self._observe, config, line)  # type: ignore[assignment]
         return line
 
@@ -130,6 +128,18 @@ class Setup(Site):
         assert dns.query.tcp(update, "127.0.0.1", port=self.bind.port, timeout=5).rcode() == 0
 
 
+def with_tls(exim: EximHost, name: str) -> Ca:
+    """A certificate of a CA of its own, as Debian's macros take it, TLS as TLS-02 advises, and SPF looked at for incoming mail."""
+    ca = Ca(exim.folder / "ca")
+    certificate, key = ca.issue(name)
+    (exim.confdir / "conf.d/main/001_tls").write_text(
+        f"MAIN_TLS_ENABLE = yes\nMAIN_TLS_CERTIFICATE = {certificate}\nMAIN_TLS_PRIVATEKEY = {key}\nCHECK_RCPT_SPF = true\n"
+        "tls_require_ciphers = NORMAL:-VERS-TLS1.0:-VERS-TLS1.1\n"
+    )
+    exim.switched()
+    return ca
+
+
 @contextmanager
 def internet(folder: Path) -> Iterator[Setup]:
     """A host of one domain that sends by itself and receives with a certificate of its CA."""
@@ -138,13 +148,7 @@ def internet(folder: Path) -> Iterator[Setup]:
     zones = {"uno.example": zone, "example": HEAD, "2.0.192.in-addr.arpa": f"25 PTR {name}.\n"}
     with ExitStack() as open_:
         exim = open_.enter_context(EximHost(hostname=name, hostnames=("uno.example",)))
-        ca = Ca(exim.folder / "ca")
-        certificate, key = ca.issue(name)
-        tls = f"MAIN_TLS_ENABLE = yes\nMAIN_TLS_CERTIFICATE = {certificate}\nMAIN_TLS_PRIVATEKEY = {key}\nCHECK_RCPT_SPF = true\n"
-        tls += "tls_require_ciphers = NORMAL:-VERS-TLS1.0:-VERS-TLS1.1\n"  # as TLS-02 advises
-        exim.macros(macros.render(exim.map, exim.keys) + tls)
-        exim.map.write_text("")
-        exim.render()
+        ca = with_tls(exim, name)
         bind = open_.enter_context(Bind(folder / "bind", zones))
         port = open_.enter_context(exim.listening())
         config = {"zones": {"uno.example": {"dmarc": {"p": "quarantine"}}}}
@@ -168,7 +172,7 @@ def satellite(folder: Path) -> Iterator[Setup]:
         "zones": {
             "dos.example": {
                 "domains": ["dos.example"],
-                "dmarc": {"p": "quarantine"},
+                "dmarc": {"p": "quarantine", "rua": ["mailto:dmarc@dos.example"]},
                 "spf": {"extra": ["include:relay.example"]},
             }
         }
@@ -176,7 +180,12 @@ def satellite(folder: Path) -> Iterator[Setup]:
     with ExitStack() as open_:
         exim = open_.enter_context(
             EximHost(
-                configtype="satellite", hostname="sat.dos.example", hostnames=(), readhost="dos.example", hide=True
+                configtype="satellite",
+                hostname="sat.dos.example",
+                hostnames=(),
+                readhost="dos.example",
+                hide=True,
+                smarthost="mx.relay.example::587",
             )
         )
         exim.macros(macros.render(exim.map, exim.keys))
@@ -203,29 +212,64 @@ def behind_nat(folder: Path) -> Iterator[Setup]:
         "defaults": {"dmarc": {"p": "quarantine"}},
     }
     with ExitStack() as open_:
-        exim = open_.enter_context(EximHost(hostname=name, hostnames=("tres.example", "cuatro.example", "cinco.example"),
-                                            extra="tls_require_ciphers = NORMAL:-VERS-TLS1.0:-VERS-TLS1.1\n"))  # fmt: skip
-        exim.switched()
+        exim = open_.enter_context(
+            EximHost(hostname=name, hostnames=("tres.example", "cuatro.example", "cinco.example"))
+        )
+        ca = with_tls(exim, name)
         bind = open_.enter_context(Bind(folder / "bind", zones))
         port = open_.enter_context(exim.listening())
-        made = Setup(folder, exim, bind, config, address=address, source="192.168.1.5", exchanger=port)
+        made = Setup(folder, exim, bind, config, address=address, source="192.168.1.5", exchanger=port, ca=ca)
         made.apply()
         yield made
 
 
 def test_an_internet_host(tmp_path: Path) -> None:
-    """All is well there; then a broken key record, a lost SPF term and a forgotten reverse name are each found, and nothing else."""
+    """All is well there; then a selector's record, an address in SPF and the reverse name are broken by hand, and each is found, with its remedy."""
     with internet(tmp_path) as host:
         assert set(host.bad()) == MACHINE, host.bad()
+        [selector, *_] = [name for name, text in host.bind.selectors("uno.example").items() if "k=rsa" in text]
+        host.put(f"{selector}._domainkey.uno.example", "TXT", '"v=DKIM1; k=rsa; p="')
+        bad = host.bad()
+        assert {("error", id) for id in ("DKIM-02", "DKIM-07", "EXIM-06", "SYNC-01")} & set(bad) >= {
+            ("error", "DKIM-07")
+        }, bad
+        assert selector in str(bad[("error", "DKIM-07")])
+        host.apply()  # another key signs from now on
+        assert set(host.bad()) == MACHINE, host.bad()
+        host.put("25.2.0.192.in-addr.arpa", "PTR", "customer-25.isp.example.")
+        host.put("uno.example", "TXT", '"v=spf1 mx -all"', '"v=spf1 -all"')
+        host.put("_dmarc.uno.example", "TXT", '"v=DMARC1; p=quarantine; rua=mailto:a@b"', '"v=DMARC1; p=none"')
+        bad = host.bad()
+        assert {("error", "PTR-02"), ("error", "SPF-01"), ("error", "DMARC-01")} <= set(bad), bad
+        assert "mail.uno.example" in str(bad[("error", "PTR-02")]) and "192.0.2.25" in str(bad[("error", "PTR-02")])
 
 
 def test_a_satellite(tmp_path: Path) -> None:
-    """Nobody expects this host to receive mail."""
+    """Nobody expects this host to receive mail. Whether the relay's zone is signed, a resolver that does not validate cannot say. Where the relay
+    is no more in SPF, or its transport signs nothing, that is found."""
     with satellite(tmp_path) as host:
-        assert set(host.bad()) == MACHINE, host.bad()
+        well = MACHINE | {("unknown", "DNSSEC-02")}
+        assert set(host.bad()) == well, host.bad()
+        host.put("relay.example", "TXT", '"v=spf1 ip4:198.51.100.10 -all"')
+        bad = host.bad()
+        assert set(bad) == well | {("error", "SPF-03")}, bad
+        assert "198.51.100.9" in str(bad[("error", "SPF-03")])
+        host.put("relay.example", "TXT", '"v=spf1 ip4:198.51.100.9 -all"')
+        host.exim.edit("remote_smtp_smarthost", "  dkim_selector =")
+        host.exim.render()
+        bad = host.bad()
+        assert {("error", "DKIM-01"), ("error", "DKIM-07")} <= set(bad) and ("error", "SPF-03") not in bad, bad
 
 
 def test_a_host_behind_nat(tmp_path: Path) -> None:
-    """Its public address is that of its name."""
+    """Its public address is that of its name. Where the router has another one since, one domain points elsewhere, and a parked one sends, each is found."""
     with behind_nat(tmp_path) as host:
         assert set(host.bad()) == MACHINE, host.bad()
+        host.put("cinco.example", "MX", "10 mail.otros.example.")
+        host.put("nada.example", "TXT", '"v=spf1 a -all"')
+        bad = host.bad()
+        assert any(id == "MX-01" or id == "MX-05" for _, id in bad), bad
+        assert "cinco.example" in str(bad) and not any(
+            "cuatro.example" in text for texts in bad.values() for text in texts
+        ), bad
+        assert ("warning", "PARK-01") in bad and "v=spf1 a -all" in str(bad[("warning", "PARK-01")])
