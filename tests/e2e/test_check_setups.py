@@ -227,14 +227,17 @@ def test_an_internet_host(tmp_path: Path) -> None:
     """All is well there; then a selector's record, an address in SPF and the reverse name are broken by hand, and each is found, with its remedy."""
     with internet(tmp_path) as host:
         assert set(host.bad()) == MACHINE, host.bad()
-        [selector, *_] = [name for name, text in host.bind.selectors("uno.example").items() if "k=rsa" in text]
-        host.put(f"{selector}._domainkey.uno.example", "TXT", '"v=DKIM1; k=rsa; p="')
+        signing = host.exim.map.read_text().partition("uno.example:")[2].split()
+        [selector, *_] = [
+            name for name, text in host.bind.selectors("uno.example").items() if "k=rsa" in text and name in signing
+        ]
+        host.put(f"{selector}._domainkey.uno.example", "TXT")
         bad = host.bad()
         assert {("error", id) for id in ("DKIM-02", "DKIM-07", "EXIM-06", "SYNC-01")} & set(bad) >= {
             ("error", "DKIM-07")
         }, bad
         assert selector in str(bad[("error", "DKIM-07")])
-        host.apply()  # another key signs from now on
+        host.apply()  # the record is back
         assert set(host.bad()) == MACHINE, host.bad()
         host.put("25.2.0.192.in-addr.arpa", "PTR", "customer-25.isp.example.")
         host.put("uno.example", "TXT", '"v=spf1 mx -all"', '"v=spf1 -all"')
@@ -252,13 +255,15 @@ def test_a_satellite(tmp_path: Path) -> None:
         assert set(host.bad()) == well, host.bad()
         host.put("relay.example", "TXT", '"v=spf1 ip4:198.51.100.10 -all"')
         bad = host.bad()
-        assert set(bad) == well | {("error", "SPF-03")}, bad
-        assert "198.51.100.9" in str(bad[("error", "SPF-03")])
+        assert set(bad) == well | {("unknown", "SPF-03")}, (
+            bad
+        )  # a relay may send from other addresses than it takes mail at
+        assert "198.51.100.9" in str(bad[("unknown", "SPF-03")])
         host.put("relay.example", "TXT", '"v=spf1 ip4:198.51.100.9 -all"')
         host.exim.edit("remote_smtp_smarthost", "  dkim_selector =")
         host.exim.render()
         bad = host.bad()
-        assert {("error", "DKIM-01"), ("error", "DKIM-07")} <= set(bad) and ("error", "SPF-03") not in bad, bad
+        assert {("error", "DKIM-01"), ("error", "DKIM-07")} <= set(bad) and ("unknown", "SPF-03") not in bad, bad
 
 
 def test_a_host_behind_nat(tmp_path: Path) -> None:
