@@ -257,6 +257,20 @@ def test_a_name_that_would_speak_smtp(site: Site) -> None:
     assert isinstance(made[odd], Failed) and isinstance(made[A], SignedMail)
 
 
+def test_what_exim_does_not_take(site: Site) -> None:
+    """A message that exim refuses proves nothing of signatures: unknown, with exim's own words."""
+
+    def refusing(argv: list[str], **more: Any) -> Any:
+        return subprocess.CompletedProcess(argv, 0, "220 mx ESMTP\n250 mx\n550 Administrative prohibition\n", "")
+
+    made = gather_signed.fetch([A], sources(site, run=refusing))
+    with site.world(have={**made, Signed("b.test", A.transports): Failed("x")}) as world:
+        [one] = by_subject(world.findings("DKIM-07"))["DKIM-07", "a.test"]
+    assert (
+        str(one.severity) == "unknown" and "exim did not take it" in one.message and "550 Administrative" in one.message
+    )
+
+
 INNER = """
 import sys
 from dnssync.check import gather_signed
