@@ -31,8 +31,8 @@ from dnssync.exim.rehearsal import Rehearsal, derived
 from dnssync.exim.sink import Sink
 
 FULL = 100  # domains that get a message of each shape; with more, each has its plain one
-BATCH = 200  # messages that one exim takes in before it delivers them
-TIMEOUT = 60.0  # seconds for one step of a batch, which takes three
+BATCH = 100  # messages that one exim takes in before it delivers them
+TIMEOUT = 120.0  # seconds for one step of a batch, which takes one
 LONGEST = 240.0  # seconds for all; what is not made by then is not made
 NOTHING = "exim made no test message"
 RUNNERS = 2  # queue runners at a time
