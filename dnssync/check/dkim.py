@@ -92,6 +92,11 @@ def _published(facts: Facts, signer: Signer) -> tuple[str, bool]:
     kind = "ed25519" if signer.algorithm == "ed25519" else "rsa"
     text = f"v=DKIM1; k={kind}; p={signer.public_key}"
     wanted = facts.wanted(name, "TXT")
+    if wanted is not None and dkim.is_revoked(wanted):
+        return (
+            "dnssync has withdrawn this key, so exim's map should name another one: `dnssync status` says why it does not.",
+            False,
+        )
     if wanted is not None and not dkim.same(wanted, text):
         return (
             f"{signer.path} is not the key that dnssync keeps for {name}: put the right file back, or publish its record: {zone_line(name, 'TXT', text)}",

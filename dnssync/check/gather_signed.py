@@ -31,8 +31,8 @@ from dnssync.exim.rehearsal import Rehearsal, derived
 from dnssync.exim.sink import Sink
 
 FULL = 100  # domains that get a message of each shape; with more, each has its plain one
-BATCH = 200  # messages that one exim takes in before it delivers them
-TIMEOUT = 60.0  # seconds for one step of a batch, which takes three
+BATCH = 100  # messages that one exim takes in before it delivers them
+TIMEOUT = 120.0  # seconds for one step of a batch, which takes one
 LONGEST = 240.0  # seconds for all; what is not made by then is not made
 NOTHING = "exim made no test message"
 RUNNERS = 2  # queue runners at a time
@@ -204,7 +204,8 @@ def _run(argv: Sequence[str], text: str, sources: Sources) -> str:
         raise EximError(
             f"exim does not take its configuration with the changes that a test message needs: {_last(done.stderr)}"
         )
-    return str(done.stderr)
+    refused = [line for line in str(done.stdout or "").splitlines() if re.match(r"[45]\d\d ", line)]
+    return "\n".join([str(done.stderr), *refused])
 
 
 def _last(text: str) -> str:
@@ -234,11 +235,14 @@ def _results(jobs: Sequence[_Job], folder: Path, sink: Sink, said: str) -> dict[
             for word in set(re.findall(r"[^\s<>()/]+", line)):
                 of.setdefault(word, []).append(line)
     found = {}
+    refused = tuple(dict.fromkeys(line for line in said.splitlines() if re.match(r"[45]\d\d ", line)))[:2]
     for job in jobs:
         id = taken.get(job.to, "")
         of_it = of.get(id, ()) if id else (line for line in of.get(job.domain, ()) if " == " not in line)
         log = tuple(dict.fromkeys(_bare(line) for line in (*of_it, *of.get(job.to, ()))))
         data = came.get(job.to)
+        if data is None and job.to not in taken:
+            log = log or refused
         found[job.to] = Made(job.shape, job.transport, data, log, waits=data is None and job.to in taken)
     return found
 

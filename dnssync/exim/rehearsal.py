@@ -17,7 +17,7 @@ HIDDEN = "<value not displayable>"
 LISTS = ("domainlist", "hostlist", "addresslist", "localpartlist")
 # Main options that what signs may depend on, by expansion or by the shape that a message gets when it is taken in.
 MAIN = re.compile(
-    r"(primary_hostname|qualify_domain|qualify_recipient|headers_charset|exim_user|exim_group|trusted_users|trusted_groups|"
+    r"(exim_path|primary_hostname|qualify_domain|qualify_recipient|headers_charset|exim_user|exim_group|trusted_users|trusted_groups|"
     r"keep_environment|add_environment|perl_startup|perl_at_start|perl_taintmode|lookup_open_max|ldap_\w+|mysql_servers|"
     r"pgsql_servers|redis_servers|ibase_servers|oracle_servers|sqlite_\w+|dns_\w+|disable_ipv6|timezone|local_interfaces|"
     r"message_id_header_\w+|received_header_text|allow_utf8_domains|allow_domain_literals|check_rfc2047_length|"

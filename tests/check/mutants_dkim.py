@@ -14,6 +14,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ('if (found.k or "rsa") != kind:', "if False:"),
         ("if not same_key(found.p, signer.public_key):", "if False:"),
         ("if wanted is not None and not dkim.same(wanted, text):", "if False:"),
+        ("if wanted is not None and dkim.is_revoked(wanted):", "if False:"),
         ("if reply.rcode is Rcode.NXDOMAIN]", "if not reply.texts]"),
         ('"sha256" not in {', '"sha1" not in {'),
         ("elif bits < GOOD:", "elif bits <= GOOD:"),

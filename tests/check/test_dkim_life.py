@@ -179,6 +179,15 @@ def test_another_key_lies_in_the_file(tmp_path: Path) -> None:
     assert not finding.fixable and "/keys/s1.pem is not the key that dnssync keeps" in finding.remedy
 
 
+def test_exim_still_signs_with_a_withdrawn_key(tmp_path: Path) -> None:
+    """To publish the key again is no remedy where dnssync itself withdrew it: exim has to sign with another one."""
+    one = key("a.test", "s1", activated=100 * DAY, retired=12 * DAY, revoked=DAY)
+    with World(tmp_path, {"a.test": line(one, REVOKED)}, keys=(one,), host=host_of("s1")) as world:
+        [finding] = world.findings("DKIM-05")
+    assert (str(finding.severity), finding.fixable) == ("error", False)
+    assert "withdrawn (empty p=)" in finding.message and "map should name another one" in finding.remedy
+
+
 def test_a_line_that_the_map_will_get(tmp_path: Path) -> None:
     """A domain that exim signs nothing of, with a key that is ready: `apply` writes the line of the map."""
     ready = key("a.test", "s1")

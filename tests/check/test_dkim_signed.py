@@ -23,13 +23,17 @@ from dnssync.errors import EximError
 from dnssync.exim.rehearsal import HIDDEN, derived
 from dnssync.resolver import Resolver
 from tests.check.dkim_site import Site, by_subject
-from tests.daemon.test_confined import CONFINED, python
+from tests.daemon.test_confined import CONFINED, NOBODY, ROOT, python
 from tests.exim_host import needs_exim
 
 pytestmark = [needs_exim, pytest.mark.exim]
 needs_strace = pytest.mark.skipif(
     not shutil.which("strace") and not os.environ.get("CI"), reason="no strace here (apt install strace)"
 )
+
+# Whoever runs it has exim's group as the unit gives it, as the first one, or as one of several.
+OTHER = (f"--reuid={NOBODY}", f"--regid={NOBODY}", "--groups=Debian-exim", "--bounding-set=-all", "--inh-caps=-all")
+ASIDE = ("setpriv", "--no-new-privs", *(OTHER if ROOT else ()))
 
 # From: decoded first, the envelope sender alone, a fixed table: three ways that the web shows. No dkim_strict.
 NAIVE = r"""
@@ -222,7 +226,7 @@ def test_all_is_gone_after_a_failure_too(site: Site) -> None:
 
     run = Watched(endless)
     made = gather_signed.fetch([A], sources(site, run=run))[A]
-    assert isinstance(made, Failed) and "did not come to an end within 60 seconds" in made.reason
+    assert isinstance(made, Failed) and "did not come to an end within 120 seconds" in made.reason
     assert run.gone and [process.wait(10) for process in left] == [-9]  # what it left running was ended
 
     def broken(argv: list[str], **more: Any) -> Any:
@@ -257,6 +261,20 @@ def test_a_name_that_would_speak_smtp(site: Site) -> None:
     assert isinstance(made[odd], Failed) and isinstance(made[A], SignedMail)
 
 
+def test_what_exim_does_not_take(site: Site) -> None:
+    """A message that exim refuses proves nothing of signatures: unknown, with exim's own words."""
+
+    def refusing(argv: list[str], **more: Any) -> Any:
+        return subprocess.CompletedProcess(argv, 0, "220 mx ESMTP\n250 mx\n550 Administrative prohibition\n", "")
+
+    made = gather_signed.fetch([A], sources(site, run=refusing))
+    with site.world(have={**made, Signed("b.test", A.transports): Failed("x")}) as world:
+        [one] = by_subject(world.findings("DKIM-07"))["DKIM-07", "a.test"]
+    assert (
+        str(one.severity) == "unknown" and "exim did not take it" in one.message and "550 Administrative" in one.message
+    )
+
+
 INNER = """
 import sys
 from dnssync.check import gather_signed
@@ -269,12 +287,13 @@ sys.stdout.write(f"{made.own_user} {[len(signatures(one.data or b'')) for one in
 """
 
 
-def test_as_the_service_runs_it(site: Site) -> None:
+@pytest.mark.parametrize("start", [CONFINED, ASIDE], ids=["first", "aside"])
+def test_as_the_service_runs_it(site: Site, start: tuple[str, ...]) -> None:
     """Another user, in exim's group alone, without a way to new privileges: keys that the group may read sign; one that it may not is exim's log line."""
     import sysconfig
 
     code = f"import site, sys; sys.path.insert(0, {sysconfig.get_path('purelib')!r}); site.addsitedir(sys.path[0])\n{INNER}"
-    argv = [*CONFINED, python(), "-c", code, *site.exim_host.command]
+    argv = [*start, python(), "-c", code, *site.exim_host.command]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=120)
     assert done.stdout == "False [2, 2, 2, 2, 2] ()", done.stderr
     (site.exim_host.keys / "a.test/s1.pem").chmod(0)
