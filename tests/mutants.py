@@ -19,9 +19,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from mutant_table import TABLE
-
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tests.mutant_table import TABLE  # noqa: E402
+
 WORKERS = 2
 LONGEST = 180  # seconds; a breakage that makes the tests run for ever was noticed too
 COPIED = ("dnssync", "providers", "tests", "config", "docs", "README.md", "pyproject.toml")

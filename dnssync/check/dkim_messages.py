@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,6 +11,10 @@ from enum import StrEnum
 
 from dnssync.check.facts import Unanswered, Wish
 from dnssync.core.model import zone_of
+
+_SILENT = logging.Logger(
+    "dkimpy", logging.CRITICAL + 1
+)  # dkimpy tells a log of its own about each key that it cannot read
 
 
 class Shape(StrEnum):
@@ -121,7 +126,7 @@ def fault(data: bytes, signature: Signature, record: str) -> str:
         return record.encode("utf-8", "surrogateescape")
 
     try:
-        verified = dkim.DKIM(data, minkey=1024).verify(idx=signature.index, dnsfunc=text)
+        verified = dkim.DKIM(data, minkey=1024, logger=_SILENT).verify(idx=signature.index, dnsfunc=text)
     except dkim.NaClNotFoundError:
         raise Unanswered("An Ed25519 signature cannot be verified here: PyNaCl is not installed") from None
     except dkim.DKIMException as error:

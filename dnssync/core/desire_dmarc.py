@@ -61,7 +61,12 @@ def refused_address(uri: str, mail: MailDomain) -> Notice | None:
     """A report address at this very domain is published only if exim takes mail for it; others, and those of a domain that is received
     elsewhere (a satellite's), are taken as told."""
     address = uri.removeprefix("mailto:").partition("?")[0]
-    if not mail.local or not uri.startswith("mailto:") or address.rpartition("@")[2].lower() != mail.name or address in mail.accepts:
+    if (
+        not mail.local
+        or not uri.startswith("mailto:")
+        or address.rpartition("@")[2].lower() != mail.name
+        or address in mail.accepts
+    ):
         return None
     return Notice(
         "rua_refused",
