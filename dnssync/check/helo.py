@@ -26,6 +26,14 @@ def _unheard(facts: Facts) -> bool:
         return False
 
 
+def _known(facts: Facts) -> tuple[str, ...]:
+    """The addresses that mail leaves from, as far as they are known."""
+    try:
+        return leaving(facts)
+    except Unanswered:
+        return ()
+
+
 def resolves(facts: Facts, helo: str) -> Iterator[Verdict]:
     """HELO-01: the greeting is a full name, and has the address that mail comes from."""
     name = folded(helo)
@@ -39,11 +47,17 @@ def resolves(facts: Facts, helo: str) -> Iterator[Verdict]:
         )
         return
     resolved = resolve(facts, name)
+    perhaps = facts.seen is not None and changing(facts) and name == folded(facts.hostname)
     if not resolved.addresses and not resolved.trouble:
-        yield error(
-            f"exim greets as {name}, which has no address in DNS: many receivers refuse such a greeting.",
-            _records(name, leaving(facts)),
-        )
+        remedy = _records(name, _known(facts))
+        if perhaps:
+            yield unknown(
+                f"exim's greeting depends on the connection. Where it is {name}, it has no address in DNS.", remedy
+            )
+        else:
+            yield error(
+                f"exim greets as {name}, which has no address in DNS: many receivers refuse such a greeting.", remedy
+            )
         return
     ours = leaving(facts)
     missing = [ip for ip in ours if ip not in resolved.addresses]
@@ -51,6 +65,12 @@ def resolves(facts: Facts, helo: str) -> Iterator[Verdict]:
         return
     elif resolved.trouble:
         raise Unanswered(resolved.trouble)
+    elif len(missing) == len(ours) and perhaps:
+        yield unknown(
+            f"exim's greeting depends on the connection. Where it is {name}, it has the address {', '.join(resolved.addresses)}, but mail "
+            f"leaves from {', '.join(ours)}.",
+            _records(name, missing),
+        )
     elif len(missing) == len(ours):
         yield error(
             f"exim greets as {name}, which has the address {', '.join(resolved.addresses)}, but mail leaves from {', '.join(ours)}.",

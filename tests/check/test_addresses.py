@@ -110,6 +110,8 @@ def test_a_name_that_nobody_hears(world: World) -> None:
     mail = replace(satellite.domains[0], local=False, smarthosts=("relay.test",))
     for id in ("A-01", "A-02"):
         assert said(world, id, replace(satellite, domains=(mail,)), ("10.0.0.2",)) == []
+    own = sends_from(hostname="example.org")  # a domain of its own name alone is no mail for others
+    assert said(world, "A-01", replace(own, domains=(replace(mail, local=True),)), ("10.0.0.2",)) == []
     taking = replace(satellite, domains=(replace(mail, local=True),))
     assert (
         said(world, "A-01", taking, ("10.0.0.2",))[0][0] == "unknown"

@@ -190,6 +190,22 @@ def test_greetings_that_differ(world: World) -> None:
     assert [str(f.severity) for name in host.helo for f in told(world, "HELO-01", host, name)] == ["ok", "ok"]
 
 
+def test_a_greeting_that_depends_on_the_connection(world: World) -> None:
+    """The host's own name stands in for it, and may never be said: what is wrong with it is no fault that is known."""
+    for name in ("none.example.org", "stray.example.org"):
+        host = sends_from("192.0.2.1", hostname=name)
+        moving = replace(host, notices=(Notice("helo_dynamic", "depends on $sending_ip_address"),))
+        assert [str(told(world, "HELO-01", one, name)[0].severity) for one in (host, moving)] == ["error", "unknown"]
+
+
+def test_what_is_wrong_wherever_mail_leaves(world: World) -> None:
+    """A greeting without address is a fault, also where it is not known where mail leaves from."""
+    host = sends_from(hostname="none.example.org")
+    problem = Refusal("dynamic_interface", "example.org: the address depends on $domain.")
+    host = replace(host, domains=tuple(replace(mail, problems=(problem,)) for mail in host.domains))
+    assert told(world, "HELO-01", host, "none.example.org")[0].severity == "error"
+
+
 def test_no_full_name_to_greet_with(world: World) -> None:
     """A name of one label, or no name that could be worked out."""
     for host in (sends_from("192.0.2.1", hostname="mailhost", helo=()), sends_from("192.0.2.1", helo=())):
