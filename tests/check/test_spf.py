@@ -269,12 +269,16 @@ def test_silence_is_unknown(tmp_path: Path) -> None:
 def test_an_include_that_nobody_answers_for(tmp_path: Path) -> None:
     """What is proven is told, what hangs on the silent name is unknown, and never an error."""
     record = '@ TXT "v=spf1 ip4:192.0.2.1 include:x.silent.test ?all"\n'
-    with World(tmp_path, {"a.test": record}) as world:  # no server here has silent.test: REFUSED, which is no answer
+    first = '@ TXT "v=spf1 include:x.silent.test ip4:192.0.2.1 -all"\n'
+    with World(
+        tmp_path, {"a.test": record, "b.test": first}
+    ) as world:  # no server here has silent.test: REFUSED, which is no answer
         said = {
             f.id: [str(g.severity) for g in world.findings(f.id) if g.subject == "a.test"] for f in world.findings(*IDS)
         }
         assert said["SPF-03"] == ["ok"]  # it matches before the include is looked at
         assert said["SPF-04"] == ["warning", "unknown"]
+        assert world.severities("SPF-03", "b.test") == ["unknown"]
         assert said["SPF-05"] == said["SPF-07"] == ["unknown"]
 
 
