@@ -89,7 +89,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
     ],
     ("dnssync/check/gather_reports.py", DMARC): [
         ("wish.address.isprintable() and", "True and"),
-        ("        if taken is None\n", "        if False\n"),
+        ("        if taken is None\n        else taken\n", "        if False\n        else bool(taken)\n"),
     ],
     ("dnssync/check/parked.py", PARKED): [
         ("    if domain in helos(facts):", "    if False:"),
