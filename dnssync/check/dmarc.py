@@ -64,7 +64,7 @@ def _none(facts: Facts, domain: str, view: View, near: list[str], others: list[s
 
 
 def _moved(facts: Facts, name: str, text: str) -> str:
-    return f"{mend(facts, name, text, lambda wanted: False)[0]} And delete it where it is."
+    return f"{mend(facts, name, text, lambda wanted: False)[0]}; then delete it where it is."
 
 
 def _strictest(records: list[str]) -> str:

@@ -87,7 +87,7 @@ def organization(domain: str, found: dict[str, str]) -> str:
     if not names:
         return domain
     last = names[-1].removeprefix("_dmarc.")
-    if dmarc.parse(found[names[-1]]).get("psd").lower() == "y" and last != domain:
+    if dmarc.parse(found[names[-1]]).get("psd").lower() == "y":
         labels = domain.split(".")
         return ".".join(labels[-(last.count(".") + 2) :])
     return last

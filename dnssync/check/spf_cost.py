@@ -10,7 +10,7 @@ from dnssync.check.spf_tree import branches, live, silent, target
 from dnssync.check.standing import dns_of, mend
 from dnssync.core import spf_check
 from dnssync.core.record import RecordError
-from dnssync.core.spf import Mechanism, Modifier, Record, Term, parse
+from dnssync.core.spf import Mechanism, Modifier, Record, Term, is_all, parse
 from dnssync.core.spf_check import ENOUGH, MAX_HOSTS, MAX_LOOKUPS, MAX_VOIDS, Dns
 from dnssync.core.spf_macro import letters
 
@@ -55,7 +55,7 @@ def look_ups(facts: Facts, domain: str, text: str, record: Record) -> Iterator[V
         yield error(
             f"{cost.voids} look-ups of the SPF record of {domain} come back empty ({named}); past {MAX_VOIDS} receivers give up with permerror "
             "(RFC 7208 §4.6.4).",
-            "Take the terms out that name nothing any more, or give their names an address.",
+            _without_voids(facts, domain, record, dns),
         )
     for term in live(record):
         name = target(term, domain, domain) if term.name == "mx" else None
@@ -79,6 +79,16 @@ def _lookups(text: str, domain: str, dns: Dns) -> int:
 
 def _void_terms(record: Record, domain: str, dns: Dns) -> list[str]:
     return [str(term) for term in live(record) if spf_check.worst(Record((term,)), domain, dns).voids]
+
+
+def _without_voids(facts: Facts, domain: str, record: Record, dns: Dns) -> str:
+    """What to do about names that nothing stands at: the record without the terms that ask for them, where that is enough."""
+    words = "Give the names an address, or take the terms out that name nothing any more."
+    dead = _void_terms(record, domain, dns)
+    rest = Record(tuple(term for term in record.terms if str(term) not in dead))
+    if not dead or spf_check.worst(rest, domain, dns).voids > MAX_VOIDS:
+        return words
+    return f"{words} {mend(facts, domain, str(rest), lambda wanted: not set(dead) & set(wanted.split()))[0]}"
 
 
 def _cheaper(record: Record, domain: str, dns: Dns) -> tuple[Record, int]:
@@ -147,6 +157,8 @@ def _broken(facts: Facts, domain: str, record: Record, path: tuple[str, ...], na
     if len(path) > 1:
         return f'Tell who runs {name}, or take "{path[0]}" out of the record of {domain}.'
     rest = Record(tuple(term for term in record.terms if str(term) != path[0]))
+    if not any(map(is_all, rest.terms)) and rest.modifier("redirect") is None:
+        rest = Record((*rest.terms, Mechanism("all", "-")))
     return (
         f"If nothing sends for {domain} by it any more: "
         + mend(facts, domain, str(rest), lambda wanted: path[0] not in wanted.split())[0]
@@ -162,8 +174,11 @@ def _twice(domain: str, found: list[tuple[tuple[str, ...], str]]) -> Iterator[Ve
             continue
         if name in first:
             again.add(path)
+            spare = (
+                first[name][0] if len(first[name]) == 1 else path[0]
+            )  # the direct way, where another leads there too
             yield warning(f"The SPF record of {domain} includes {name} twice, which costs its look-ups twice: {' → '.join(first[name])}, and "
-                          f"{' → '.join(path)}.", f'Take one of them out: "{path[0]}".')  # fmt: skip
+                          f"{' → '.join(path)}.", f'Take "{spare}" out of the record of {domain}.')  # fmt: skip
         first.setdefault(name, path)
 
 
