@@ -131,10 +131,11 @@ def test_a_real_exim_says_whom_it_takes(tmp_path: Path) -> None:
 
 
 @needs_exim
-def test_an_exim_that_hears_no_stranger(tmp_path: Path) -> None:
-    """Where exim's ACL lets strangers not even greet, nothing is known of recipients."""
+@pytest.mark.parametrize("refusal", ["host_reject_connection = 192.0.2.0/24\n", "MAIN_ACL_CHECK_MAIL = deny\n"])
+def test_an_exim_that_hears_no_stranger(tmp_path: Path, refusal: str) -> None:
+    """Where exim lets strangers not even greet, or not name a sender, nothing is known of recipients."""
     zone_ = '@ MX 10 mx\nmx A 192.0.2.1\n_smtp._tls TXT "v=TLSRPTv1; rua=mailto:postmaster@example.org"\n'
-    with EximHost(extra="host_reject_connection = 192.0.2.0/24\n") as mta:
+    with EximHost(extra=refusal) as mta:
         mta.render()
         with World(tmp_path, {"example.org": zone_}, exim=mta.exim()) as w:
             [(severity, message)] = w.said("TLSRPT-02")
