@@ -81,7 +81,8 @@ def _complete(notes: _Notes, what: Callable[[], T]) -> T | None:
     before, notes.lacking = notes.lacking, {}
     came = what()
     lacked = bool(notes.lacking)
-    notes.lacking = {**before, **notes.lacking}
+    before.update(notes.lacking)
+    notes.lacking = before
     return None if lacked else came
 
 

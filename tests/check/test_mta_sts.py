@@ -227,3 +227,10 @@ def test_our_own_address_behind_nat(tmp_path: Path) -> None:
             tmp_path / f"{ip}{here}", {"example.org": zone.format(ip)}, sources={"connect": network({}), "here": lambda _, here=here: here}
         ) as w:  # fmt: skip
             assert w.severities("STS-02") == [severity]
+
+
+def test_no_way_to_the_address(tmp_path: Path) -> None:
+    """A network that this host cannot reach says nothing about the policy."""
+    zone = "@ MX 10 mx\nmta-sts A 192.0.2.9\n" + RECORD
+    with World(tmp_path, {"example.org": zone}, sources={"connect": network({("192.0.2.9", 443): OSError})}) as w:
+        assert w.severities("STS-02") == ["unknown"]

@@ -83,6 +83,10 @@ def test_nobody_listens(tmp_path: Path) -> None:
     with world(tmp_path / "a", ConnectionRefusedError) as w:
         [(severity, message)] = relays(w)
         assert severity == "warning" and "Nothing takes mail for mx.example.org at 192.0.2.1" in message
+        [(severity, message)] = w.said("TLS-01")
+        assert severity == "unknown" and message.startswith(
+            "Port 25 of mx.example.org could not be reached from here (192.0.2.1: "
+        )
     with world(tmp_path / "b", TimeoutError, here=False) as w:
         [(severity, message)] = relays(w)
         assert severity == "unknown" and "no answer within 10 seconds" in message
