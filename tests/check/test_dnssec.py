@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import dns.dnssec
+import dns.name
+import dns.rdata
 import pytest
 
 from dnssync.check.dnssec import Chain, Links, Signature, Validated, Validation
@@ -19,6 +23,7 @@ from dnssync.resolver import Resolver
 from dnssync.wire import Message
 from tests.check.signed import Sign, Validating, signed
 from tests.check.world import NOW, World
+from tests.knot import Knot
 
 ZONES = {
     "good.test": ("@ MX 10 mx\nmx A 192.0.2.1\n", Sign()),
@@ -193,6 +198,23 @@ def test_what_the_servers_show(tmp_path: Path, links: Links, said: list[str]) ->
     """Each fault of the chain is one where a DS stands above, and none where it does not."""
     have = {Chain("example.org"): links, Validated("example.org", "SOA"): Validation(False, False)}
     assert World(tmp_path, {"example.org": ""}, have=have).severities("DNSSEC-01") == said
+
+
+def test_another_signer(tmp_path: Path) -> None:
+    """What a real Knot signs is read as it means it: its key, and a DS made of that by dnspython, belong together."""
+    with Knot(tmp_path / "knot", {"example.org": "@ MX 10 mx\n"}, extra="    dnssec-signing: on\n") as knot:
+        world = World(tmp_path, {"example.org": ""}, nameservers=[knot.server], system=[knot.server])
+        [(severity, message)] = world.said("DNSSEC-01")
+        assert str(severity) == "info" and "signed, but the zone above it has no DS" in message
+        sources = Sources(world.config(), world.resolver(), Exim(("/nonexistent/exim",)))
+        links = fetch([Chain("example.org")], sources)[Chain("example.org")]
+    [(_, texts)] = links.keys
+    for text in texts:
+        rdata = dns.rdata.from_text("IN", "DNSKEY", text)
+        ds = dns.dnssec.make_ds(dns.name.from_text("example.org"), rdata, "SHA256").to_text()
+        assert [other for other in texts if fits(ds, Key.parse(other), "example.org")] == [text]
+    assert {"SOA", "DNSKEY", "MX"} <= {one.type for one in links.signatures}
+    assert all(one.begins < time.time() < one.ends for one in links.signatures)
 
 
 def test_what_the_resolver_validated_is_enough(tmp_path: Path) -> None:
