@@ -81,12 +81,12 @@ def reached(facts: Facts, subject: str) -> Iterator[Verdict]:
         lacking = [name for name in _NEEDED if not options.get(name)]
         if not transport.can_sign:
             yield _unreachable(facts, way)
-        elif not options.get("dkim_domain"):
+        elif not options.get("dkim_domain") and not transport.uses_map:
             yield error(
                 f"exim signs no mail of {who} in its transport {transport.name}: that takes the DKIM_* macros, and none is defined.",
                 "`dnssync exim --install` defines them; `dnssync exim --print` shows what it would write. (A filter that signs before exim sends is not seen here.)",
             )
-        elif lacking:
+        elif lacking and options.get("dkim_domain"):
             yield error(
                 f"exim signs no mail of {who} in its transport {transport.name}: that has dkim_domain, but no {' and no '.join(lacking)}.",
                 f"Set {' and '.join(lacking)} there; `dnssync exim --print` shows all of them.",

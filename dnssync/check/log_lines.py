@@ -2,7 +2,7 @@
 
 The log holds the envelope sender and not the From: header, and what is counted here is by that: by `P=` of a delivery (the return path that
 was sent, with `log_selector = +return_path_on_delivery`), else by its `F=` (`+sender_on_delivery`), else by the `<=` line of the message. A
-bounce has no sender; it is counted under no domain at all. `I=` is there with `+incoming_interface +outgoing_interface`, `DKIM=` of a delivery since 4.98
+bounce has no sender; it is counted under no domain at all. `I=` is there with `+incoming_interface` (`+outgoing_interface` alone does nothing), `DKIM=` of a delivery since 4.98
 with `+dkim_verbose`: `domain:selector:domain:selector`, what exim chose to sign with, also where signing then failed.
 """
 

@@ -8,6 +8,7 @@ from dnssync.check.from_log import LogReport, Row
 
 HEAD = ("domain", "messages", "through", "from", "signed", "zone")
 SHOWN = 3
+UNADDRESSED = "Which address it left from is in the log only with `log_selector = +incoming_interface` (Debian: MAIN_LOG_SELECTOR)."
 
 
 def lines(told: LogReport) -> tuple[str, ...]:
@@ -22,6 +23,7 @@ def lines(told: LogReport) -> tuple[str, ...]:
         f"{_messages(told.messages)} left this host {period}, by the envelope sender (exim's log has no From:).",
         *(rows if told.rows else ()),
         *_beside(told),
+        *(() if not told.rows or any(row.addresses for row in told.rows) else (UNADDRESSED,)),
         *told.notes,
     )
 

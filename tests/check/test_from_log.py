@@ -181,6 +181,8 @@ def test_the_table(tmp_path: Path) -> None:
         and lines[4].endswith("signed.test")
     )
     assert [line.split()[0] for line in lines[5:]] == ["4", "1", "5", "/log/mainlog.2.gz"]
+    bare = log_table.lines(from_log.report(facts, log(sent("signed.test"))))
+    assert "log_selector = +incoming_interface" in bare[-1] and not any("log_selector" in line for line in lines)
     again = json.loads(json.dumps(to_json(told)))
     assert again["rows"][0]["domain"] == "unsigned.test" and again["rows"][0]["signed"] == "no" and again["passed"] == 4
 
