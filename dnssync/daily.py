@@ -57,7 +57,7 @@ class Daily:
                 self._tried = self._now()
                 with looking():
                     line = self._open(config, read_only=True, progress=step)
-                    looked = look(line, self._sources(line))
+                    looked = look(line, self._sources(line), remembered=kept.remembered)
                 kept = self._kept(config, kept, looked)
             self._tell(config, kept)
         except Stopped:
@@ -81,7 +81,9 @@ class Daily:
         for finding in found.over:
             log.info("check well again %s %s: %s", finding.id, finding.subject, finding.message)
         log.info("the set-up was checked: %s", words.tally(looked.findings) or "all is well")
-        kept = replace(kept, at=looked.facts.now, found=standing(kept.found, looked.findings))
+        kept = replace(
+            kept, at=looked.facts.now, found=standing(kept.found, looked.findings), remembered=looked.remembered
+        )
         checked.write(config.state_directory, DAILY, kept)
         return kept
 

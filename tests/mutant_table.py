@@ -712,7 +712,8 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
     ): [
         ("if texts is None:", "if False:"),
         ("dmarc.strength(got.policy) <= dmarc.strength(policy):", "True:"),
-        ("or address in mail.accepts:", "or True:"),
+        ("or address in mail.accepts\n", "or True\n"),
+        ("not mail.local\n        or", "False\n        or"),
     ],
     (
         "dnssync/core/desire_spf.py",

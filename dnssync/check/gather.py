@@ -11,7 +11,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from dnssync.check import areas
 from dnssync.check.facts import Domain, Facts, Failed, ZonePass
 from dnssync.check.finding import Finding
 from dnssync.check.judging import judge
+from dnssync.check.mta_sts import remember
 from dnssync.config import Config
 from dnssync.core.decide import Decision
 from dnssync.core.desire import domains_of
@@ -98,18 +99,26 @@ def sources(line: Line) -> Sources:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """A check that was made: the facts as they were before anything was wished for, and what was found."""
+    """A check that was made: all that was looked into, what was found, and what is to be known the next time (`Facts.remembered`)."""
 
     facts: Facts
     findings: tuple[Finding, ...]
+    remembered: Mapping[str, str] = field(default_factory=dict)
 
 
-def look(line: Line, sources: Sources, only: Sequence[str] = (), asked: frozenset[str] = frozenset()) -> Looked:
-    """Make all checks, or those over the named zones and domains; `asked`: ids of those that are made only where a person asks for them.
+def look(
+    line: Line,
+    sources: Sources,
+    only: Sequence[str] = (),
+    asked: frozenset[str] = frozenset(),
+    remembered: Mapping[str, str] | None = None,
+) -> Looked:
+    """Make all checks, or those over the named zones and domains; `asked`: ids of those that are made only where a person asks for them;
+    `remembered`: as the last one gave it.
 
     `line.progress` is told of each step, and what it raises ends the check there. Raises `DnssyncError` for a name that is neither.
     """
-    facts = base(line, only)
+    facts = replace(base(line, only), remembered=remembered or {})
 
     def fetched(wishes: Sequence[Any]) -> Mapping[Any, Any]:
         return fetch(sources, wishes, line.progress)
@@ -117,7 +126,8 @@ def look(line: Line, sources: Sources, only: Sequence[str] = (), asked: frozense
     def progress(done: int, every: int) -> None:
         line.progress(f"checked {done} of {every}")
 
-    return Looked(facts, judge(facts, areas.checks(asked), fetched, progress))
+    judged = judge(facts, areas.checks(asked), fetched, progress)
+    return Looked(judged.facts, judged.findings, {**facts.remembered, **remember(judged.facts)})
 
 
 def base(line: Line, only: Sequence[str] = ()) -> Facts:

@@ -45,11 +45,19 @@ class _Notes:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """`findings`, check by check in their order, and `facts` that know all that was looked into on the way, and look into nothing more."""
+
+    findings: tuple[Finding, ...]
+    facts: Facts
+
+
 def judge(
     base: Facts, checks: Sequence[Check], fetch: Fetch, progress: Callable[[int, int], None] = lambda done, all_: None
-) -> tuple[Finding, ...]:
-    """All findings, check by check in their order. `fetch(wishes)` looks into many wishes at once and gives what came of each (`Failed` where
-    nothing did; one left out counts as that). `progress(done, all)` counts judgements."""
+) -> Judged:
+    """Run the checks. `fetch(wishes)` looks into many wishes at once and gives what came of each (`Failed` where nothing did; one left out
+    counts as that). `progress(done, all)` counts judgements."""
     notes = _Notes()
     facts = replace(base, have=notes.have)
     subjects: list[Sequence[str] | None] = [None] * len(checks)
@@ -71,9 +79,9 @@ def judge(
         came = fetch(wishes)
         notes.known.update({wish: came.get(wish, ENDLESS) for wish in wishes})
         notes.lacking.clear()
-    return tuple(
-        finding for at, names in enumerate(subjects) for name in names or () for finding in done.get((at, name), ())
-    )
+    notes.closed = True
+    found = (f for at, names in enumerate(subjects) for name in names or () for f in done.get((at, name), ()))
+    return Judged(tuple(found), facts)
 
 
 def _complete(notes: _Notes, what: Callable[[], T]) -> T | None:

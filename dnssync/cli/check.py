@@ -13,6 +13,7 @@ from dnssync.errors import DnssyncError
 
 if TYPE_CHECKING:
     from dnssync.check.finding import Finding
+    from dnssync.check.from_log import LogReport
     from dnssync.check.gather import Looked
     from dnssync.checked import Checked
 
@@ -87,7 +88,8 @@ def _look(context: Context, domains: tuple[str, ...], asked: frozenset[str]) -> 
 
     only = chosen(context, domains)
     line = context.line(read_only=True)
-    looked = gather.look(line, (context.make_sources or gather.sources)(line), only, asked)
+    remembered = _kept(context).remembered
+    looked = gather.look(line, (context.make_sources or gather.sources)(line), only, asked, remembered)
     context.progress("")
     return looked
 
@@ -109,10 +111,16 @@ def _before(context: Context, looked: Looked, domains: tuple[str, ...]) -> Check
     """What stood at the last check that is compared with; of the subjects that were looked at now, where not all were."""
     from dnssync import checked
 
-    folder = context.config.state_directory
-    kept = checked.read(folder, checked.BY_HAND) or checked.read(folder, checked.DAILY) or checked.Checked()
+    kept = _kept(context)
     subjects = {finding.subject for finding in looked.findings}
     return checked.Checked(kept.at, tuple(f for f in kept.found if not domains or f.subject in subjects))
+
+
+def _kept(context: Context) -> Checked:
+    from dnssync import checked
+
+    folder = context.config.state_directory
+    return checked.read(folder, checked.BY_HAND) or checked.read(folder, checked.DAILY) or checked.Checked()
 
 
 def _keep(context: Context, looked: Looked, before: Checked) -> None:
@@ -134,11 +142,29 @@ def _emit(context: Context, looked: Looked, before: Checked | None, code: int) -
     if before is not None:
         changed = changes(before.found, looked.findings)
         data.update(findings=changed.begun, over=changed.over, since=before.at or None)
+    log = _log(looked)
+    if log is not None:
+        data["log"] = log
     data.update(domains=[domain.name for domain in looked.facts.domains], counts=counted(looked.findings), exit=code)
     context.emit(data)
 
 
+def _log(looked: Looked) -> LogReport | None:
+    """What exim's log tells, where it was asked for and could be read; why it could not be stands among the findings."""
+    from dnssync.check.facts import Unanswered
+    from dnssync.check.from_log import report
+    from dnssync.check.log_lines import Log
+
+    if not any(finding.id in FROM_LOG for finding in looked.findings):
+        return None
+    try:
+        return report(looked.facts, looked.facts.find(Log()))
+    except Unanswered:
+        return None
+
+
 def _show(context: Context, looked: Looked, before: Checked | None, whole: bool) -> None:
+    from dnssync.check import log_table
     from dnssync.check.changes import changes
     from dnssync.cli import check_table
 
@@ -147,4 +173,7 @@ def _show(context: Context, looked: Looked, before: Checked | None, whole: bool)
         lines = check_table.found(looked.facts, looked.findings, width, context.hinted, whole=whole)
     else:
         lines = check_table.changed(changes(before.found, looked.findings), before.at, width, context.hinted)
+    log = _log(looked)
+    if log is not None:
+        lines = [*lines, ("exim's log", "bold"), *((f"  {row}", "") for row in log_table.lines(log)), ("", "")]
     render.show(context, [*lines, (check_table.summary(looked.facts, looked.findings), "bold")])

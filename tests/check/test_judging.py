@@ -20,7 +20,7 @@ def judged(world: World, *checks: Check) -> tuple[list[tuple[str, str]], list[in
         rounds.append(len(wishes))
         return dict(world.resolver().look(wishes))
 
-    return [(str(f.severity), f.message) for f in judge(world.facts(), checks, fetch)], rounds
+    return [(str(f.severity), f.message) for f in judge(world.facts(), checks, fetch).findings], rounds
 
 
 def chain(facts: Facts, subject: str) -> Iterator[Verdict]:

@@ -63,6 +63,6 @@ def test_nothing_falls_over(own: list[str], below: list[str], silent: str, data:
     def fetch(wishes: Sequence[Any]) -> dict[Any, Any]:
         return {wish: answer(wish) for wish in wishes if isinstance(wish, Question)}
 
-    for found in judge(world.facts(), CHECKS, fetch):
+    for found in judge(world.facts(), CHECKS, fetch).findings:
         (found.message + found.remedy).encode("utf-8")
         assert found.message.isprintable()

@@ -152,7 +152,7 @@ class World:
             known = {wish: self._have[wish] for wish in wishes if wish in self._have}
             return {**known, **fetch(sources, [wish for wish in wishes if wish not in known])}
 
-        return list(judge(self.facts(), wanted, look))
+        return list(judge(self.facts(), wanted, look).findings)
 
     def said(self, id: str, subject: str | None = None) -> list[tuple[Severity, str]]:
         """(severity, message) of one check, of one subject where it is named."""
