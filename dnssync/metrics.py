@@ -17,7 +17,9 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from dnssync import __version__
+from dnssync import __version__, checked
+from dnssync.check.changes import BAD
+from dnssync.check.finding import Severity
 from dnssync.config import Config
 from dnssync.core.ages import AGES, age, entered, overdue
 from dnssync.core.attention import NOTICE, REFUSED, needs_person
@@ -90,6 +92,17 @@ class Metrics(Collector):
             yield _gauge("dnssync_next_action_timestamp_seconds", "When a key goes on by itself next", event[0])
         if result.state is not None:
             yield from _kept(result.config, result.state, result.ended)
+        yield from _checked(result.config)
+
+
+def _checked(config: Config) -> Iterator[Metric]:
+    """What the last daily check found; nothing where there was none."""
+    kept = checked.read(config.state_directory, checked.DAILY)
+    if kept is not None and config.schedule.check:
+        yield _gauge("dnssync_check_timestamp_seconds", "When the set-up was checked last", kept.at)
+        of = Counter(finding.severity for finding in kept.found)
+        yield _gauges("dnssync_check_findings", "What the last check of the set-up found, by severity", "severity",
+                      {severity.value: of[severity] for severity in Severity if severity in BAD})  # fmt: skip
 
 
 def _kept(config: Config, state: State, now: int) -> Iterator[Metric]:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 
 import pytest
 
 from dnssync import checked
+from dnssync.check.facts import Domain, Facts
 from dnssync.check.finding import Finding, Severity
+from dnssync.cli import check_table
 from dnssync.cli.check import exit_code
+from dnssync.core.policy import MailPolicy
 from tests.check_site import HOST, CheckSite, site
 from tests.site_under_test import DOMAIN
 
@@ -127,3 +131,54 @@ def test_it_changes_nothing(site: CheckSite) -> None:
     before, log, zone = everything(), site.exim.log(), site.bind.transfer(DOMAIN)
     site.check()
     assert (everything(), site.exim.log(), site.bind.transfer(DOMAIN)) == (before, log, zone)
+
+
+def test_from_log(site: CheckSite) -> None:
+    """exim's log is read only where it is asked for: what left unsigned is found, and the table tells domain, number and way."""
+    message = f"From: a@{DOMAIN}\nTo: someone@dest.test\nSubject: x\nMessage-ID: <1@{DOMAIN}>\nDate: Tue, 24 Nov 2026 08:20:00 +0000\n\nText.\n"
+    site.exim.send(message.encode(), sender=f"a@{DOMAIN}")
+    site.now = time.time()
+    assert "log" not in site.found()
+    data = site.found("--from-log")
+    [row] = [row for row in data["log"]["rows"] if row["domain"] == DOMAIN]
+    assert row["messages"] == 1 and row["zone"] == DOMAIN and list(row["transports"]) == ["remote_smtp"]
+    assert ("LOG-01", "warning") in {(f["id"], f["severity"]) for f in data["findings"] if f["subject"] == DOMAIN}
+    _, out = site.check("--from-log")
+    assert "exim's log\n" in out and f"  {DOMAIN}  " in out.replace("\n", "\n  ")
+
+
+def test_what_many_domains_have_alike_is_told_once() -> None:
+    """Six domains with the same words take one block, with three names and a number; what several checks say in the same words takes one line."""
+    names = [f"d{n}.example" for n in range(8)]
+    facts = Facts(now=1, hostname=HOST, domains=tuple(Domain(n, n, MailPolicy()) for n in names), zones=tuple(names), configured=frozenset(names),
+                  have=lambda wish: None)  # fmt: skip
+    found = [
+        Finding("DMARC-03", Severity.WARNING, name, f"The policy of {name} is none.", f"Publish: _dmarc.{name}.")
+        for name in names
+    ]
+    found += [
+        Finding(id, Severity.UNKNOWN, names[0], f"{names[0]} MX could not be looked up.")
+        for id in ("MX-01", "MX-02", "MX-03")
+    ]
+    told = [text for text, _ in check_table.found(facts, found, 100)]
+    text = "\n".join(told)
+    assert text.count("DMARC-03") == 1 and "d0.example, d1.example, d2.example and 5 more" in text
+    assert text.count("could not be looked up") == 1 and "(So also MX-02, MX-03.)" in text
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_records_are_never_broken(width: int) -> None:
+    """However narrow the terminal, a record or command stands in one line."""
+    record = f'example.org. IN TXT "{"k" * 255}"'
+    facts = Facts(now=1, hostname=HOST, domains=(), zones=(), configured=frozenset(), have=lambda wish: None)
+    lines = [
+        text
+        for text, _ in check_table.found(
+            facts, [Finding("X-1", Severity.ERROR, HOST, "word " * 60, f"Publish: {record}\nthen: do it")], width
+        )
+    ]
+    assert (
+        any(line.endswith(record) for line in lines)
+        and lines[-2].endswith("then: do it")
+        and lines[-2].startswith("      ")
+    )

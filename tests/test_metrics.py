@@ -11,11 +11,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from dnssync import __version__
+from dnssync import __version__, checked
+from dnssync.check.finding import Finding, Severity
 from dnssync.config import Config, parse
+from dnssync.config_check import Schedule
 from dnssync.core.decide import Decision
 from dnssync.core.model import KeyPair, Phase, Refusal
 from dnssync.errors import DnssyncError
@@ -207,6 +210,25 @@ def test_what_the_apis_were_asked(result: PassResult, config: Config) -> None:
     }  # fmt: skip
 
 
+def test_what_the_daily_check_found(result: PassResult, config: Config) -> None:
+    """By severity, none too; nothing before the first check, nor where there is to be none."""
+    Metrics().after(result)
+    assert config.metrics is not None
+    assert at(read(config.metrics), "check_timestamp_seconds") is None
+    found = [Finding("X-1", severity, "a", "b") for severity in (Severity.ERROR, Severity.INFO, Severity.INFO)]
+    checked.write(config.state_directory, checked.DAILY, checked.Checked(NOW - 60, tuple(found)))
+    Metrics().after(result)
+    told = read(config.metrics)
+    assert at(told, "check_timestamp_seconds") == NOW - 60
+    assert {s: at(told, "check_findings", severity=s) for s in ("error", "warning", "info")} == {
+        "error": 1,
+        "warning": 0,
+        "info": 2,
+    }
+    Metrics().after(replace(result, config=attrs.evolve(config, schedule=Schedule(check=0))))
+    assert at(read(config.metrics), "check_timestamp_seconds") is None
+
+
 def test_it_stays_small(result: PassResult, config: Config) -> None:
     """Ten thousand domains add no line: nothing is counted by name."""
     path = config.metrics
@@ -275,7 +297,8 @@ def test_the_page_knows_every_number(result: PassResult, config: Config) -> None
     Metrics().after(replace(result, requests={"p": {"2xx": 1}}))
     assert config.metrics is not None
     names = set(re.findall(r"^# TYPE (\w+)", config.metrics.read_text(), re.MULTILINE)) | {
-        "dnssync_next_action_timestamp_seconds", "dnssync_overdue_key_since_timestamp_seconds",
+        "dnssync_next_action_timestamp_seconds", "dnssync_overdue_key_since_timestamp_seconds", "dnssync_check_timestamp_seconds",
+        "dnssync_check_findings",
     }  # fmt: skip
     rows = set(re.findall(r"^\| `(dnssync_\w+)", (ROOT / "docs/operations.md").read_text(), re.MULTILINE))
 
