@@ -51,6 +51,7 @@ bench: $(STAMP)
 	$(BIN)/pip install -q --disable-pip-version-check -e '.[bench]'
 	$(BIN)/python bench/providers.py
 	$(BIN)/python bench/rotation.py
+	$(BIN)/python bench/check_speed.py
 	$(BIN)/python bench/check.py
 
 # Exact versions of everything, from the bounds in pyproject.toml.
