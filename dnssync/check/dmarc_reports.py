@@ -8,6 +8,7 @@ from dnssync.check.dmarc_values import mail_of, uris
 from dnssync.check.dmarc_walk import Takes, organization, walked
 from dnssync.check.facts import Facts, Unanswered, zone_line
 from dnssync.check.finding import Verdict, error, info, unknown
+from dnssync.check.own import own_names
 from dnssync.check.standing import mend
 from dnssync.core import dmarc
 from dnssync.core.record import RecordError
@@ -99,6 +100,8 @@ def _reachable(facts: Facts, domain: str, host: str) -> Iterator[Verdict]:
     for kind in ("A", "AAAA"):
         facts.ask(host, kind)
     if facts.texts(host, "A") or facts.texts(host, "AAAA"):
+        if host in own_names(facts):
+            return  # this host's own name needs no MX (MX-03)
         yield info(f"Reports about {domain} go to {host}, which has no MX; senders then use its address.")
     else:
         yield error(

@@ -1,0 +1,193 @@
+"""Remedies where dnssync writes the record: they name the configuration, and no record that `apply` would undo or that costs mail."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from dnssync.check.finding import Finding
+from dnssync.core.host import Host, MailDomain
+from dnssync.core.policy import DmarcPolicy, MailPolicy, SpfPolicy
+from tests.check.world import World
+from tests.zonetext import host
+
+HOST = "mx.a.test"
+
+
+def spf(**options: object) -> MailPolicy:
+    """A policy with these options of `spf:`."""
+    return MailPolicy(spf=replace(SpfPolicy(), **options))  # type: ignore[arg-type]
+
+
+def dmarc(*explicit: str, **options: object) -> MailPolicy:
+    """A policy with these options of `dmarc:`, which the zone itself names."""
+    return MailPolicy(dmarc=replace(DmarcPolicy(), explicit=frozenset({*options, *explicit}), **options))  # type: ignore[arg-type]
+
+
+def only(found: list[Finding], id: str, subject: str, severity: str) -> Finding:
+    """The one finding of that check and severity about a subject."""
+    [one] = [f for f in found if (f.id, f.subject, str(f.severity)) == (id, subject, severity)]
+    return one
+
+
+def test_a_policy_of_none_is_changed_in_the_configuration(tmp_path: Path) -> None:
+    """By hand, p=quarantine would stand against `p: none` of the zone, and the next pass would take it back. What the remedy says is enough."""
+    zones = {"a.test": '_dmarc TXT "v=DMARC1; p=none"\n', "test": ""}
+    with World(tmp_path, zones, foreign=["test"], policies={"a.test": dmarc(p="none")}) as world:
+        found = only(world.findings("DMARC-03"), "DMARC-03", "a.test", "warning")
+        assert (
+            "Set `dmarc: {p: quarantine}` for the zone a.test in the configuration" in found.remedy
+            and not found.fixable
+        )
+    with World(tmp_path, zones, foreign=["test"], policies={"a.test": dmarc(p="quarantine")}) as world:
+        wanted = world.facts().wanted("_dmarc.a.test", "TXT") or ""
+        assert wanted.startswith("v=DMARC1; p=quarantine")
+
+
+def test_an_inherited_policy_of_none(tmp_path: Path) -> None:
+    """A sub-domain that dnssync gives a record to gets its policy from the configuration, too."""
+    with World(tmp_path, {"a.test": '_dmarc TXT "v=DMARC1; p=none"\n', "test": ""}, foreign=["test"], domains=["sub.a.test"]) as world:  # fmt: skip
+        found = only(world.findings("DMARC-03"), "DMARC-03", "sub.a.test", "warning")
+        assert "Set `dmarc: {p: quarantine}` for the zone a.test" in found.remedy
+
+
+def test_a_weak_sub_policy_of_the_configuration(tmp_path: Path) -> None:
+    """sp= from the configuration is set there; one of somebody else's is taken out of the record."""
+    zones = {
+        name: f'_dmarc TXT "v=DMARC1; p=reject; sp=none; rua=mailto:postmaster@{name}"\n'
+        for name in ("a.test", "b.test")
+    }
+    policies = {"a.test": dmarc(p="reject", sp="none"), "b.test": dmarc(p="reject")}
+    with World(tmp_path, {**zones, "test": ""}, foreign=["test"], policies=policies) as world:
+        found = world.findings("DMARC-03")
+        assert "`dmarc: {sp: reject}` for the zone a.test" in only(found, "DMARC-03", "a.test", "warning").remedy
+        assert only(found, "DMARC-03", "b.test", "warning").remedy.startswith("Publish: _dmarc.b.test. IN TXT")
+
+
+def test_the_hosts_own_name_is_not_told_of_twice(tmp_path: Path) -> None:
+    """Its open policy is its domain's, told there; where the domain's is strict, or is nobody's here, it is told of itself."""
+    for above, told, wanted in (("none", True, []), ("quarantine", True, ["warning"]), ("none", False, ["warning"])):
+        zones = {"a.test": f'_dmarc TXT "v=DMARC1; p={above}"\n_dmarc.mx TXT "v=DMARC1; p=none"\n', "test": ""}
+        domains = [*(["a.test"] if told else []), HOST]
+        with World(tmp_path, zones, foreign=["test"], domains=domains, host=host(*domains, hostname=HOST)) as world:
+            said = [f for f in world.findings("DMARC-03") if f.subject == HOST and f.severity != "ok"]
+            assert [str(f.severity) for f in said] == wanted, (above, told)
+
+
+def test_other_sub_domains_are_told_of(tmp_path: Path) -> None:
+    """Another mail domain below has a policy of its own, whatever stands above it."""
+    zones = {"a.test": '_dmarc TXT "v=DMARC1; p=none"\n_dmarc.b TXT "v=DMARC1; p=none"\n', "test": ""}
+    with World(tmp_path, zones, foreign=["test"], domains=["a.test", "b.a.test"]) as world:
+        assert world.severities("DMARC-03") == ["warning", "warning"]
+
+
+def test_the_hosts_own_name_needs_no_mx_for_reports(tmp_path: Path) -> None:
+    """Mail for it comes by its address; of another name without MX that is told."""
+    zones = {
+        "a.test": f'mx A 192.0.2.1\n_dmarc.mx TXT "v=DMARC1; p=reject; rua=mailto:postmaster@{HOST}"\n',
+        "test": "",
+    }
+    for name, wanted in ((HOST, ["ok"]), ("mx2.a.test", ["info"])):
+        with World(tmp_path, zones, foreign=["test"], domains=[HOST], host=host(HOST, hostname=name)) as world:
+            assert world.severities("DMARC-05") == wanted
+
+
+def test_reports_that_the_configuration_does_not_ask_for(tmp_path: Path) -> None:
+    """Without rua in the configuration it is set there; where exim refuses postmaster@, no report address that bounces is published."""
+    zones = dict.fromkeys(("a.test", "b.test"), '_dmarc TXT "v=DMARC1; p=reject"\n')
+    told = host("a.test", "b.test")
+    told = replace(
+        told, domains=tuple(replace(m, accepts=m.accepts if m.name == "a.test" else frozenset()) for m in told.domains)
+    )
+    with World(
+        tmp_path, {**zones, "test": ""}, foreign=["test"], host=told, policies={"a.test": dmarc(rua=())}
+    ) as world:
+        found = world.findings("DMARC-04")
+        assert only(found, "DMARC-04", "a.test", "warning").remedy.startswith(
+            "Set `dmarc: {rua: ['mailto:postmaster@{domain}']}` for the zone a.test"
+        )
+        refused = only(found, "DMARC-04", "b.test", "warning").remedy
+        assert (
+            refused.startswith("exim takes no mail for postmaster@b.test: create that mailbox")
+            and "IN TXT" not in refused
+        )
+
+
+def test_what_is_kept_of_an_unreadable_dmarc_record(tmp_path: Path) -> None:
+    """The record to publish is one: values that are none stay out of it."""
+    text = '_dmarc TXT "v=DMARC1; p=; sp=all; rua=a@a.test,mailto:b@a.test; rua=x"\n'
+    with World(tmp_path, {"a.test": text, "test": ""}, foreign=["test"]) as world:
+        found = only(world.findings("DMARC-02"), "DMARC-02", "a.test", "error")
+        assert found.remedy == 'Publish: _dmarc.a.test. IN TXT "v=DMARC1; p=none; rua=mailto:b@a.test"'
+
+
+def test_terms_of_the_configuration_go_there(tmp_path: Path) -> None:
+    """An include that nothing stands at any more: dnssync would put it back, so the remedy names `spf: {extra: …}`; not where others wrote it."""
+    zones = dict.fromkeys(("a.test", "b.test"), '@ TXT "v=spf1 ip4:192.0.2.1 include:dead.test -all"\n')
+    with World(
+        tmp_path, {**zones, "test": ""}, foreign=["test"], policies={"a.test": spf(extra=("include:dead.test",))}
+    ) as world:
+        found = world.findings("SPF-07")
+        ours = only(found, "SPF-07", "a.test", "error").remedy
+        assert (
+            'IN TXT "v=spf1 ip4:192.0.2.1 -all". In the configuration, take include:dead.test out of `spf: {extra: …}` for the zone a.test'
+            in ours
+        )
+        assert only(found, "SPF-07", "b.test", "error").remedy.endswith('IN TXT "v=spf1 ip4:192.0.2.1 -all"')
+
+
+def test_mechanisms_of_the_configuration_go_there(tmp_path: Path) -> None:
+    """A record that is cheaper without `mx`, which dnssync publishes by itself."""
+    many = " ".join(f"a:h{n}.a.test" for n in range(10))
+    zone = f'@ MX 10 h0\n@ TXT "v=spf1 mx ip4:192.0.2.1 {many} -all"\n' + "".join(
+        f"h{n} A 192.0.2.1\n" for n in range(10)
+    )
+    for policy, wanted in ((MailPolicy(), True), (spf(mechanisms=("addresses",)), False)):
+        with World(tmp_path, {"a.test": zone, "test": ""}, foreign=["test"], policies={"a.test": policy}) as world:
+            found = only(world.findings("SPF-05"), "SPF-05", "a.test", "error")
+            assert ("set `spf: {mechanisms: [a, addresses]}` for the zone a.test" in found.remedy) is wanted, (
+                found.remedy
+            )
+            assert found.remedy.startswith('Publish: a.test. IN TXT "v=spf1 ip4:192.0.2.1')
+
+
+def test_a_record_without_its_broken_include_passes_this_host(tmp_path: Path) -> None:
+    """`v=spf1 -all` in the place of a lone include that is broken would refuse all mail of the domain, with and without a plan."""
+    zones = {"a.test": '@ MX 10 mx\nmx A 192.0.2.1\n@ TXT "v=spf1 include:dead.test -all"\n', "test": ""}
+    for more, wanted in (
+        ({}, "mx ip4:192.0.2.1"),
+        ({"decision": None, "trouble": "the state is gone"}, "ip4:192.0.2.1"),
+    ):
+        with World(tmp_path, zones, foreign=["test"], facts=more) as world:
+            found = only(world.findings("SPF-07"), "SPF-07", "a.test", "error")
+            assert f'IN TXT "v=spf1 {wanted} -all"' in found.remedy, found.remedy
+
+
+def test_several_records_become_one_that_counts(tmp_path: Path) -> None:
+    """Redirects of both are included: beside `all` they count for nothing, and two of them are permerror."""
+    text = '@ TXT "v=spf1 ip4:192.0.2.1 redirect=x.test"\n@ TXT "v=spf1 redirect=y.test"\n'
+    with World(tmp_path, {"a.test": text, "test": ""}, foreign=["test"]) as world:
+        found = only(world.findings("SPF-01"), "SPF-01", "a.test", "error")
+        assert 'IN TXT "v=spf1 ip4:192.0.2.1 include:x.test include:y.test -all"' in found.remedy
+
+
+def test_a_first_record_behind_an_unknown_relay(tmp_path: Path) -> None:
+    """Nobody here knows what the relay sends from: a record made up would refuse the domain's mail. Where it is configured, `apply` does it."""
+    told = Host(hostname=HOST, version="4.98", config_file="/exim.conf", helo=(HOST,), domains=(MailDomain("a.test", smarthosts=("relay.r.test",)),))  # fmt: skip
+    for policy, wanted in (
+        (MailPolicy(), "Ask the operator of relay.r.test"),
+        (spf(extra=("include:r.test",)), "`dnssync apply` will publish it"),
+    ):
+        with World(
+            tmp_path, {"a.test": "", "test": ""}, foreign=["test"], host=told, policies={"a.test": policy}
+        ) as world:
+            found = only(world.findings("SPF-01"), "SPF-01", "a.test", "error")
+            assert found.remedy.startswith(wanted), found.remedy
+
+
+def test_an_ending_of_the_configuration(tmp_path: Path) -> None:
+    """`all: neutral` of the zone would take a -all back that somebody published by hand."""
+    with World(tmp_path, {"a.test": '@ TXT "v=spf1 ip4:192.0.2.1 ?all"\n', "test": ""}, foreign=["test"],
+               policies={"a.test": spf(all="neutral", all_explicit=True)}) as world:  # fmt: skip
+        found = only(world.findings("SPF-04"), "SPF-04", "a.test", "warning")
+        assert found.remedy == "Set `spf: {all: fail}` for the zone a.test in the configuration, then `dnssync apply`."
