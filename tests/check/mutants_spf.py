@@ -117,6 +117,10 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("wish.address.isprintable() and", "True and"),
         ("        if taken is None\n        else taken\n", "        if False\n        else bool(taken)\n"),
     ],
+    ("dnssync/check/parked.py", REMEDIES): [
+        ("        if takes:", "        if False:"),
+        ("takes = mail is not None and mail.local and", "takes = mail is not None and"),
+    ],
     ("dnssync/check/parked.py", PARKED): [
         ("    if domain in helos(facts):", "    if False:"),
         ("if len(records) != 1 or not same(records[0], SPF):", "if len(records) != 1:"),

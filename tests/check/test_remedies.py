@@ -191,3 +191,80 @@ def test_an_ending_of_the_configuration(tmp_path: Path) -> None:
                policies={"a.test": spf(all="neutral", all_explicit=True)}) as world:  # fmt: skip
         found = only(world.findings("SPF-04"), "SPF-04", "a.test", "warning")
         assert found.remedy == "Set `spf: {all: fail}` for the zone a.test in the configuration, then `dnssync apply`."
+
+
+# --- MX, reverse DNS, the greeting, parked domains ------------------------------------------------------------------------
+
+
+def test_the_mx_of_a_domain_that_is_received_elsewhere(tmp_path: Path) -> None:
+    """exim would refuse its mail, so this host is never the MX to publish; it is where exim takes the domain."""
+    zones = {"none.test": "", "implicit.test": "@ A 192.0.2.9\n", "literal.test": "@ MX 10 192.0.2.9.\n"}
+    ids = {"none.test": "MX-01", "implicit.test": "MX-03", "literal.test": "MX-04"}
+    for local, wanted in ((False, "exim here does not, so it cannot be this host"), (True, "IN MX 10 mx.example.org.")):
+        told = host(*zones, hostname="mx.example.org")
+        told = replace(told, domains=tuple(replace(mail, local=local) for mail in told.domains))
+        with World(tmp_path, zones, host=told) as world:
+            found = [f for f in world.findings("MX-01", "MX-03", "MX-04") if ids.get(f.subject) == f.id]
+            assert len(found) == 3 and all(wanted in f.remedy for f in found), found
+
+
+def test_the_hosts_own_name_without_address(tmp_path: Path) -> None:
+    """An MX that names the name itself would lead nowhere either."""
+    with World(tmp_path, {"a.test": ""}, domains=["a.test", HOST], host=host("a.test", HOST, hostname=HOST)) as world:
+        found = world.findings("MX-01")
+        assert only(found, "MX-01", HOST, "error").remedy.startswith("Publish its address (A-01)")
+        assert f"IN MX 10 {HOST}." in only(found, "MX-01", "a.test", "error").remedy
+
+
+def test_the_root_is_no_name_of_an_address(tmp_path: Path) -> None:
+    """`PTR .` is how some providers write that there is no name."""
+    for text, wanted in (("1 PTR .\n", ["error"]), (f"1 PTR {HOST}.\n", ["ok"])):
+        zones = {"a.test": "mx A 192.0.2.1\n", "2.0.192.in-addr.arpa": text}
+        with World(tmp_path, zones, host=host("a.test", hostname=HOST)) as world:
+            assert world.severities("PTR-01") == wanted
+
+
+def test_a_name_of_somebody_elses_is_not_ours_to_give_an_address(tmp_path: Path) -> None:
+    """The address of a provider's name is the provider's to publish; a name in a configured zone is ours."""
+    for name, wanted in (
+        ("server1.isp.test", "Have it set by"),
+        ("old.a.test", "Publish: old.a.test. IN A 192.0.2.1. Or have the name changed: have"),
+    ):
+        zones = {"a.test": "mx A 192.0.2.1\n", "isp.test": "", "2.0.192.in-addr.arpa": f"1 PTR {name}.\n"}
+        with World(tmp_path, zones, foreign=["isp.test"], host=host("a.test", hostname=HOST)) as world:
+            assert only(world.findings("PTR-02"), "PTR-02", "192.0.2.1", "error").remedy.startswith(wanted)
+
+
+def test_a_reverse_name_that_leads_into_a_zone_of_ours(tmp_path: Path) -> None:
+    """Delegated by a CNAME (RFC 2317) into a configured zone, the record is nobody else's to set."""
+    for target, wanted in (
+        ("1.rev.a.test", "Publish: 1.rev.a.test. IN PTR mx.a.test."),
+        ("1.rev.isp.test", "Have it set by"),
+    ):
+        zones = {"a.test": "mx A 192.0.2.1\n", "isp.test": "", "2.0.192.in-addr.arpa": f"1 CNAME {target}.\n"}
+        with World(tmp_path, zones, foreign=["isp.test"], host=host("a.test", hostname=HOST)) as world:
+            assert only(world.findings("PTR-01"), "PTR-01", "192.0.2.1", "error").remedy.startswith(wanted)
+
+
+def test_a_greeting_whose_record_others_need(tmp_path: Path) -> None:
+    """A record that cannot be evaluated may pass others' mail: it is mended, not replaced. What `apply` adds has to cure what was found."""
+    zone = 'mx A 192.0.2.1\nmx TXT "{}"\n'
+    for text, wanted in (
+        ("v=spf1 include:dead.test -all", "Receivers cannot evaluate that record: mend it first"),
+        ("v=spf1 -ip4:192.0.2.1 -all", "Add to that record"),
+    ):
+        zones = {"a.test": zone.format(text), "test": ""}
+        with World(tmp_path, zones, foreign=["test"], host=host("a.test", hostname=HOST)) as world:
+            found = only(world.findings("HELO-02"), "HELO-02", HOST, "warning")
+            assert found.remedy.startswith(wanted) and not found.fixable, found
+
+
+def test_a_parked_domain_that_people_write_to(tmp_path: Path) -> None:
+    """It never sends, but exim takes mail for it: a null MX would lose that, so it is not asked for outright. Not so where exim does not."""
+    zone = '@ TXT "v=spf1 -all"\n@ MX 10 mx.a.test.\n_dmarc TXT "v=DMARC1; p=reject"\n'
+    for local, severity in ((True, "info"), (False, "warning")):
+        told = host("p.test", hostname=HOST)
+        told = replace(told, domains=tuple(replace(mail, local=local) for mail in told.domains))
+        with World(tmp_path, {"p.test": zone, "test": ""}, foreign=["test"], parked=["p.test"], host=told) as world:
+            found = only(world.findings("PARK-01"), "PARK-01", "p.test", severity)
+            assert found.remedy.startswith("Where nob") and found.remedy.endswith("p.test. IN MX 0 ."), found
