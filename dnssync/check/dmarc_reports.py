@@ -9,7 +9,7 @@ from dnssync.check.dmarc_walk import Takes, organization, walked
 from dnssync.check.facts import Facts, Unanswered, zone_line
 from dnssync.check.finding import Verdict, error, info, unknown
 from dnssync.check.own import own_names
-from dnssync.check.standing import mend
+from dnssync.check.standing import mend, written
 from dnssync.core import dmarc
 from dnssync.core.record import RecordError
 
@@ -46,7 +46,9 @@ def _or_unknown(verdicts: Iterator[Verdict]) -> Iterator[Verdict]:
 
 def _configured(facts: Facts, domain: str, record: dmarc.Record) -> Iterator[Verdict]:
     """An address that dnssync wants in the record, and that receivers do not see there."""
-    wanted = facts.wanted(f"_dmarc.{domain}", "TXT")
+    wanted = written(
+        facts, f"_dmarc.{domain}"
+    )  # behind a CNAME it is another's record, and SYNC-01 tells that nothing is written there
     try:
         want = dmarc.parse(wanted) if wanted is not None else dmarc.Record()
     except RecordError:

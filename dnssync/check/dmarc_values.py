@@ -9,7 +9,7 @@ from dnssync.check.dmarc_walk import organization, own, sole, walked
 from dnssync.check.facts import Facts
 from dnssync.check.finding import MOOT, Verdict, error, info, warning
 from dnssync.check.own import own_names
-from dnssync.check.standing import configure, mend, need
+from dnssync.check.standing import configure, mend, need, written
 from dnssync.core import dmarc
 from dnssync.core.dmarc import POLICIES, POLICY_TAGS, strength
 from dnssync.core.record import WHITE, RecordError
@@ -216,7 +216,7 @@ def _inherited(facts: Facts, domain: str) -> Iterator[Verdict]:
     elif got.policy == "none":
         where = got.source.removeprefix("_dmarc.")
         remedy = f"Give {domain} a record of its own, or let that of {where} say sp=quarantine or sp=reject."
-        if facts.wanted(f"_dmarc.{domain}", "TXT") is not None:
+        if written(facts, f"_dmarc.{domain}") is not None:
             remedy = _first_quarantine(facts, domain)
         yield warning(
             f"{domain} has no DMARC record of its own, and that of {where} gives it the policy none: forged mail is delivered.",
@@ -239,7 +239,7 @@ def _told_above(facts: Facts, domain: str) -> bool:
 
 def _own(facts: Facts, domain: str, name: str, record: dmarc.Record) -> Iterator[Verdict]:
     if record.policy == "none" and not _told_above(facts, domain):
-        wanted = facts.wanted(name, "TXT")
+        wanted = written(facts, name)
         if wanted is not None and _policy(wanted) == "none":
             remedy, fixable = _first_quarantine(facts, domain), False
         else:
@@ -260,7 +260,7 @@ def _own(facts: Facts, domain: str, name: str, record: dmarc.Record) -> Iterator
         value = record.get(tag).lower()
         if value in POLICIES and strength(value) < strength(above):
             remedy, fixable = mend(facts, name, changed(record, **{tag: None}), _lacks(tag))
-            if not fixable and getattr(facts.domain(domain).policy.dmarc, tag):
+            if written(facts, name) is not None and not fixable and getattr(facts.domain(domain).policy.dmarc, tag):
                 remedy = configure(facts, domain, f"dmarc: {{{tag}: {above}}}")
             who = "sub-domains" if tag == "sp" else "sub-domains that do not exist"
             yield warning(
@@ -297,8 +297,14 @@ def addresses(facts: Facts, domain: str, text: str, record: dmarc.Record) -> Ite
         remedy, fixable = mend(
             facts, name, changed(record, rua=f"mailto:postmaster@{domain}"), lambda wanted: "rua=mailto:" in wanted
         )
-        wanted, mail = facts.wanted(name, "TXT"), facts.domain(domain).mail
-        if mail is not None and mail.local and f"postmaster@{domain}" not in mail.accepts and not fixable:
+        wanted, mail = written(facts, name), facts.domain(domain).mail
+        if (
+            mail is not None
+            and mail.local
+            and f"postmaster@{domain}" not in mail.accepts
+            and wanted is not None
+            and not fixable
+        ):
             remedy = (
                 f"exim takes no mail for postmaster@{domain}: create that mailbox or alias, then `dnssync apply`. Or name another address: "
                 f"{configure(facts, domain, 'dmarc: {rua: [mailto:ADDRESS]}')}"

@@ -81,7 +81,7 @@ def _elsewhere(
             return
         yield error(
             f"No MX of {domain} is this host, {name}: mail for it goes to {listed}, while exim here takes the domain for its own.",
-            f"{remedy}. Where another host takes the mail and hands it on to this one, leave it; where the domain's mail belongs elsewhere, "
+            f"{remedy.removesuffix('.')}. Where another host takes the mail and hands it on to this one, leave it; where the domain's mail belongs elsewhere, "
             "take the domain out of exim's local domains.",
         )
     elif not set(here) & set(first):

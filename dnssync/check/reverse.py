@@ -103,7 +103,7 @@ def same_name(facts: Facts, ip: str) -> Iterator[Verdict]:
     yield warning(
         f"{ip}, which mail leaves from, is called {_listed(good)} in reverse DNS, while this host greets as {_listed(sorted(helos(facts)))}: "
         "some spam filters mind.",
-        f"{_remedy(facts, ip)}. Or let exim greet with that name (`helo_data`, `primary_hostname`).",
+        f"{_remedy(facts, ip)} Or let exim greet with that name (`helo_data`, `primary_hostname`).",
     )
 
 

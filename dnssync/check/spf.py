@@ -12,7 +12,7 @@ from dnssync.check.spf_cost import look_ups, tree
 from dnssync.check.spf_evaluate import own_addresses, senders
 from dnssync.check.spf_terms import syntax
 from dnssync.check.spf_tree import branches, each_record, silent, sole, target
-from dnssync.check.standing import View, base, configure, dns_of, mend, need, views
+from dnssync.check.standing import View, base, configure, dns_of, mend, need, views, written
 from dnssync.core import relays
 from dnssync.core.record import RecordError
 from dnssync.core.spf import Mechanism, Modifier, Record, Term, is_all, is_spf, parse, same
@@ -127,7 +127,7 @@ def ending(facts: Facts, domain: str, text: str, record: Record) -> Iterator[Ver
     final = next((term for term in last.mechanisms if is_all(term)), None)
     kept = (str(term) for term in base(facts, domain, record).terms if not is_all(term))
     better = " ".join(["v=spf1", *kept, "-all"])
-    wanted = facts.wanted(domain, "TXT")
+    wanted = written(facts, domain)
     of = f"The SPF record of {where}" + (f", to which that of {domain} redirects," if where != domain else "")
     if final is not None and final.qualifier in "-~":
         remedy, fixable = "", False

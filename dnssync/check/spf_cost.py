@@ -67,7 +67,7 @@ def look_ups(facts: Facts, domain: str, text: str, record: Record) -> Iterator[V
         name = target(term, domain, domain) if term.name == "mx" else None
         if name and len(dns(name, "MX") or ()) > MAX_HOSTS:
             yield error(f'"{term}" names more than {MAX_HOSTS} mail exchangers: permerror (RFC 7208 §4.6.4).',
-                        "Write the addresses that send as `ip4:` and `ip6:` in its place.")  # fmt: skip
+                        f"Write the addresses that send as `ip4:` and `ip6:` in its place.{put_back(facts, domain, [str(term)])}")  # fmt: skip
     silent(cost.unknown)
 
 

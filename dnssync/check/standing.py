@@ -59,6 +59,11 @@ def mend(facts: Facts, name: str, text: str, cured: Callable[[str], bool]) -> tu
     """The remedy "this record has to stand there", and whether `apply` does it: the text that dnssync wants, where that cures what was
     found, else the one given."""
     wanted = facts.wanted(name, "TXT")
+    if alias := alias_of(facts.ask(name, "TXT")):
+        return (
+            f"{name} is a CNAME for {alias}: change the record there, or delete the CNAME and publish: {zone_line(name, 'TXT', text)}",
+            False,
+        )
     if wanted is None or not cured(wanted):
         return f"Publish: {zone_line(name, 'TXT', text)}", False
     remedy, fixable = facts.publish(name, "TXT", wanted)
@@ -66,6 +71,17 @@ def mend(facts: Facts, name: str, text: str, cured: Callable[[str], bool]) -> tu
     if not fixable and facts.decision is not None and _waits_for_a_person(facts.decision, zone):
         remedy += f" (`dnssync apply --adopt {zone}` does it)"
     return remedy, fixable
+
+
+def alias_of(answer: Answer) -> str:
+    """The name that has what an answer shows, where a CNAME leads there; "" without. Beside a CNAME, dnssync writes nothing."""
+    notes = [reply.note for reply in answer.replies if reply.note.startswith("CNAME to ")]
+    return notes[0].partition(";")[0].partition(":")[0].split()[-1].rstrip(".") if notes else ""
+
+
+def written(facts: Facts, name: str) -> str | None:
+    """The text that dnssync wants at a name and can write there."""
+    return None if alias_of(facts.ask(name, "TXT")) else facts.wanted(name, "TXT")
 
 
 def configure(facts: Facts, domain: str, option: str) -> str:
@@ -88,7 +104,7 @@ def base(facts: Facts, domain: str, record: Record) -> Record:
 def put_back(facts: Facts, domain: str, words: Iterable[str]) -> str:
     """What to change in the configuration, so that `apply` does not put back SPF terms that a remedy takes out, as a sentence with a space before
     it; "" where it would not."""
-    policy, wanted = facts.domain(domain).policy.spf, facts.wanted(domain, "TXT")
+    policy, wanted = facts.domain(domain).policy.spf, written(facts, domain)
     gone = {meaning for word in words for meaning in _meanings(word, domain)}
     here = _meanings(wanted.partition(" ")[2], domain) if wanted is not None else set()
     extra = [term for term in policy.extra if _meanings(term, domain) & gone & here]

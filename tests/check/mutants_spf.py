@@ -28,6 +28,8 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
     ("dnssync/check/standing.py", REMEDIES): [
         ("return parse(wanted) if wanted is not None else record", "return record"),
         ("if _meanings(term, domain) & gone & here]", "if False]"),
+        ('return None if alias_of(facts.ask(name, "TXT")) else', "return"),
+        ('    if alias := alias_of(facts.ask(name, "TXT")):', '    if alias := "":'),
         ("if _meanings(name, domain) & gone & here]", "if _meanings(name, domain) & here]"),
     ],
     ("dnssync/check/spf.py", REMEDIES): [
@@ -42,8 +44,8 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ('if wanted is not None and _policy(wanted) == "none":', "if False:"),
         ("    if domain not in own_names(facts):\n        return False", ""),
         ('== ["none"] for name in above', '!= [] for name in above'),
-        ("if not fixable and getattr(facts.domain(domain).policy.dmarc, tag):", "if False:"),
-        ('not in mail.accepts and not fixable:', "not in mail.accepts and False:"),
+        ("if written(facts, name) is not None and not fixable and getattr(facts.domain(domain).policy.dmarc, tag):", "if False:"),
+        ('not in mail.accepts and wanted is not None and not fixable:', "not in mail.accepts and False:"),
         ('elif wanted is not None and "rua=mailto:" not in wanted:', "elif False:"),
         ("            found.pop(tag)", "            pass"),
     ],

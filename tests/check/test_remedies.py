@@ -268,3 +268,19 @@ def test_a_parked_domain_that_people_write_to(tmp_path: Path) -> None:
         with World(tmp_path, {"p.test": zone, "test": ""}, foreign=["test"], parked=["p.test"], host=told) as world:
             found = only(world.findings("PARK-01"), "PARK-01", "p.test", severity)
             assert found.remedy.startswith("Where nob") and found.remedy.endswith("p.test. IN MX 0 ."), found
+
+
+def test_a_record_behind_a_cname(tmp_path: Path) -> None:
+    """A DMARC service holds the record: beside the CNAME dnssync writes nothing, so neither option nor record is the remedy, and its own report
+    address is not missed there."""
+    service = '@ MX 10 mx\nmx A 192.0.2.3\nd TXT "v=DMARC1; p=none; rua=mailto:x@service.test"\n*._report._dmarc TXT "v=DMARC1"\n'
+    zones = {"a.test": "_dmarc CNAME d.service.test.\n", "service.test": service, "test": ""}
+    with World(tmp_path, zones, foreign=["service.test", "test"]) as world:
+        found = only(world.findings("DMARC-03"), "DMARC-03", "a.test", "warning")
+        assert "_dmarc.a.test is a CNAME for d.service.test: change the record there" in found.remedy, found
+        assert world.severities("DMARC-05", "a.test") == ["ok"]
+    zones["a.test"] = '_dmarc TXT "v=DMARC1; p=none; rua=mailto:x@service.test"\n'
+    with World(tmp_path, zones, foreign=["service.test", "test"]) as world:
+        assert (
+            "Set `dmarc: {p: quarantine}`" in only(world.findings("DMARC-03"), "DMARC-03", "a.test", "warning").remedy
+        )
