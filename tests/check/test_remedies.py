@@ -123,17 +123,19 @@ def test_what_is_kept_of_an_unreadable_dmarc_record(tmp_path: Path) -> None:
 
 def test_terms_of_the_configuration_go_there(tmp_path: Path) -> None:
     """An include that nothing stands at any more: dnssync would put it back, so the remedy names `spf: {extra: …}`; not where others wrote it."""
-    zones = dict.fromkeys(("a.test", "b.test"), '@ TXT "v=spf1 ip4:192.0.2.1 include:dead.test -all"\n')
+    zones = dict.fromkeys(
+        ("a.test", "b.test"), '@ MX 10 mx\nmx A 192.0.2.1\n@ TXT "v=spf1 ip4:192.0.2.1 mx include:dead.test -all"\n'
+    )
     with World(
         tmp_path, {**zones, "test": ""}, foreign=["test"], policies={"a.test": spf(extra=("include:dead.test",))}
     ) as world:
         found = world.findings("SPF-07")
         ours = only(found, "SPF-07", "a.test", "error").remedy
         assert (
-            'IN TXT "v=spf1 ip4:192.0.2.1 -all". In the configuration, take include:dead.test out of `spf: {extra: …}` for the zone a.test'
+            'IN TXT "v=spf1 ip4:192.0.2.1 mx -all". In the configuration, take include:dead.test out of `spf: {extra: …}` for the zone a.test'
             in ours
         )
-        assert only(found, "SPF-07", "b.test", "error").remedy.endswith('IN TXT "v=spf1 ip4:192.0.2.1 -all"')
+        assert only(found, "SPF-07", "b.test", "error").remedy.endswith('IN TXT "v=spf1 ip4:192.0.2.1 mx -all"')
 
 
 def test_mechanisms_of_the_configuration_go_there(tmp_path: Path) -> None:
@@ -254,7 +256,8 @@ def test_a_greeting_whose_record_others_need(tmp_path: Path) -> None:
         ("v=spf1 -ip4:192.0.2.1 -all", "Add to that record"),
     ):
         zones = {"a.test": zone.format(text), "test": ""}
-        with World(tmp_path, zones, foreign=["test"], host=host("a.test", hostname=HOST)) as world:
+        policies = {"a.test": MailPolicy(adopt=True)}
+        with World(tmp_path, zones, foreign=["test"], host=host("a.test", hostname=HOST), policies=policies) as world:
             found = only(world.findings("HELO-02"), "HELO-02", HOST, "warning")
             assert found.remedy.startswith(wanted) and not found.fixable, found
 
