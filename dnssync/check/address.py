@@ -9,7 +9,19 @@ from dnssync.check.exchanges import Resolved, all_hosts, folded, hosts, normal, 
 from dnssync.check.facts import Facts, Unanswered, host, zone_line, zones
 from dnssync.check.finding import MOOT, Verdict, error, info, unknown, warning
 from dnssync.check.judging import Check
-from dnssync.check.own import Interfaces, Own, family, greets, is_public, kind_of, leaving, own, own_names, seen_outside
+from dnssync.check.own import (
+    Interfaces,
+    Own,
+    family,
+    greets,
+    is_full,
+    is_public,
+    kind_of,
+    leaving,
+    own,
+    own_names,
+    seen_outside,
+)
 
 
 def full_name(facts: Facts, hostname: str) -> Iterator[Verdict]:
@@ -19,7 +31,7 @@ def full_name(facts: Facts, hostname: str) -> Iterator[Verdict]:
     if not seen_outside(facts):
         yield MOOT
         return
-    if "." not in name:
+    if not is_full(name):
         yield wrong(
             f"This host calls itself {hostname}, which is no full name: nobody can look it up.",
             "Set `primary_hostname` in exim's configuration, or the host's name, to one that DNS has.",

@@ -30,7 +30,9 @@ def uris(value: str) -> tuple[str, ...]:
 def mail_of(uri: str) -> str | None:
     """The address of a report URI, in lower case behind its @, None where it is none that mail can go to."""
     match = re.fullmatch(r"mailto:([!-?A-~]+)@([A-Za-z0-9_.-]+)", _SIZE.sub("", uri).partition("?")[0], re.IGNORECASE)
-    return f"{match[1]}@{match[2].lower().rstrip('.')}" if match and match[2].strip(".") else None
+    host = match[2].lower().rstrip(".") if match else ""
+    fits = "." in host and len(host) <= 253 and all(0 < len(label) < 64 for label in host.split("."))
+    return f"{match[1]}@{host}" if match and fits else None
 
 
 def values(facts: Facts, domain: str) -> Iterator[Verdict]:
@@ -337,7 +339,7 @@ def _no_address(facts: Facts, domain: str, record: dmarc.Record, tag: str, uri: 
         changed(record, **{tag: ",".join(rest) or None}),
         lambda wanted: uri not in _listed(wanted, tag),
     )
-    why = "`mailto:` is missing" if bare else "reports go only to mailto: and one address"
+    why = "`mailto:` is missing" if bare else "reports go only to mailto: and one address at a full name"
     yield error(f'{tag}= of {domain} has "{uri}", to which no report can be sent: {why}.', remedy, fixable=fixable)
 
 

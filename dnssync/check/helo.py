@@ -8,7 +8,7 @@ from dnssync.check.exchanges import folded, resolve
 from dnssync.check.facts import Facts, Unanswered, helos
 from dnssync.check.finding import MOOT, Verdict, error, unknown, warning
 from dnssync.check.judging import Check
-from dnssync.check.own import leaving
+from dnssync.check.own import is_full, leaving
 from dnssync.check.reverse import changing
 from dnssync.check.standing import mend
 from dnssync.core.record import RecordError
@@ -43,9 +43,9 @@ def resolves(facts: Facts, helo: str) -> Iterator[Verdict]:
     if _unheard(facts):
         yield MOOT
         return
-    if "." not in name or (facts.seen is not None and not facts.seen.host.helo):
+    if not is_full(name) or (facts.seen is not None and not facts.seen.host.helo):
         yield error(
-            f"exim does not greet with a full name (this host calls itself {helo}): many receivers refuse such a greeting.",
+            f"exim does not greet with a full name that the world can look up (this host calls itself {helo}): many receivers refuse such a greeting.",
             "Set `primary_hostname` (and `helo_data`, where a transport has one) to a name that DNS has an address for.",
         )
         return
@@ -106,7 +106,7 @@ def passes(facts: Facts, helo: str) -> Iterator[Verdict]:
     """HELO-02: SPF passes for the greeting, which is what bounces are judged by (RFC 7208 §2.4)."""
     name = folded(helo)
     ours = leaving(facts)
-    if "." not in name or not ours:
+    if not is_full(name) or not ours:
         yield MOOT
         return
     results = {ip: check(None, ip=ip, domain=name, sender="", helo=name, dns=facts.dns) for ip in ours}

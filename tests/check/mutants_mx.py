@@ -35,6 +35,10 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ('return all(_result(facts, wanted, ip, name) == "pass" for ip in ours)', "return True"),
         ('if "permerror" in wrong.values()', "if False"),
     ],
+    ("dnssync/check/own.py", "tests/check/test_remedies.py"): [
+        ("and not is_address(name) and not", "and not"),
+        (" and not _INNER_NAME.search(name)", ""),
+    ],
     ("dnssync/check/exchanges.py", "tests/check/test_mx.py tests/check/test_addresses.py"): [
         ("name.strip().lower().removesuffix(\".\")", "name.strip().removesuffix(\".\")"),
         ("if n and n not in LOCALHOST and not is_address(n)", "if n"),
@@ -81,7 +85,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
     ],
     ("dnssync/check/helo.py", "tests/check/test_reverse.py"): [
         ("        return not leaving(facts)\n", "        return False\n"),
-        ("if \".\" not in name or (facts.seen is not None and not facts.seen.host.helo):", "if \".\" not in name:"),
+        ("if not is_full(name) or (facts.seen is not None and not facts.seen.host.helo):", "if not is_full(name):"),
         ("elif len(missing) == len(ours):", "elif missing:"),
         ("    elif not _several(facts):\n", "    else:\n"),
         ("    elif resolved.trouble:\n        raise", "    elif False:\n        raise"),

@@ -45,7 +45,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("    if domain not in own_names(facts):\n        return False", ""),
         ('== ["none"] for name in above', '!= [] for name in above'),
         ("if written(facts, name) is not None and not fixable and getattr(facts.domain(domain).policy.dmarc, tag):", "if False:"),
-        ('not in mail.accepts and wanted is not None and not fixable:', "not in mail.accepts and False:"),
+        ('and f"postmaster@{domain}" not in mail.accepts', 'and f"x@{domain}" in mail.accepts'),
         ('elif wanted is not None and "rua=mailto:" not in wanted:', "elif False:"),
         ("            found.pop(tag)", "            pass"),
     ],

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from dnssync.check.finding import Finding
 from dnssync.core.host import Host, MailDomain
 from dnssync.core.policy import DmarcPolicy, MailPolicy, SpfPolicy
@@ -287,3 +289,36 @@ def test_a_record_behind_a_cname(tmp_path: Path) -> None:
         assert (
             "Set `dmarc: {p: quarantine}`" in only(world.findings("DMARC-03"), "DMARC-03", "a.test", "warning").remedy
         )
+
+
+@pytest.mark.parametrize(
+    ("name", "severity"),
+    [("localhost.localdomain", "error"), ("mx.office.lan", "error"), ("[192.0.2.1]", "error"), (HOST, "ok")],
+)
+def test_a_name_that_the_world_cannot_have(tmp_path: Path, name: str, severity: str) -> None:
+    """A record for it would help nobody: exim needs another name, and no MX nor PTR record is to name this one."""
+    zones = {"a.test": "@ MX 10 mx\nmx A 192.0.2.1\n", "2.0.192.in-addr.arpa": ""}
+    with World(tmp_path, zones, host=host("a.test", hostname=name)) as world:
+        found = world.findings("HELO-01", "A-01", "MX-01", "PTR-01")
+        greeting = only(found, "HELO-01", name, severity)
+        assert not greeting.remedy or greeting.remedy.startswith("Set `primary_hostname`")
+        assert only(found, "A-01", name, severity).severity == severity
+        if severity == "error":
+            assert not [f for f in found if name in f.remedy]
+
+
+def test_a_report_address_that_no_name_can_have(tmp_path: Path) -> None:
+    """It is known to be none, not unknown for a look-up that cannot be made."""
+    long = "b" * 64
+    for at, wanted in (
+        ("x..y", ["error"]),
+        (".x.test", ["error"]),
+        (f"{long}.test", ["error"]),
+        ("localhost", ["error"]),
+        (f"{long[1:]}.test", []),
+    ):
+        text = f'_dmarc TXT "v=DMARC1; p=reject; rua=mailto:postmaster@a.test,mailto:b@{at}"\n'
+        with World(tmp_path, {"a.test": text, "test": ""}, foreign=["test"]) as world:
+            found = [f for f in world.findings("DMARC-04", "DMARC-05") if f.id == "DMARC-04" and f.severity != "ok"]
+            assert [str(f.severity) for f in found] == wanted, (at, found)
+            assert not found or found[0].remedy.endswith('rua=mailto:postmaster@a.test"')
