@@ -26,7 +26,10 @@ from dnssync.check.own import (
 
 def full_name(facts: Facts, hostname: str) -> Iterator[Verdict]:
     """A-01: what the host's full name resolves to, in DNS and on the host itself. A name that exim greets nobody with harms less."""
-    name = folded(hostname)
+    name, _ = (
+        folded(hostname),
+        facts.host,
+    )  # without exim, the name is the system's, which exim may have for its own or not
     wrong = error if greets(facts) else warning
     if not seen_outside(facts):
         yield MOOT

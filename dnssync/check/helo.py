@@ -39,18 +39,18 @@ def _known(facts: Facts) -> tuple[str, ...]:
 
 def resolves(facts: Facts, helo: str) -> Iterator[Verdict]:
     """HELO-01: the greeting is a full name, and has the address that mail comes from."""
-    name = folded(helo)
+    name, host = folded(helo), facts.host  # without exim, the name is the system's, which exim may greet with or not
     if _unheard(facts):
         yield MOOT
         return
-    if not is_full(name) or (facts.seen is not None and not facts.seen.host.helo):
+    if not is_full(name) or not host.helo:
         yield error(
             f"exim does not greet with a full name that the world can look up (this host calls itself {helo}): many receivers refuse such a greeting.",
             "Set `primary_hostname` (and `helo_data`, where a transport has one) to a name that DNS has an address for.",
         )
         return
     resolved = resolve(facts, name)
-    perhaps = facts.seen is not None and changing(facts) and name == folded(facts.hostname)
+    perhaps = changing(facts) and name == folded(facts.hostname)
     if not resolved.addresses and not resolved.trouble:
         remedy = _records(name, _known(facts))
         if perhaps:

@@ -85,7 +85,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
     ],
     ("dnssync/check/helo.py", "tests/check/test_reverse.py"): [
         ("        return not leaving(facts)\n", "        return False\n"),
-        ("if not is_full(name) or (facts.seen is not None and not facts.seen.host.helo):", "if not is_full(name):"),
+        ("if not is_full(name) or not host.helo:", "if not is_full(name):"),
         ("elif len(missing) == len(ours):", "elif missing:"),
         ("    elif not _several(facts):\n", "    else:\n"),
         ("    elif resolved.trouble:\n        raise", "    elif False:\n        raise"),

@@ -322,3 +322,11 @@ def test_a_report_address_that_no_name_can_have(tmp_path: Path) -> None:
             found = [f for f in world.findings("DMARC-04", "DMARC-05") if f.id == "DMARC-04" and f.severity != "ok"]
             assert [str(f.severity) for f in found] == wanted, (at, found)
             assert not found or found[0].remedy.endswith('rua=mailto:postmaster@a.test"')
+
+
+def test_without_exim_its_names_are_unknown(tmp_path: Path) -> None:
+    """The system's own name may be short, or in no DNS: whether exim greets with it, nobody knows then."""
+    for name in ("web1", "web1.a.test"):
+        facts = {"seen": None, "decision": None, "trouble": "exim cannot use its configuration", "hostname": name}
+        with World(tmp_path, {"a.test": ""}, facts=facts) as world:
+            assert world.said("A-01") == world.said("HELO-01") == [("unknown", "exim cannot use its configuration.")]
