@@ -22,6 +22,7 @@ from dnssync.check.own import (
     own_names,
     seen_outside,
 )
+from dnssync.core.model import zone_of
 
 
 def full_name(facts: Facts, hostname: str) -> Iterator[Verdict]:
@@ -122,7 +123,9 @@ def reachable_over_ipv6(facts: Facts, subject: str) -> Iterator[Verdict]:
     if itself and not facts.texts(subject, "AAAA"):
         yield info(
             f"{subject}, a mail exchanger, has no AAAA record: senders that have only IPv6 do not reach it.",
-            f"Where the host has an IPv6 address: {subject}. IN AAAA ADDRESS",
+            f"Where the host has an IPv6 address: {subject}. IN AAAA ADDRESS"
+            if zone_of(subject, facts.configured)
+            else "",
         )
     elif not names and not itself:
         yield MOOT

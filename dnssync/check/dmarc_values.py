@@ -230,13 +230,15 @@ def _first_quarantine(facts: Facts, domain: str) -> str:
     return f"{_WHEN} {configure(facts, domain, 'dmarc: {p: quarantine}')}"
 
 
+def _above(facts: Facts, domain: str) -> list[str]:
+    """The mail domains above this host's own name, which then is one for its own mail alone; none above other names."""
+    labels = domain.split(".") if domain in own_names(facts) else []
+    return [name for at in range(1, len(labels)) if facts.sends(name := ".".join(labels[at:]))]
+
+
 def _told_above(facts: Facts, domain: str) -> bool:
-    """Whether it is this host's own name, and a mail domain above it has the same open policy: that is told there, and mended in one place."""
-    if domain not in own_names(facts):
-        return False
-    labels = domain.split(".")
-    above = [name for at in range(1, len(labels)) if facts.sends(name := ".".join(labels[at:]))]
-    return any([_policy(text) for text in own(facts, name)] == ["none"] for name in above)
+    """Whether a mail domain above this host's own name has the same open policy: that is told there, and mended in one place."""
+    return any([_policy(text) for text in own(facts, name)] == ["none"] for name in _above(facts, domain))
 
 
 def _own(facts: Facts, domain: str, name: str, record: dmarc.Record) -> Iterator[Verdict]:
@@ -277,7 +279,7 @@ def _own(facts: Facts, domain: str, name: str, record: dmarc.Record) -> Iterator
         yield warning(f"t=y in the DMARC record of {domain}: receivers act one step milder than it says, readers of RFC 7489 do not know the tag and act "
                       "in full.", remedy, fixable=fixable)  # fmt: skip
     mail = facts.domain(domain).mail
-    if record.policy == "reject" and mail is not None and mail.local and domain not in own_names(facts):
+    if record.policy == "reject" and mail is not None and mail.local and not _above(facts, domain):
         yield info(f"{domain} has mailboxes and the policy reject: where its users write to mailing lists that change messages, other members lose "
                    "their mail (RFC 9989 §7.4).")  # fmt: skip
 
@@ -287,64 +289,3 @@ def _policy(text: str) -> str:
         return dmarc.parse(text).policy
     except RecordError:
         return "none"
-
-
-# --- report addresses ---------------------------------------------------------------------------------------------------
-
-
-def addresses(facts: Facts, domain: str, text: str, record: dmarc.Record) -> Iterator[Verdict]:
-    """DMARC-04."""
-    name = f"_dmarc.{domain}"
-    if not uris(record.get("rua")):
-        remedy, fixable = mend(
-            facts, name, changed(record, rua=f"mailto:postmaster@{domain}"), lambda wanted: "rua=mailto:" in wanted
-        )
-        wanted, mail = written(facts, name), facts.domain(domain).mail
-        if (
-            mail is not None
-            and mail.local
-            and f"postmaster@{domain}" not in mail.accepts
-            and wanted is not None
-            and not fixable
-        ):
-            remedy = (
-                f"exim takes no mail for postmaster@{domain}: create that mailbox or alias, then `dnssync apply`. Or name another address: "
-                f"{configure(facts, domain, 'dmarc: {rua: [mailto:ADDRESS]}')}"
-            )
-        elif wanted is not None and "rua=mailto:" not in wanted:
-            remedy = configure(facts, domain, "dmarc: {rua: ['mailto:postmaster@{domain}']}")
-        yield warning(
-            f"The DMARC record of {domain} names no address for reports (rua=): who sends as {domain} stays unseen.",
-            remedy,
-            fixable=fixable,
-        )
-    for tag in ("rua", "ruf"):
-        for uri in uris(record.get(tag)):
-            if mail_of(uri) is None:
-                yield from _no_address(facts, domain, record, tag, uri)
-    if uris(record.get("ruf")):
-        yield info(
-            f"The DMARC record of {domain} asks for failure reports (ruf=): they hold parts of people's mail, and few receivers send them."
-        )
-
-
-def _no_address(facts: Facts, domain: str, record: dmarc.Record, tag: str, uri: str) -> Iterator[Verdict]:
-    bare = re.fullmatch(r"([^:@/\s]+)@([A-Za-z0-9_.-]+)", uri)
-    rest = [
-        f"mailto:{other}" if other == uri and bare else other for other in uris(record.get(tag)) if other != uri or bare
-    ]
-    remedy, fixable = mend(
-        facts,
-        f"_dmarc.{domain}",
-        changed(record, **{tag: ",".join(rest) or None}),
-        lambda wanted: uri not in _listed(wanted, tag),
-    )
-    why = "`mailto:` is missing" if bare else "reports go only to mailto: and one address at a full name"
-    yield error(f'{tag}= of {domain} has "{uri}", to which no report can be sent: {why}.', remedy, fixable=fixable)
-
-
-def _listed(text: str, tag: str) -> tuple[str, ...]:
-    try:
-        return uris(dmarc.parse(text).get(tag))
-    except RecordError:
-        return ()

@@ -42,11 +42,10 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
     ],
     ("dnssync/check/dmarc_values.py", REMEDIES): [
         ('if wanted is not None and _policy(wanted) == "none":', "if False:"),
-        ("    if domain not in own_names(facts):\n        return False", ""),
-        ('== ["none"] for name in above', '!= [] for name in above'),
+        ('labels = domain.split(".") if domain in own_names(facts) else []', 'labels = domain.split(".")'),
+        ("mail.local and not _above(facts, domain):", "mail.local and domain not in own_names(facts):"),
+        ('== ["none"] for name in', '!= [] for name in'),
         ("if written(facts, name) is not None and not fixable and getattr(facts.domain(domain).policy.dmarc, tag):", "if False:"),
-        ('and f"postmaster@{domain}" not in mail.accepts', 'and f"x@{domain}" in mail.accepts'),
-        ('elif wanted is not None and "rua=mailto:" not in wanted:', "elif False:"),
         ("            found.pop(tag)", "            pass"),
     ],
     ("dnssync/check/dmarc_reports.py", REMEDIES): [
@@ -100,8 +99,12 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("organization(domain, walked(facts, domain)) != domain:", "False:"),
         ("strength(value) < strength(above)", "strength(value) < strength('quarantine') < 0"),
         ("and not {\"0\", \"1\"} <= set(found)", ""),
-        ("            if mail_of(uri) is None:", "            if False:"),
         ('    if record.policy == "reject" and mail is not None', '    if record.policy == "reject" and mail is None'),
+    ],
+    ("dnssync/check/dmarc_addresses.py", f"{DMARC} {REMEDIES}"): [
+        ("            if mail_of(uri) is None:", "            if False:"),
+        ('and f"postmaster@{domain}" not in mail.accepts', 'and f"x@{domain}" in mail.accepts'),
+        ('elif wanted is not None and "rua=mailto:" not in wanted:', "elif False:"),
     ],
     ("dnssync/check/dmarc_reports.py", DMARC): [
         ("    if any(map(dmarc.is_dmarc, texts)):\n        return", ""),

@@ -76,6 +76,20 @@ def test_the_hosts_own_name_is_not_told_of_twice(tmp_path: Path) -> None:
             assert [str(f.severity) for f in said] == wanted, (above, told)
 
 
+def test_a_policy_that_lists_suffer_from(tmp_path: Path) -> None:
+    """Told of a domain with mailboxes, also where it is this host's name; not of the host's own name below one that is told of."""
+    text = '_dmarc TXT "v=DMARC1; p=reject"\n_dmarc.mx TXT "v=DMARC1; p=reject"\n'
+    for name, wanted in ((HOST, ["info", "ok"]), ("a.test", ["info", "info"])):
+        with World(
+            tmp_path,
+            {"a.test": text, "test": ""},
+            foreign=["test"],
+            domains=["a.test", HOST],
+            host=host("a.test", HOST, hostname=name),
+        ) as world:
+            assert world.severities("DMARC-03") == wanted
+
+
 def test_other_sub_domains_are_told_of(tmp_path: Path) -> None:
     """Another mail domain below has a policy of its own, whatever stands above it."""
     zones = {"a.test": '_dmarc TXT "v=DMARC1; p=none"\n_dmarc.b TXT "v=DMARC1; p=none"\n', "test": ""}
