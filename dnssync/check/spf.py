@@ -12,7 +12,7 @@ from dnssync.check.spf_cost import look_ups, tree
 from dnssync.check.spf_evaluate import own_addresses, senders
 from dnssync.check.spf_terms import syntax
 from dnssync.check.spf_tree import branches, each_record, silent, sole, target
-from dnssync.check.standing import View, base, configure, dns_of, mend, need, views, written
+from dnssync.check.standing import View, base, configure, dns_of, mend, need, put_back, views, written
 from dnssync.core import relays
 from dnssync.core.record import RecordError
 from dnssync.core.spf import Mechanism, Modifier, Record, Term, is_all, is_spf, parse, same
@@ -162,7 +162,7 @@ def ending(facts: Facts, domain: str, text: str, record: Record) -> Iterator[Ver
         )
         if first is not None and first.qualifier == "+":
             yield error(f'{branch.way}: the record of {branch.target} has "{first}", so the whole world may send as {domain}.',
-                        f'Take "{branch.path[0]}" out of the record of {domain}.')  # fmt: skip
+                        f'Take "{branch.path[0]}" out of the record of {domain}.{put_back(facts, domain, branch.path[:1])}')  # fmt: skip
     silent(branch.target for branch in below if branch.texts is None)
 
 

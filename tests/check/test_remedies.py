@@ -154,6 +154,18 @@ def test_terms_of_the_configuration_go_there(tmp_path: Path) -> None:
         assert only(found, "SPF-07", "b.test", "error").remedy.endswith('IN TXT "v=spf1 ip4:192.0.2.1 mx -all"')
 
 
+def test_an_open_include_of_the_configuration(tmp_path: Path) -> None:
+    """One that passes the world goes where it comes from, at every depth."""
+    zones = {
+        "a.test": '@ TXT "v=spf1 ip4:192.0.2.1 include:b.test -all"\n',
+        "b.test": '@ TXT "v=spf1 include:c.b.test -all"\nc TXT "v=spf1 +all"\n',
+    }
+    for policy, wanted in ((spf(extra=("include:b.test",)), True), (MailPolicy(), False)):
+        with World(tmp_path, {**zones, "test": ""}, foreign=["b.test", "test"], policies={"a.test": policy}) as world:
+            found = only(world.findings("SPF-04"), "SPF-04", "a.test", "error")
+            assert ("take include:b.test out of `spf: {extra: …}` for the zone a.test" in found.remedy) is wanted, found
+
+
 def test_mechanisms_of_the_configuration_go_there(tmp_path: Path) -> None:
     """A record that is cheaper without `mx`, which dnssync publishes by itself."""
     many = " ".join(f"a:h{n}.a.test" for n in range(10))
