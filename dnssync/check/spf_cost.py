@@ -143,7 +143,7 @@ def tree(facts: Facts, domain: str, text: str, record: Record) -> Iterator[Verdi
     for branch in below:
         if branch.loop:
             yield error(f"{branch.way} leads back to {branch.target}: receivers go round until they give up with permerror.",
-                        f'Take "{branch.path[-1]}" out of the record of {([domain, *branch.above])[-1]}.{put_back(facts, domain, branch.path[:1])}')  # fmt: skip
+                        f'Take "{branch.path[-1]}" out of the record of {([domain, *branch.above])[-1]}.{put_back(facts, domain, branch.path if len(branch.path) == 1 else ())}')  # fmt: skip
         elif branch.problem:
             yield error(f"{branch.way}: {branch.target} {branch.problem}, so receivers end with permerror (RFC 7208 §5.2, §6.1).",
                         _broken(facts, domain, record, branch.path, branch.target))  # fmt: skip
@@ -163,7 +163,7 @@ def tree(facts: Facts, domain: str, text: str, record: Record) -> Iterator[Verdi
 
 def _broken(facts: Facts, domain: str, record: Record, path: tuple[str, ...], name: str) -> str:
     if len(path) > 1:
-        return f'Tell who runs {name}, or take "{path[0]}" out of the record of {domain}.'
+        return f'Tell who runs {name}, or take "{path[0]}" out of the record of {domain}.{put_back(facts, domain, path[:1])}'
     kept = tuple(term for term in base(facts, domain, record).terms if str(term) != path[0])
     if all(isinstance(term, Modifier) or is_all(term) for term in kept) and not Record(kept).modifier("redirect"):
         kept = (*_own_terms(facts, domain), *kept)  # else the record would refuse this host's mail

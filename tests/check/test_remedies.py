@@ -154,6 +154,17 @@ def test_terms_of_the_configuration_go_there(tmp_path: Path) -> None:
         assert only(found, "SPF-07", "b.test", "error").remedy.endswith('IN TXT "v=spf1 ip4:192.0.2.1 mx -all"')
 
 
+def test_what_lies_deeper_goes_by_its_root(tmp_path: Path) -> None:
+    """A broken record below an include of the configuration: that include is named. A loop is cut where it closes, in the other record."""
+    zones = {"a.test": '@ TXT "v=spf1 ip4:192.0.2.1 include:b.test -all"\n', "test": ""}
+    for below, wanted in (("include:dead.test", True), ("include:a.test", False)):
+        other = {"b.test": f'@ TXT "v=spf1 {below} -all"\n'}
+        policies = {"a.test": spf(extra=("include:b.test",))}
+        with World(tmp_path, {**zones, **other}, foreign=["b.test", "test"], policies=policies) as world:
+            found = only(world.findings("SPF-07"), "SPF-07", "a.test", "error")
+            assert ("take include:b.test out of `spf: {extra: …}`" in found.remedy) is wanted, found
+
+
 def test_an_open_include_of_the_configuration(tmp_path: Path) -> None:
     """One that passes the world goes where it comes from, at every depth."""
     zones = {
