@@ -9,17 +9,33 @@ from dnssync.check.exchanges import Resolved, all_hosts, folded, hosts, normal, 
 from dnssync.check.facts import Facts, Unanswered, host, zone_line, zones
 from dnssync.check.finding import MOOT, Verdict, error, info, unknown, warning
 from dnssync.check.judging import Check
-from dnssync.check.own import Interfaces, Own, family, greets, is_public, kind_of, leaving, own, own_names, seen_outside
+from dnssync.check.own import (
+    Interfaces,
+    Own,
+    family,
+    greets,
+    is_full,
+    is_public,
+    kind_of,
+    leaving,
+    own,
+    own_names,
+    seen_outside,
+)
+from dnssync.core.model import zone_of
 
 
 def full_name(facts: Facts, hostname: str) -> Iterator[Verdict]:
     """A-01: what the host's full name resolves to, in DNS and on the host itself. A name that exim greets nobody with harms less."""
-    name = folded(hostname)
+    name, _ = (
+        folded(hostname),
+        facts.host,
+    )  # without exim, the name is the system's, which exim may have for its own or not
     wrong = error if greets(facts) else warning
     if not seen_outside(facts):
         yield MOOT
         return
-    if "." not in name:
+    if not is_full(name):
         yield wrong(
             f"This host calls itself {hostname}, which is no full name: nobody can look it up.",
             "Set `primary_hostname` in exim's configuration, or the host's name, to one that DNS has.",
@@ -107,7 +123,9 @@ def reachable_over_ipv6(facts: Facts, subject: str) -> Iterator[Verdict]:
     if itself and not facts.texts(subject, "AAAA"):
         yield info(
             f"{subject}, a mail exchanger, has no AAAA record: senders that have only IPv6 do not reach it.",
-            f"Where the host has an IPv6 address: {subject}. IN AAAA ADDRESS",
+            f"Where the host has an IPv6 address: {subject}. IN AAAA ADDRESS"
+            if zone_of(subject, facts.configured)
+            else "",
         )
     elif not names and not itself:
         yield MOOT

@@ -132,6 +132,12 @@ def blocked(facts: Facts, hostname: str) -> Iterator[Verdict]:
             f"Whether port 25 is open outward cannot be told: no mail exchanger of {', '.join(KNOWN)} could be looked up."
         )
         return
+    lacking = [kinds[kind] for kind, ips in found.items() if not ips]
+    if lacking:
+        yield unknown(
+            f"Whether port 25 is open outward over {lacking[0]} cannot be told: no mail exchanger of {', '.join(KNOWN)} has such an address that "
+            "could be looked up."
+        )
     shut = {}
     for kind, ips in found.items():
         calls = {ip: facts.find(Outbound(ip)) for ip in ips}

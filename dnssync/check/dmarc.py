@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from dnssync.check.dmarc_addresses import addresses
 from dnssync.check.dmarc_reports import delivered
-from dnssync.check.dmarc_values import addresses, policy, values
+from dnssync.check.dmarc_values import policy, values
 from dnssync.check.dmarc_walk import Suffix, each_own, organization, walked
 from dnssync.check.facts import Facts, Unanswered, sending
 from dnssync.check.finding import MOOT, Verdict, error, info

@@ -8,7 +8,8 @@ from dnssync.check.dmarc_values import mail_of, uris
 from dnssync.check.dmarc_walk import Takes, organization, walked
 from dnssync.check.facts import Facts, Unanswered, zone_line
 from dnssync.check.finding import Verdict, error, info, unknown
-from dnssync.check.standing import mend
+from dnssync.check.own import own_names
+from dnssync.check.standing import mend, written
 from dnssync.core import dmarc
 from dnssync.core.record import RecordError
 
@@ -45,7 +46,9 @@ def _or_unknown(verdicts: Iterator[Verdict]) -> Iterator[Verdict]:
 
 def _configured(facts: Facts, domain: str, record: dmarc.Record) -> Iterator[Verdict]:
     """An address that dnssync wants in the record, and that receivers do not see there."""
-    wanted = facts.wanted(f"_dmarc.{domain}", "TXT")
+    wanted = written(
+        facts, f"_dmarc.{domain}"
+    )  # behind a CNAME it is another's record, and SYNC-01 tells that nothing is written there
     try:
         want = dmarc.parse(wanted) if wanted is not None else dmarc.Record()
     except RecordError:
@@ -99,6 +102,8 @@ def _reachable(facts: Facts, domain: str, host: str) -> Iterator[Verdict]:
     for kind in ("A", "AAAA"):
         facts.ask(host, kind)
     if facts.texts(host, "A") or facts.texts(host, "AAAA"):
+        if host in own_names(facts):
+            return  # this host's own name needs no MX (MX-03)
         yield info(f"Reports about {domain} go to {host}, which has no MX; senders then use its address.")
     else:
         yield error(

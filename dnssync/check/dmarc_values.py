@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from dnssync.check.dmarc_walk import organization, sole, walked
+from dnssync.check.dmarc_walk import organization, own, sole, walked
 from dnssync.check.facts import Facts
 from dnssync.check.finding import MOOT, Verdict, error, info, warning
-from dnssync.check.standing import mend, need
+from dnssync.check.own import own_names
+from dnssync.check.standing import configure, mend, need, written
 from dnssync.core import dmarc
 from dnssync.core.dmarc import POLICIES, POLICY_TAGS, strength
 from dnssync.core.record import WHITE, RecordError
@@ -17,6 +18,7 @@ KNOWN = ("p", "sp", "np", "adkim", "aspf", "fo", "psd", "t", "rua", "ruf")
 REMOVED = ("pct", "rf", "ri")  # of RFC 7489
 _VALUES = {"adkim": ("r", "s"), "aspf": ("r", "s"), "psd": ("y", "n", "u"), "t": ("y", "n")}
 _DEFAULTS = {"adkim": "r", "aspf": "r", "psd": "u", "t": "n"}
+_WHEN = "When reports of a month show no mail of your own that fails, begin with quarantine."
 _SIZE = re.compile(r"![0-9]+[kmgt]?\Z", re.IGNORECASE)
 
 
@@ -28,7 +30,9 @@ def uris(value: str) -> tuple[str, ...]:
 def mail_of(uri: str) -> str | None:
     """The address of a report URI, in lower case behind its @, None where it is none that mail can go to."""
     match = re.fullmatch(r"mailto:([!-?A-~]+)@([A-Za-z0-9_.-]+)", _SIZE.sub("", uri).partition("?")[0], re.IGNORECASE)
-    return f"{match[1]}@{match[2].lower().rstrip('.')}" if match and match[2].strip(".") else None
+    host = match[2].lower().rstrip(".") if match else ""
+    fits = "." in host and len(host) <= 253 and all(0 < len(label) < 64 for label in host.split("."))
+    return f"{match[1]}@{host}" if match and fits else None
 
 
 def values(facts: Facts, domain: str) -> Iterator[Verdict]:
@@ -79,6 +83,12 @@ def _readable(text: str) -> str:
         name, value = name.lower(), re.sub(r"[^\x20-\x7e]", "", value)
         if equals and re.fullmatch(r"[a-z][a-z0-9_\-]*", name) and name != "v":
             found.setdefault(name, value)
+    for tag in POLICY_TAGS:
+        if found.get(tag, "none").lower() not in POLICIES:
+            found.pop(tag)
+    for tag in ("rua", "ruf"):
+        kept = ",".join(uri for uri in uris(found.pop(tag, "")) if mail_of(uri) is not None)
+        found |= {tag: kept} if kept else {}
     found.setdefault("p", "none")
     return str(dmarc.Record(tuple(sorted(found.items(), key=lambda tag: tag[0] != "p"))))
 
@@ -207,17 +217,45 @@ def _inherited(facts: Facts, domain: str) -> Iterator[Verdict]:
         yield MOOT
     elif got.policy == "none":
         where = got.source.removeprefix("_dmarc.")
-        yield warning(f"{domain} has no DMARC record of its own, and that of {where} gives it the policy none: forged mail is delivered.",
-                      f"Give {domain} a record of its own, or let that of {where} say sp=quarantine or sp=reject.")  # fmt: skip
+        remedy = f"Give {domain} a record of its own, or let that of {where} say sp=quarantine or sp=reject."
+        if written(facts, f"_dmarc.{domain}") is not None:
+            remedy = _first_quarantine(facts, domain)
+        yield warning(
+            f"{domain} has no DMARC record of its own, and that of {where} gives it the policy none: forged mail is delivered.",
+            remedy,
+        )
+
+
+def _first_quarantine(facts: Facts, domain: str) -> str:
+    return f"{_WHEN} {configure(facts, domain, 'dmarc: {p: quarantine}')}"
+
+
+def _above(facts: Facts, domain: str) -> list[str]:
+    """The mail domains above this host's own name, which then is one for its own mail alone; none above other names."""
+    labels = domain.split(".") if domain in own_names(facts) else []
+    return [name for at in range(1, len(labels)) if facts.sends(name := ".".join(labels[at:]))]
+
+
+def _told_above(facts: Facts, domain: str) -> bool:
+    """Whether a mail domain above this host's own name has the same open policy: that is told there, and mended in one place."""
+    return any([_policy(text) for text in own(facts, name)] == ["none"] for name in _above(facts, domain))
 
 
 def _own(facts: Facts, domain: str, name: str, record: dmarc.Record) -> Iterator[Verdict]:
-    if record.policy == "none":
-        remedy, fixable = mend(
-            facts, name, changed(record, p="quarantine"), lambda wanted: strength(_policy(wanted)) > 0
+    if record.policy == "none" and not _told_above(facts, domain):
+        wanted = written(facts, name)
+        if wanted is not None and _policy(wanted) == "none":
+            remedy, fixable = _first_quarantine(facts, domain), False
+        else:
+            remedy, fixable = mend(
+                facts, name, changed(record, p="quarantine"), lambda wanted: strength(_policy(wanted)) > 0
+            )
+            remedy = f"{_WHEN} {remedy}"
+        yield warning(
+            f"The DMARC policy of {domain} is none: reports are sent, forged mail is delivered.",
+            remedy,
+            fixable=fixable,
         )
-        yield warning(f"The DMARC policy of {domain} is none: reports are sent, forged mail is delivered.",
-                      f"When reports of a month show no mail of your own that fails, begin with quarantine. {remedy}", fixable=fixable)  # fmt: skip
     above, at = record.policy, "p"
     below = [tag for tag in ("sp", "np") if record.get(tag)]
     if below and organization(domain, walked(facts, domain)) != domain:
@@ -226,6 +264,8 @@ def _own(facts: Facts, domain: str, name: str, record: dmarc.Record) -> Iterator
         value = record.get(tag).lower()
         if value in POLICIES and strength(value) < strength(above):
             remedy, fixable = mend(facts, name, changed(record, **{tag: None}), _lacks(tag))
+            if written(facts, name) is not None and not fixable and getattr(facts.domain(domain).policy.dmarc, tag):
+                remedy = configure(facts, domain, f"dmarc: {{{tag}: {above}}}")
             who = "sub-domains" if tag == "sp" else "sub-domains that do not exist"
             yield warning(
                 f"{tag}={value} is weaker than {at}={above}: whoever forges mail takes one of the {who} of {domain}.",
@@ -239,7 +279,7 @@ def _own(facts: Facts, domain: str, name: str, record: dmarc.Record) -> Iterator
         yield warning(f"t=y in the DMARC record of {domain}: receivers act one step milder than it says, readers of RFC 7489 do not know the tag and act "
                       "in full.", remedy, fixable=fixable)  # fmt: skip
     mail = facts.domain(domain).mail
-    if record.policy == "reject" and mail is not None and mail.local:
+    if record.policy == "reject" and mail is not None and mail.local and not _above(facts, domain):
         yield info(f"{domain} has mailboxes and the policy reject: where its users write to mailing lists that change messages, other members lose "
                    "their mail (RFC 9989 §7.4).")  # fmt: skip
 
@@ -249,50 +289,3 @@ def _policy(text: str) -> str:
         return dmarc.parse(text).policy
     except RecordError:
         return "none"
-
-
-# --- report addresses ---------------------------------------------------------------------------------------------------
-
-
-def addresses(facts: Facts, domain: str, text: str, record: dmarc.Record) -> Iterator[Verdict]:
-    """DMARC-04."""
-    name = f"_dmarc.{domain}"
-    if not uris(record.get("rua")):
-        remedy, fixable = mend(
-            facts, name, changed(record, rua=f"mailto:postmaster@{domain}"), lambda wanted: "rua=mailto:" in wanted
-        )
-        yield warning(
-            f"The DMARC record of {domain} names no address for reports (rua=): who sends as {domain} stays unseen.",
-            remedy,
-            fixable=fixable,
-        )
-    for tag in ("rua", "ruf"):
-        for uri in uris(record.get(tag)):
-            if mail_of(uri) is None:
-                yield from _no_address(facts, domain, record, tag, uri)
-    if uris(record.get("ruf")):
-        yield info(
-            f"The DMARC record of {domain} asks for failure reports (ruf=): they hold parts of people's mail, and few receivers send them."
-        )
-
-
-def _no_address(facts: Facts, domain: str, record: dmarc.Record, tag: str, uri: str) -> Iterator[Verdict]:
-    bare = re.fullmatch(r"([^:@/\s]+)@([A-Za-z0-9_.-]+)", uri)
-    rest = [
-        f"mailto:{other}" if other == uri and bare else other for other in uris(record.get(tag)) if other != uri or bare
-    ]
-    remedy, fixable = mend(
-        facts,
-        f"_dmarc.{domain}",
-        changed(record, **{tag: ",".join(rest) or None}),
-        lambda wanted: uri not in _listed(wanted, tag),
-    )
-    why = "`mailto:` is missing" if bare else "reports go only to mailto: and one address"
-    yield error(f'{tag}= of {domain} has "{uri}", to which no report can be sent: {why}.', remedy, fixable=fixable)
-
-
-def _listed(text: str, tag: str) -> tuple[str, ...]:
-    try:
-        return uris(dmarc.parse(text).get(tag))
-    except RecordError:
-        return ()

@@ -8,8 +8,11 @@ from dnssync.check.exchanges import folded, resolve
 from dnssync.check.facts import Facts, Unanswered, helos
 from dnssync.check.finding import MOOT, Verdict, error, unknown, warning
 from dnssync.check.judging import Check
-from dnssync.check.own import leaving
+from dnssync.check.own import is_full, leaving
 from dnssync.check.reverse import changing
+from dnssync.check.standing import mend
+from dnssync.core.record import RecordError
+from dnssync.core.spf import parse
 from dnssync.core.spf_check import check
 
 
@@ -36,18 +39,18 @@ def _known(facts: Facts) -> tuple[str, ...]:
 
 def resolves(facts: Facts, helo: str) -> Iterator[Verdict]:
     """HELO-01: the greeting is a full name, and has the address that mail comes from."""
-    name = folded(helo)
+    name, host = folded(helo), facts.host  # without exim, the name is the system's, which exim may greet with or not
     if _unheard(facts):
         yield MOOT
         return
-    if "." not in name or (facts.seen is not None and not facts.seen.host.helo):
+    if not is_full(name) or not host.helo:
         yield error(
-            f"exim does not greet with a full name (this host calls itself {helo}): many receivers refuse such a greeting.",
+            f"exim does not greet with a full name that the world can look up (this host calls itself {helo}): many receivers refuse such a greeting.",
             "Set `primary_hostname` (and `helo_data`, where a transport has one) to a name that DNS has an address for.",
         )
         return
     resolved = resolve(facts, name)
-    perhaps = facts.seen is not None and changing(facts) and name == folded(facts.hostname)
+    perhaps = changing(facts) and name == folded(facts.hostname)
     if not resolved.addresses and not resolved.trouble:
         remedy = _records(name, _known(facts))
         if perhaps:
@@ -92,11 +95,18 @@ def _records(name: str, ips: tuple[str, ...] | list[str]) -> str:
     )
 
 
+def _result(facts: Facts, text: str, ip: str, name: str) -> str:
+    try:
+        return check(parse(text), ip=ip, domain=name, sender="", helo=name, dns=facts.dns).result
+    except RecordError:
+        return "permerror"
+
+
 def passes(facts: Facts, helo: str) -> Iterator[Verdict]:
     """HELO-02: SPF passes for the greeting, which is what bounces are judged by (RFC 7208 §2.4)."""
     name = folded(helo)
     ours = leaving(facts)
-    if "." not in name or not ours:
+    if not is_full(name) or not ours:
         yield MOOT
         return
     results = {ip: check(None, ip=ip, domain=name, sender="", helo=name, dns=facts.dns) for ip in ours}
@@ -107,14 +117,23 @@ def passes(facts: Facts, helo: str) -> Iterator[Verdict]:
     wrong = {ip: found.result for ip, found in bad.items() if found.result != "temperror"}
     terms = " ".join(f"ip{6 if ':' in ip else 4}:{ip}" for ip in ours)
     published = set(resolve(facts, name).addresses)
-    remedy, fixable = facts.publish(name, "TXT", "v=spf1 a -all" if set(ours) <= published else f"v=spf1 {terms} -all")
+
+    def cured(wanted: str) -> bool:
+        return all(_result(facts, wanted, ip, name) == "pass" for ip in ours)
+
+    text = "v=spf1 a -all" if set(ours) <= published else f"v=spf1 {terms} -all"
+    remedy, fixable = mend(facts, name, text, cured)
     if set(wrong.values()) == {"none"}:
         yield warning(f"{name}, which exim greets with, has no SPF record: bounces, which have no other sender, pass no SPF.", remedy, fixable=fixable)  # fmt: skip
     elif wrong:
         told = "; ".join(f"{result} for {ip}" for ip, result in wrong.items())
         yield warning(
             f"The SPF record of {name}, which exim greets with, does not pass all mail of this host: {told}.",
-            remedy if fixable or "permerror" in wrong.values() else f"Add to that record, before its `all`: {terms}",
+            remedy
+            if fixable
+            else f"Receivers cannot evaluate that record: mend it first, as SPF-01 to SPF-07 say of a mail domain. Where it is there for this greeting alone: {remedy}"
+            if "permerror" in wrong.values()
+            else f"Add to that record, before its `all`: {terms}",
             fixable=fixable,
         )
     if silent:

@@ -26,6 +26,13 @@ def _is_host(facts: Facts, domain: str) -> bool:
 
 
 def _should_be(facts: Facts, domain: str) -> str:
+    """The MX record to publish: this host where exim takes the domain's mail; else it would be refused here."""
+    mail = facts.seen.host.domain(domain) if facts.seen is not None else None
+    if mail is not None and not mail.local:
+        return (
+            f"Publish the MX that takes mail for {domain}: exim here does not, so it cannot be this host. Where the domain never sends, set "
+            "`parked: true`."
+        )
     names = own_names(facts)
     if not names:
         return "Give this host a full name (A-01), and name that as the domain's MX."
@@ -74,7 +81,7 @@ def _elsewhere(
             return
         yield error(
             f"No MX of {domain} is this host, {name}: mail for it goes to {listed}, while exim here takes the domain for its own.",
-            f"{remedy}. Where another host takes the mail and hands it on to this one, leave it; where the domain's mail belongs elsewhere, "
+            f"{remedy.removesuffix('.')}. Where another host takes the mail and hands it on to this one, leave it; where the domain's mail belongs elsewhere, "
             "take the domain out of exim's local domains.",
         )
     elif not set(here) & set(first):
@@ -101,7 +108,9 @@ def _no_way(facts: Facts, domain: str) -> Iterator[Verdict]:
         return
     yield error(
         f"{domain} has no MX record and no address: mail for it, bounces too, cannot be delivered, and many receivers refuse mail from it.",
-        _should_be(facts, domain),
+        f"Publish its address (A-01): mail for {domain} then comes by that."
+        if _is_host(facts, domain)
+        else _should_be(facts, domain),
     )
 
 
@@ -151,14 +160,10 @@ def implicit(facts: Facts, domain: str) -> Iterator[Verdict]:
     if not resolved.addresses or _is_host(facts, domain):
         yield MOOT  # none at all: MX-01; the host's own name needs none
         return
-    mail = facts.seen.host.domain(domain) if facts.seen is not None else None
-    remedy = _should_be(facts, domain)
-    if mail is not None and not mail.local:
-        remedy = f"Publish the MX that takes mail for {domain}, or a null MX if it never sends."
     yield warning(
         f"{domain} has no MX record: mail for it goes to its own address ({', '.join(resolved.addresses)}), and some senders and spam filters "
         "mind.",
-        remedy,
+        _should_be(facts, domain),
     )
 
 

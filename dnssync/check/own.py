@@ -6,11 +6,12 @@ there, what DNS says of its names is taken at its word.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, ip_address, ip_network
 
-from dnssync.check.exchanges import folded, normal, order, resolve
+from dnssync.check.exchanges import folded, is_address, normal, order, resolve
 from dnssync.check.facts import Facts, Unanswered, Wish, helos
 from dnssync.core.host import Host
 
@@ -19,6 +20,10 @@ _INNER = tuple(
     for net in ("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16",
                 "224.0.0.0/3", "::/127", "fc00::/7", "fe80::/9", "ff00::/8")
 )  # fmt: skip
+
+
+# Names that DNS has for nobody, or not for the world: RFC 6761, 6762, 8375, ICANN's `internal`, and what Debian and routers make up.
+_INNER_NAME = re.compile(r"\.(localdomain|localhost|local|invalid|internal|home\.arpa|home|lan|intranet|corp)\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +138,15 @@ def kind_of(ip: str) -> str:
 
 def own_names(facts: Facts) -> tuple[str, ...]:
     """The names that the world knows this host by, folded: its full name and its greetings; the one that records should have first: the full
-    name where exim greets with it. Names without a dot are not among them."""
+    name where exim greets with it. What is no full name (`is_full`) is not among them."""
     full, greetings = folded(facts.hostname), sorted(map(folded, helos(facts)))
     found = (full, *greetings) if full in greetings or not greetings else (*greetings, full)
-    return tuple(dict.fromkeys(name for name in found if "." in name))
+    return tuple(dict.fromkeys(filter(is_full, found)))
+
+
+def is_full(name: str) -> bool:
+    """Whether it is a name that the world can look up: with a dot, no address in brackets, and below no name that is kept for inner use."""
+    return "." in name and not is_address(name) and not _INNER_NAME.search(name)
 
 
 def greets(facts: Facts) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dnssync.check.dmarc_walk import sole as dmarc_sole
 from dnssync.check.dmarc_walk import walked
 from dnssync.check.facts import Facts, Unanswered, helos, parked, unanswered, zone_line
-from dnssync.check.finding import Verdict, unknown, warning
+from dnssync.check.finding import Verdict, info, unknown, warning
 from dnssync.check.judging import Check
 from dnssync.check.standing import mend, need, views
 from dnssync.core import dkim, dmarc
@@ -61,10 +61,20 @@ def _spf(facts: Facts, domain: str) -> Iterator[Verdict]:
 def _mx(facts: Facts, domain: str) -> Iterator[Verdict]:
     found = facts.texts(domain, "MX")
     if [text.split()[-1] for text in found] != ["."]:
+        mail = facts.domain(domain).mail
+        takes = mail is not None and mail.local and "." not in [text.split()[-1] for text in found or (".",)]
         shown = ", ".join(text if text.endswith(" .") else text.removesuffix(".") for text in sorted(found)) or "none"
+        line = zone_line(domain, "MX", "0 .")
+        if takes:  # it never sends, but people may write to it: a null MX would lose their mail
+            yield info(
+                f"{domain} never sends, but its MX ({shown}) and exim here take mail for it.",
+                f"Where nobody is to write to it, take it out of exim's local domains, and in place of its MX publish: {line}",
+            )
+            return
+        instead = "Where nobody writes to it, in place of them publish: " if found else "Publish: "
         yield warning(
-            f"{domain} takes no mail, so its one MX should be `0 .` (RFC 7505); it has {shown}.",
-            f"Publish: {zone_line(domain, 'MX', '0 .')}",
+            f"{domain} never sends; a domain without mail has one MX, `0 .` (RFC 7505), and it has {shown}.",
+            f"{instead}{line}",
         )
 
 

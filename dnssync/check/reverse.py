@@ -11,6 +11,7 @@ from dnssync.check.facts import Facts, Unanswered, addresses, helos, unanswered,
 from dnssync.check.finding import MOOT, Verdict, error, unknown, warning
 from dnssync.check.judging import Check
 from dnssync.check.own import own_names
+from dnssync.core.model import zone_of
 from dnssync.core.sighting import Answer
 
 MAX_NAMES = 10  # no receiver looks at more (RFC 7208 §4.6.4)
@@ -22,7 +23,8 @@ _DYNAMIC = re.compile(
 
 def _names(facts: Facts, ip: str) -> tuple[str, ...]:
     """The names of an address, those that this host goes by first. Raises `Unanswered`."""
-    names = dict.fromkeys(map(folded, facts.texts(ip_address(ip).reverse_pointer, "PTR")))
+    found = map(folded, facts.texts(ip_address(ip).reverse_pointer, "PTR"))
+    names = dict.fromkeys(name for name in found if name)  # the root, `.`, is no name of a host
     own = own_names(facts)
     return tuple(sorted(names, key=lambda name: (name not in own, name)))
 
@@ -37,6 +39,8 @@ def _remedy(facts: Facts, ip: str) -> str:
     """The record, and who can make it."""
     place = _place(facts.ask(ip_address(ip).reverse_pointer, "PTR"))
     line = zone_line(place, "PTR", f"{next(iter(own_names(facts)), 'FULL-NAME')}.")
+    if zone_of(place, facts.configured) is not None:
+        return f"Publish: {line}"
     return f"Have it set by whoever gives you the address (the hosting or access provider; most have a form for it): {line}"
 
 
@@ -71,11 +75,13 @@ def leads_back(facts: Facts, ip: str) -> Iterator[Verdict]:
         raise Unanswered(unanswered(silent[0]))
     elif not good:
         kind = "A" if isinstance(ip_address(ip), IPv4Address) else "AAAA"
-        lines = zone_line(names[0], kind, ip)
+        whose = zone_of(names[0], facts.configured) is not None or names[0] in own_names(facts)
+        lines = f"Publish: {zone_line(names[0], kind, ip)}. Or have the name changed: " if whose else ""
+        change = _remedy(facts, ip)
         yield error(
             f"{ip}, which mail leaves from, is called {_listed(names)} in reverse DNS, but no such name has that address: to receivers it has no "
             "name at all, and the big ones refuse its mail.",
-            f"Publish: {lines}. Or have the name changed: {_remedy(facts, ip)[0].lower()}{_remedy(facts, ip)[1:]}",
+            f"{lines}{change[0].lower()}{change[1:]}" if whose else change,
         )
 
 
@@ -97,7 +103,7 @@ def same_name(facts: Facts, ip: str) -> Iterator[Verdict]:
     yield warning(
         f"{ip}, which mail leaves from, is called {_listed(good)} in reverse DNS, while this host greets as {_listed(sorted(helos(facts)))}: "
         "some spam filters mind.",
-        f"{_remedy(facts, ip)}. Or let exim greet with that name (`helo_data`, `primary_hostname`).",
+        f"{_remedy(facts, ip)} Or let exim greet with that name (`helo_data`, `primary_hostname`).",
     )
 
 

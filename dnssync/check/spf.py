@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from dnssync.check.facts import Facts, every_domain, sending
+from dnssync.check.facts import Facts, every_domain, sending, zone_line
 from dnssync.check.finding import MOOT, Verdict, error, info, warning
 from dnssync.check.judging import Check
 from dnssync.check.spf_cost import look_ups, tree
 from dnssync.check.spf_evaluate import own_addresses, senders
 from dnssync.check.spf_terms import syntax
 from dnssync.check.spf_tree import branches, each_record, silent, sole, target
-from dnssync.check.standing import View, dns_of, mend, need, views
+from dnssync.check.standing import View, base, configure, dns_of, mend, need, put_back, views, written
 from dnssync.core import relays
 from dnssync.core.record import RecordError
-from dnssync.core.spf import Mechanism, Record, Term, is_all, is_spf, parse, same
+from dnssync.core.spf import Mechanism, Modifier, Record, Term, is_all, is_spf, parse, same
 
 _NEAR_MISS = re.compile(r"[\W_]*(v\W{0,3}=\W{0,3}spf|spf[12]\b|spf2\.0/)", re.IGNORECASE)
 TARGET = 450  # octets of a name and its texts, up to which an answer fits everywhere (RFC 7208 §3.4)
@@ -46,6 +46,12 @@ def one_record(facts: Facts, domain: str) -> Iterator[Verdict]:
 
 def _none(facts: Facts, domain: str, view: View, near: Sequence[str]) -> Verdict:
     remedy, fixable = mend(facts, domain, _first(facts, domain), is_spf)
+    relay = _unknown_relay(facts, domain)
+    if relay and facts.wanted(domain, "TXT") is None:
+        remedy = (
+            f"Ask the operator of {relay}, which its mail leaves through, for the SPF term to publish. "
+            + configure(facts, domain, "spf: {extra: [TERM]}")
+        )
     if not near:
         return error(f"{domain} has no SPF record{view.where}.", remedy, fixable=fixable)
     why = (
@@ -60,6 +66,13 @@ def _none(facts: Facts, domain: str, view: View, near: Sequence[str]) -> Verdict
     )
 
 
+def _unknown_relay(facts: Facts, domain: str) -> str:
+    """A smarthost of which nobody here knows what SPF has to say for it, "" for none: a record without that would refuse the domain's mail."""
+    mail = facts.domain(domain).mail
+    relays_ = mail.smarthosts if mail is not None else ()
+    return next((relay for relay in relays_ if relays.include_for(relay) is None), "")
+
+
 def _first(facts: Facts, domain: str) -> str:
     """A record for a domain that has none, from what exim told."""
     mail = facts.domain(domain).mail
@@ -72,7 +85,8 @@ def _first(facts: Facts, domain: str) -> str:
 
 
 def _joined(records: Sequence[str], domain: str) -> str:
-    """One record that passes what any of the records passes; the mildest ending counts."""
+    """One record that passes what any of the records passes; the mildest ending counts. What one redirects to is included, since a redirect
+    counts for nothing beside `all`."""
     terms: dict[tuple[object, ...], Term] = {}
     endings: list[Mechanism] = []
     for text in records:
@@ -83,6 +97,10 @@ def _joined(records: Sequence[str], domain: str) -> str:
         for term in record.terms:
             if isinstance(term, Mechanism) and is_all(term):
                 endings.append(term)
+            elif isinstance(term, Modifier) and term.name == "redirect":
+                terms.setdefault(("redirect", term.value), Mechanism("include", domain=term.value))
+            elif isinstance(term, Modifier) and term.name == "exp":
+                terms.setdefault(("exp",), term)
             else:
                 terms.setdefault(term.meaning(domain), term)
     mildest = min(
@@ -107,10 +125,14 @@ def ending(facts: Facts, domain: str, text: str, record: Record) -> Iterator[Ver
         last, where = after.record, name
         seen.add(name)
     final = next((term for term in last.mechanisms if is_all(term)), None)
-    better = " ".join(["v=spf1", *(str(term) for term in record.terms if not is_all(term)), "-all"])
+    kept = (str(term) for term in base(facts, domain, record).terms if not is_all(term))
+    better = " ".join(["v=spf1", *kept, "-all"])
+    wanted = written(facts, domain)
     of = f"The SPF record of {where}" + (f", to which that of {domain} redirects," if where != domain else "")
     if final is not None and final.qualifier in "-~":
         remedy, fixable = "", False
+    elif where == domain and wanted is not None and not _strict(wanted):
+        remedy, fixable = configure(facts, domain, "spf: {all: fail}"), False
     elif where == domain:
         remedy, fixable = mend(facts, domain, better, _strict)
     else:
@@ -140,7 +162,7 @@ def ending(facts: Facts, domain: str, text: str, record: Record) -> Iterator[Ver
         )
         if first is not None and first.qualifier == "+":
             yield error(f'{branch.way}: the record of {branch.target} has "{first}", so the whole world may send as {domain}.',
-                        f'Take "{branch.path[0]}" out of the record of {domain}.')  # fmt: skip
+                        f'Take "{branch.path[0]}" out of the record of {domain}.{put_back(facts, domain, branch.path[:1])}')  # fmt: skip
     silent(branch.target for branch in below if branch.texts is None)
 
 
@@ -230,7 +252,7 @@ def type_99(facts: Facts, domain: str) -> Iterator[Verdict]:
                 yield info(f"{domain} has its SPF record as type SPF (99) too{view.where}, and it says the same. The type is obsolete (RFC 7208 §3.1).",
                            "Nothing has to be done; `spf: {type99: never}` in the configuration ends it.")  # fmt: skip
             elif texts:
-                remedy = f'Delete it, or let it say the same: {domain}. IN SPF "{texts[0]}"'
+                remedy = f"Delete it, or let it say the same: {zone_line(domain, 'SPF', texts[0])}"
                 if facts.fixes(domain, "SPF"):
                     remedy = f"`dnssync apply` puts it right. {remedy}"
                 yield error(f'The record of type SPF (99) of {domain} is another than the TXT record{view.where}, and a few old receivers read it '

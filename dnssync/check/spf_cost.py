@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from dnssync.check.facts import Facts
 from dnssync.check.finding import Verdict, error, warning
 from dnssync.check.spf_tree import branches, live, silent, target
-from dnssync.check.standing import dns_of, mend
+from dnssync.check.standing import base, dns_of, mend, put_back
 from dnssync.core import spf_check
 from dnssync.core.record import RecordError
-from dnssync.core.spf import Mechanism, Modifier, Record, Term, is_all, parse
+from dnssync.core.spf import Mechanism, Modifier, Record, Term, is_all, parse, parse_terms
 from dnssync.core.spf_check import ENOUGH, MAX_HOSTS, MAX_LOOKUPS, MAX_VOIDS, Dns
 from dnssync.core.spf_macro import letters
 
@@ -28,15 +29,20 @@ def look_ups(facts: Facts, domain: str, text: str, record: Record) -> Iterator[V
     if cost.lookups > MAX_LOOKUPS or cost.lookups >= NEAR:
         past = cost.lookups > MAX_LOOKUPS
         many = f"more than {ENOUGH}" if cost.lookups >= ENOUGH else str(cost.lookups)
-        better, count = _cheaper(record, domain, dns)
+        better, count = _cheaper(base(facts, domain, record), domain, dns)
         goal = MAX_LOOKUPS if past else NEAR - 1
         remedy, fixable = (
             "Take out the includes of senders that are no longer used, and write `ip4:`/`ip6:` where addresses are fixed.",
             False,
         )
+        includes = [str(term) for term in record.terms if term.name == "include"]
+        back = " Those of `spf: {extra: …}` go in the configuration." if put_back(facts, domain, includes) else ""
         if count <= goal:
             remedy, fixable = mend(facts, domain, str(better), lambda wanted: _lookups(wanted, domain, dns) <= goal)
+            gone = [str(term) for term in record.terms if term not in better.terms]
             remedy += f" ({count} look-ups)" if str(better) in remedy else ""
+            back = "" if fixable else f".{put_back(facts, domain, gone)}".rstrip(".")
+        remedy += back
         said = f"The SPF record of {domain} takes {many} DNS look-ups ({shares})"
         if past:
             yield error(
@@ -61,7 +67,7 @@ def look_ups(facts: Facts, domain: str, text: str, record: Record) -> Iterator[V
         name = target(term, domain, domain) if term.name == "mx" else None
         if name and len(dns(name, "MX") or ()) > MAX_HOSTS:
             yield error(f'"{term}" names more than {MAX_HOSTS} mail exchangers: permerror (RFC 7208 §4.6.4).',
-                        "Write the addresses that send as `ip4:` and `ip6:` in its place.")  # fmt: skip
+                        f"Write the addresses that send as `ip4:` and `ip6:` in its place.{put_back(facts, domain, [str(term)])}")  # fmt: skip
     silent(cost.unknown)
 
 
@@ -88,7 +94,8 @@ def _without_voids(facts: Facts, domain: str, record: Record, dns: Dns) -> str:
     rest = Record(tuple(term for term in record.terms if str(term) not in dead))
     if not dead or spf_check.worst(rest, domain, dns).voids > MAX_VOIDS:
         return words
-    return f"{words} {mend(facts, domain, str(rest), lambda wanted: not set(dead) & set(wanted.split()))[0]}"
+    remedy, fixable = mend(facts, domain, str(rest), lambda wanted: not set(dead) & set(wanted.split()))
+    return f"{words} {remedy}" + ("" if fixable else f".{put_back(facts, domain, dead)}".rstrip("."))
 
 
 def _cheaper(record: Record, domain: str, dns: Dns) -> tuple[Record, int]:
@@ -136,17 +143,18 @@ def tree(facts: Facts, domain: str, text: str, record: Record) -> Iterator[Verdi
     for branch in below:
         if branch.loop:
             yield error(f"{branch.way} leads back to {branch.target}: receivers go round until they give up with permerror.",
-                        f'Take "{branch.path[-1]}" out of the record of {([domain, *branch.above])[-1]}.')  # fmt: skip
+                        f'Take "{branch.path[-1]}" out of the record of {([domain, *branch.above])[-1]}.{put_back(facts, domain, branch.path if len(branch.path) == 1 else ())}')  # fmt: skip
         elif branch.problem:
             yield error(f"{branch.way}: {branch.target} {branch.problem}, so receivers end with permerror (RFC 7208 §5.2, §6.1).",
                         _broken(facts, domain, record, branch.path, branch.target))  # fmt: skip
-    yield from _twice(domain, [(branch.path, branch.target) for branch in below])
+    yield from _twice(facts, domain, [(branch.path, branch.target) for branch in below])
     yield from _alike(domain, record)
     for term in live(record):
         if term.name == "ptr":
             yield warning(f'"{term}" is not to be used (RFC 7208 §5.5): it is slow, and some receivers skip it.',
-                          f"Publish addresses in its place, and take \"{term}\" out.")  # fmt: skip
-        yield from _wide(str(term), term, own=True)
+                          f"Publish addresses in its place, and take \"{term}\" out.{put_back(facts, domain, [str(term)])}")  # fmt: skip
+        for verdict in _wide(str(term), term, own=True):
+            yield replace(verdict, remedy=verdict.remedy + put_back(facts, domain, [str(term)]))
     for branch in below:
         for term in live(branch.record) if branch.record is not None else ():
             yield from _wide(f"{branch.way} → {term}", term, own=False)
@@ -155,17 +163,27 @@ def tree(facts: Facts, domain: str, text: str, record: Record) -> Iterator[Verdi
 
 def _broken(facts: Facts, domain: str, record: Record, path: tuple[str, ...], name: str) -> str:
     if len(path) > 1:
-        return f'Tell who runs {name}, or take "{path[0]}" out of the record of {domain}.'
-    rest = Record(tuple(term for term in record.terms if str(term) != path[0]))
+        return f'Tell who runs {name}, or take "{path[0]}" out of the record of {domain}.{put_back(facts, domain, path[:1])}'
+    kept = tuple(term for term in base(facts, domain, record).terms if str(term) != path[0])
+    if all(isinstance(term, Modifier) or is_all(term) for term in kept) and not Record(kept).modifier("redirect"):
+        kept = (*_own_terms(facts, domain), *kept)  # else the record would refuse this host's mail
+    rest = Record(kept)
     if not any(map(is_all, rest.terms)) and rest.modifier("redirect") is None:
         rest = Record((*rest.terms, Mechanism("all", "-")))
-    return (
-        f"If nothing sends for {domain} by it any more: "
-        + mend(facts, domain, str(rest), lambda wanted: path[0] not in wanted.split())[0]
+    remedy, fixable = mend(facts, domain, str(rest), lambda wanted: path[0] not in wanted.split())
+    return f"If nothing sends for {domain} by it any more: {remedy}" + (
+        "" if fixable else f".{put_back(facts, domain, path)}".rstrip(".")
     )
 
 
-def _twice(domain: str, found: list[tuple[tuple[str, ...], str]]) -> Iterator[Verdict]:
+def _own_terms(facts: Facts, domain: str) -> tuple[Term, ...]:
+    """The addresses that mail of a domain leaves from, as terms."""
+    mail = facts.domain(domain).mail
+    ips = dict.fromkeys(address.ip for address in mail.addresses) if mail is not None else ()
+    return parse_terms(" ".join(f"ip{6 if ':' in ip else 4}:{ip}" for ip in ips))
+
+
+def _twice(facts: Facts, domain: str, found: list[tuple[tuple[str, ...], str]]) -> Iterator[Verdict]:
     """Targets that are reached by two ways: each costs its look-ups twice."""
     first: dict[str, tuple[str, ...]] = {}
     again: set[tuple[str, ...]] = set()  # below one of these, everything is there twice, and not told again
@@ -178,7 +196,7 @@ def _twice(domain: str, found: list[tuple[tuple[str, ...], str]]) -> Iterator[Ve
                 first[name][0] if len(first[name]) == 1 else path[0]
             )  # the direct way, where another leads there too
             yield warning(f"The SPF record of {domain} includes {name} twice, which costs its look-ups twice: {' → '.join(first[name])}, and "
-                          f"{' → '.join(path)}.", f'Take "{spare}" out of the record of {domain}.')  # fmt: skip
+                          f"{' → '.join(path)}.", f'Take "{spare}" out of the record of {domain}.{put_back(facts, domain, [spare])}')  # fmt: skip
         first.setdefault(name, path)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from dnssync.check.facts import Facts
 from dnssync.check.finding import MOOT, Verdict, error, info, warning
 from dnssync.check.spf_tree import sole
-from dnssync.check.standing import mend, need
+from dnssync.check.standing import mend, need, put_back
 from dnssync.core.record import RecordError
 from dnssync.core.spf import MECHANISMS, Mechanism, Modifier, Term, is_all, parse, parse_terms
 
@@ -49,7 +49,8 @@ def syntax(facts: Facts, domain: str) -> Iterator[Verdict]:
                 remedy = trouble.remedy
             elif trouble.instead is not None and trouble.severity != "info":
                 remedy = f'Write "{trouble.instead}" in its place.' if trouble.instead else "Take it out."
-            yield kinds[trouble.severity](trouble.message, remedy, fixable=fixable)
+            back = put_back(facts, domain, [trouble.term]) if remedy and not fixable else ""
+            yield kinds[trouble.severity](trouble.message, remedy + back, fixable=fixable)
     need(answer)
     if not texts:
         yield MOOT

@@ -3,13 +3,15 @@ servers' answers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from dnssync.check.facts import Facts, Unanswered, plain, unanswered, zone_line
 from dnssync.core.decide import Decision
 from dnssync.core.model import zone_of
+from dnssync.core.record import RecordError
 from dnssync.core.sighting import Answer
+from dnssync.core.spf import Record, parse, parse_terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,11 @@ def mend(facts: Facts, name: str, text: str, cured: Callable[[str], bool]) -> tu
     """The remedy "this record has to stand there", and whether `apply` does it: the text that dnssync wants, where that cures what was
     found, else the one given."""
     wanted = facts.wanted(name, "TXT")
+    if alias := alias_of(facts.ask(name, "TXT")):
+        return (
+            f"{name} is a CNAME for {alias}: change the record there, or delete the CNAME and publish: {zone_line(name, 'TXT', text)}",
+            False,
+        )
     if wanted is None or not cured(wanted):
         return f"Publish: {zone_line(name, 'TXT', text)}", False
     remedy, fixable = facts.publish(name, "TXT", wanted)
@@ -64,6 +71,58 @@ def mend(facts: Facts, name: str, text: str, cured: Callable[[str], bool]) -> tu
     if not fixable and facts.decision is not None and _waits_for_a_person(facts.decision, zone):
         remedy += f" (`dnssync apply --adopt {zone}` does it)"
     return remedy, fixable
+
+
+def alias_of(answer: Answer) -> str:
+    """The name that has what an answer shows, where a CNAME leads there; "" without. Beside a CNAME, dnssync writes nothing."""
+    notes = [reply.note for reply in answer.replies if reply.note.startswith("CNAME to ")]
+    return notes[0].partition(";")[0].partition(":")[0].split()[-1].rstrip(".") if notes else ""
+
+
+def written(facts: Facts, name: str) -> str | None:
+    """The text that dnssync wants at a name and can write there."""
+    return None if alias_of(facts.ask(name, "TXT")) else facts.wanted(name, "TXT")
+
+
+def configure(facts: Facts, domain: str, option: str) -> str:
+    """The remedy "the configuration has to say so", for a record that dnssync writes: by hand it would stand against what is configured."""
+    zone = facts.domain(domain).zone
+    waits = facts.decision is not None and _waits_for_a_person(facts.decision, zone)
+    command = f"dnssync apply --adopt {zone}" if waits else "dnssync apply"
+    return f"Set `{option}` for the zone {zone} in the configuration, then `{command}`."
+
+
+def base(facts: Facts, domain: str, record: Record) -> Record:
+    """The SPF record to mend: the one that dnssync wants, which passes this host, else the one that was found."""
+    wanted = facts.wanted(domain, "TXT")
+    try:
+        return parse(wanted) if wanted is not None else record
+    except RecordError:
+        return record
+
+
+def put_back(facts: Facts, domain: str, words: Iterable[str]) -> str:
+    """What to change in the configuration, so that `apply` does not put back SPF terms that a remedy takes out, as a sentence with a space before
+    it; "" where it would not."""
+    policy, wanted = facts.domain(domain).policy.spf, written(facts, domain)
+    gone = {meaning for word in words for meaning in _meanings(word, domain)}
+    here = _meanings(wanted.partition(" ")[2], domain) if wanted is not None else set()
+    extra = [term for term in policy.extra if _meanings(term, domain) & gone & here]
+    own = [name for name in policy.mechanisms if _meanings(name, domain) & gone & here]
+    told = [f"take {', '.join(extra)} out of `spf: {{extra: …}}`"] if extra else []
+    if own:
+        rest = ", ".join(name for name in policy.mechanisms if name not in own)
+        told.append(f"set `spf: {{mechanisms: [{rest}]}}`")
+    if not told:
+        return ""
+    return f" In the configuration, {' and '.join(told)} for the zone {facts.domain(domain).zone}: else `dnssync apply` puts it back."
+
+
+def _meanings(text: str, domain: str) -> set[tuple[object, ...]]:
+    try:
+        return {term.meaning(domain) for term in parse_terms(text)}
+    except RecordError:
+        return set()
 
 
 def _waits_for_a_person(decision: Decision, zone: str | None) -> bool:

@@ -2,6 +2,7 @@
 
 SPF = "tests/check/test_spf.py"
 DMARC = "tests/check/test_dmarc.py"
+REMEDIES = "tests/check/test_remedies.py"
 PARKED = "tests/check/test_parked_checks.py"
 
 TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
@@ -23,6 +24,32 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("if texts and any(same(text, other, domain) for other in texts):", "if texts:"),
         ("text.isascii() if _NEAR_MISS.match(text) else _decodable(text)", "text.isascii()"),
         ("text.isascii() if _NEAR_MISS.match(text) else _decodable(text)", "_decodable(text)"),
+    ],
+    ("dnssync/check/standing.py", REMEDIES): [
+        ("return parse(wanted) if wanted is not None else record", "return record"),
+        ("if _meanings(term, domain) & gone & here]", "if False]"),
+        ('return None if alias_of(facts.ask(name, "TXT")) else', "return"),
+        ('    if alias := alias_of(facts.ask(name, "TXT")):', '    if alias := "":'),
+        ("if _meanings(name, domain) & gone & here]", "if _meanings(name, domain) & here]"),
+    ],
+    ("dnssync/check/spf.py", REMEDIES): [
+        ('if relay and facts.wanted(domain, "TXT") is None:', "if False:"),
+        ('elif isinstance(term, Modifier) and term.name == "redirect":', "elif False:"),
+        ("elif where == domain and wanted is not None and not _strict(wanted):", "elif False:"),
+    ],
+    ("dnssync/check/spf_cost.py", REMEDIES): [
+        ("kept = (*_own_terms(facts, domain), *kept)", "pass"),
+    ],
+    ("dnssync/check/dmarc_values.py", REMEDIES): [
+        ('if wanted is not None and _policy(wanted) == "none":', "if False:"),
+        ('labels = domain.split(".") if domain in own_names(facts) else []', 'labels = domain.split(".")'),
+        ("mail.local and not _above(facts, domain):", "mail.local and domain not in own_names(facts):"),
+        ('== ["none"] for name in', '!= [] for name in'),
+        ("if written(facts, name) is not None and not fixable and getattr(facts.domain(domain).policy.dmarc, tag):", "if False:"),
+        ("            found.pop(tag)", "            pass"),
+    ],
+    ("dnssync/check/dmarc_reports.py", REMEDIES): [
+        ("        if host in own_names(facts):", "        if False:"),
     ],
     ("dnssync/check/spf_terms.py", SPF): [
         ("elif isinstance(term, Mechanism) and ended:", "elif False:"),
@@ -72,8 +99,12 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("organization(domain, walked(facts, domain)) != domain:", "False:"),
         ("strength(value) < strength(above)", "strength(value) < strength('quarantine') < 0"),
         ("and not {\"0\", \"1\"} <= set(found)", ""),
+        ('    if record.policy == "reject" and mail is not None', '    if record.policy == "reject" and mail is None'),
+    ],
+    ("dnssync/check/dmarc_addresses.py", f"{DMARC} {REMEDIES}"): [
         ("            if mail_of(uri) is None:", "            if False:"),
-        ("mail is not None and mail.local:", "mail is None:"),
+        ('and f"postmaster@{domain}" not in mail.accepts', 'and f"x@{domain}" in mail.accepts'),
+        ('elif wanted is not None and "rua=mailto:" not in wanted:', "elif False:"),
     ],
     ("dnssync/check/dmarc_reports.py", DMARC): [
         ("    if any(map(dmarc.is_dmarc, texts)):\n        return", ""),
@@ -90,6 +121,10 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
     ("dnssync/check/gather_reports.py", DMARC): [
         ("wish.address.isprintable() and", "True and"),
         ("        if taken is None\n        else taken\n", "        if False\n        else bool(taken)\n"),
+    ],
+    ("dnssync/check/parked.py", REMEDIES): [
+        ("        if takes:", "        if False:"),
+        ("takes = mail is not None and mail.local and", "takes = mail is not None and"),
     ],
     ("dnssync/check/parked.py", PARKED): [
         ("    if domain in helos(facts):", "    if False:"),

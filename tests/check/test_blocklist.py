@@ -184,6 +184,21 @@ def test_one_family_is_shut(tmp_path: Path, greeter: Greeter) -> None:
         assert world.severities("PORT-01") == ["error"]
 
 
+def test_a_family_that_nothing_is_known_of(tmp_path: Path, greeter: Greeter) -> None:
+    """Where no exchanger has an IPv6 address, IPv4 being open says nothing of IPv6."""
+    four = {**OTHERS, "gmail.com": "@ MX 5 mx\nmx A 203.0.113.1\n"}
+    for zones, wanted in ((OTHERS, ["ok"]), (four, ["unknown"])):
+        ways = leading({"203.0.113.1": greeter.port, "2001:db8:1::1": greeter.port})
+        with World(
+            tmp_path,
+            {"good.test": "", **zones},
+            foreign=list(zones),
+            host=sender("192.0.2.1", "2001:db8::1"),
+            sources={"connect": ways},
+        ) as world:
+            assert world.severities("PORT-01") == wanted
+
+
 def test_a_host_that_needs_no_way_out(tmp_path: Path) -> None:
     """All mail leaves through smarthosts: nothing is lost."""
     with outward(tmp_path, {}, sender()) as world:

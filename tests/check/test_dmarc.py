@@ -69,7 +69,7 @@ CASES = [
     Case("DMARC-02", "tag", ("info", "no standard knows"), dmarc("v=DMARC1; p=reject; colour=red")),
     # DMARC-03
     Case("DMARC-03", "quarantine", None, dmarc("v=DMARC1; p=quarantine; sp=quarantine; np=reject")),
-    Case("DMARC-03", "none", ("warning", 'begin with quarantine. Publish: _dmarc.{zone}. IN TXT "v=DMARC1; p=quarantine"'), dmarc("v=DMARC1; p=none")),
+    Case("DMARC-03", "none", ("warning", 'begin with quarantine. Set `dmarc: {p: quarantine}` for the zone {zone}'), dmarc("v=DMARC1; p=none")),
     Case("DMARC-03", "reject", ("info", "mailing lists"), dmarc("v=DMARC1; p=reject")),
     Case("DMARC-03", "sp", ("warning", "sp=none is weaker than p=quarantine"), dmarc("v=DMARC1; p=quarantine; sp=none")),
     Case("DMARC-03", "np", ("warning", "np=none is weaker than p=quarantine"), dmarc("v=DMARC1; p=quarantine; np=none")),

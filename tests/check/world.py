@@ -41,7 +41,8 @@ class World:
     """See the module. `domains`: the mail domains (default: each zone that is no reverse one and no `foreign` one); `parked`: those of them
     that never send; `foreign`: zones that dnssync does not look after; `keys`, `sights` as a pass sees them; `nameservers`: other servers for all
     configured zones than the one that is started (`None` starts none), `()` = those of the delegation, on `port`; `shown`: zones as their provider shows them where that is not
-    what is served; `ledger`: what was written there; `system`: another resolver of the system than the server itself."""
+    what is served; `ledger`: what was written there; `system`: another resolver of the system than the server itself;
+    `policies`: what is configured for a zone, where that is not the default."""
 
     def __init__(
         self,
@@ -66,9 +67,11 @@ class World:
         system: Sequence[str] | None = None,
         port: int = 53,
         ledger: Mapping[str, Ledger] | None = None,
+        policies: Mapping[str, MailPolicy] | None = None,
     ) -> None:
         self.folder, self.zones = folder, dict(zones)
         self.configured = [z for z in zones if not z.endswith(".arpa") and z not in foreign]
+        self._policies = dict(policies or {})
         self.parked, self.keys, self.sights = parked, tuple(keys), dict(sights or {})
         self.domains = tuple(self.configured if domains is None else domains)
         self.host = host or told_host(*self.domains, hostname="mx.example.org")
@@ -111,7 +114,7 @@ class World:
         )
 
     def _policy(self, zone: str) -> MailPolicy:
-        return MailPolicy(parked=zone in self.parked)
+        return self._policies.get(zone, MailPolicy(parked=zone in self.parked))
 
     def facts(self) -> Facts:
         """What a pass would see and decide, the provider's reading taken from the zones' text."""
