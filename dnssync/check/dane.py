@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dnssync.check.dnssec import Validated, Validation
+from dnssync.check.dnssec import Validated, Validation, protection
 from dnssync.check.facts import Facts, Unanswered, zone_line
 from dnssync.check.finding import MOOT, Verdict, error, info, warning
 from dnssync.check.judging import Check
@@ -58,17 +58,22 @@ def records(facts: Facts, host: str) -> tuple[Tlsa, ...]:
     return tuple(map(parsed, facts.texts(owner(host), "TLSA")))
 
 
-def _secure(facts: Facts, name: str, kind: str) -> bool:
-    return facts.find(Validated(name, kind)).secure
+def _proof(facts: Facts, name: str, kind: str) -> Validation | None:
+    """Whether an answer can be proven to senders; None where this host cannot tell."""
+    try:
+        return protection(facts, name, kind)
+    except Unanswered:
+        return None
 
 
 def there(facts: Facts, host: str) -> Iterator[Verdict]:
     """DANE-01: TLSA records, where the zone is signed. Without DNSSEC the question does not arise."""
     found = facts.ask(owner(host), "TLSA")
-    validated = facts.have(Validated(host, "A"))
-    if found.known and not found.texts and validated is not None:
-        if not _secure(facts, host, "A"):
-            yield MOOT
+    if found.known and not found.texts:
+        facts.find(Validated(host, "A"))
+        proof = _proof(facts, host, "A")
+        if proof is None or not proof.secure:
+            yield MOOT  # not signed, or DNSSEC-03 tells that nobody here can know
             return
         yield info(
             f"{host} has no TLSA record, though its zone is signed: senders cannot insist on its certificate.",
@@ -96,10 +101,10 @@ def signed(facts: Facts, host: str) -> Iterator[Verdict]:
         yield MOOT
         return
     wanted = [(owner(host), "TLSA"), *((host, kind) for kind in ("A", "AAAA") if facts.ask(host, kind).texts)]
+    for at in wanted:
+        _proof(facts, *at)
     for name, kind in wanted:
-        facts.have(Validated(name, kind))
-    for name, kind in wanted:
-        found = facts.find(Validated(name, kind))
+        found = protection(facts, name, kind)
         if not found.secure:
             state = "does not validate (bogus)" if found.bogus else "is not signed"
             yield warning(
@@ -114,11 +119,11 @@ def shown(facts: Facts, host: str) -> Iterator[Verdict]:
     if not usable:
         yield MOOT
         return
-    proof = facts.have(Validated(owner(host), "TLSA"))
+    proof = _proof(facts, owner(host), "TLSA")
     for ip, talk in secured(facts, host):
         for said in _match(facts, host, ip, talk, usable):
             # Unsigned records bind nobody yet (DANE-02 tells of them): nothing is lost until the zone is signed.
-            unbound = isinstance(proof, Validation) and not proof.secure and not proof.bogus
+            unbound = proof is not None and not proof.secure and not proof.bogus
             yield warning(f"{said.message} (Not yet: the records are not signed.)", said.remedy) if unbound else said
 
 

@@ -21,9 +21,12 @@ from dnssync.core.sighting import Rcode
 from dnssync.exim.ask import Exim
 from dnssync.resolver import Resolver
 from dnssync.wire import Message
+from tests.check.certificates import Ca, serving
+from tests.check.servers import Smtp, network
 from tests.check.signed import Sign, Validating, signed
 from tests.check.world import NOW, World
 from tests.knot import Knot
+from tests.zonetext import host as told_host
 
 ZONES = {
     "good.test": ("@ MX 10 mx\nmx A 192.0.2.1\n", Sign()),
@@ -144,11 +147,17 @@ def test_a_mail_exchange(worlds: Worlds) -> None:
 
 
 def test_a_mail_exchange_without_a_validating_resolver(worlds: Worlds) -> None:
-    """Of our own zones their servers tell; of others nothing is known."""
+    """Of our own zones their servers tell; of others nothing is known, which DNSSEC-03 says once."""
     plain = worlds[1]
     assert one(plain, "DNSSEC-02", "mx.good.test")[0] == "ok"
     assert one(plain, "DNSSEC-02", "mx.plain.test")[0] == "info"
-    severity, message = one(plain, "DNSSEC-02", "mx.other.test")
+    assert plain.said("DNSSEC-02", "mx.other.test") == []
+    have = {
+        Validated("mx.good.test", "A"): Validation(False, False), Chain("good.test"): Failed("x"),
+        Validated("", "SOA"): Failed("x"), Validated("org", "SOA"): Failed("x"),
+    }  # fmt: skip
+    lost = World(plain.folder, plain.zones, foreign=FOREIGN, nameservers=plain.servers, have=have)
+    severity, message = one(lost, "DNSSEC-02", "mx.good.test")
     assert severity == "unknown" and "does not validate" in message
 
 
@@ -241,3 +250,54 @@ def test_ds_and_key() -> None:
     assert Key.parse("257 3") is None and Key.parse("x 3 5 AQ==") is None and Key.parse("99999999 3 5 AQ==") is None
     assert span("SOA 13 1 3600 20260101000000 20250101000000 1 a. x") == ("SOA", 1735689600, 1767225600)
     assert span("SOA 13 1 3600 tomorrow today 1 a. x") is None
+
+
+@pytest.fixture(scope="module")
+def dane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, World]]:
+    """Exchangers that show a certificate which no TLSA record names; the resolver validates, and does not."""
+    folder = tmp_path_factory.mktemp("dane")
+    astray = f"@ MX 10 mx\nmx A 192.0.2.1\n_25._tcp.mx TLSA 3 1 1 {'00' * 32}\n_25._tcp.mx TLSA 3 1 1 {'11' * 32}\n"
+    zones = {
+        "astray.test": (astray, Sign()),
+        "open.test": (astray, None),
+        "late.test": (astray, Sign(ends=1_790_000_000)),
+        "none.test": ("@ MX 10 mx\nmx A 192.0.2.1\n", Sign()),
+        "away.test": ("@ MX 10 mx.foreign.test.\n@ MX 20 mx.empty.test.\n", None),
+        "foreign.test": (astray, Sign()),
+        "empty.test": ("mx A 192.0.2.1\n", Sign()),
+    }
+    texts, anchor = signed(zones)
+    foreign = (".", "foreign.test", "empty.test")
+    files = Ca(folder / "ca").issue("mx.astray.test")
+    with World(folder, texts, foreign=foreign) as world, Smtp("mx", serving(files)) as smtp:
+        port = world.bind.port
+        options = {
+            "host": told_host(*world.domains, hostname="mx.astray.test", ip="192.0.2.1"), "nameservers": [world.bind.server],
+            "foreign": foreign, "sources": {"connect": network({("192.0.2.1", 25): smtp.port}), "here": lambda _: True},
+        }  # fmt: skip
+        with Validating(folder / "checks", port, anchor) as checks, Validating(folder / "not", port, "") as not_:
+            yield (
+                World(folder, texts, system=[checks.server], **options),  # type: ignore[arg-type]
+                World(folder, texts, system=[not_.server], **options),  # type: ignore[arg-type]
+            )
+
+
+def test_dane_does_not_hang_on_the_resolver(dane: tuple[World, World]) -> None:
+    """A resolver that does not validate makes signed records no unsigned ones: the zones' own servers and their DS tell."""
+    for world in dane:
+        assert one(world, "DANE-02", "mx.astray.test")[0] == "ok"
+        severity, message = one(world, "DANE-03", "mx.astray.test")
+        assert severity == "error" and "do not deliver" in message and "Not yet" not in message
+        assert set(world.severities("DANE-02", "mx.open.test")) == {"warning"}
+        assert one(world, "DANE-03", "mx.open.test")[0] == "warning"
+        assert one(world, "DANE-01", "mx.none.test")[0] == "info"
+    assert any("bogus" in message for _, message in dane[1].said("DANE-02", "mx.late.test"))
+
+
+def test_dane_in_a_zone_of_others(dane: tuple[World, World]) -> None:
+    """There only a resolver that validates can tell; without one it is unknown whether the records count, and no more is made of it."""
+    validating, plain = dane
+    assert one(validating, "DANE-02", "mx.foreign.test")[0] == "ok"
+    assert one(plain, "DANE-02", "mx.foreign.test")[0] == "unknown"
+    assert one(validating, "DANE-01", "mx.empty.test")[0] == "info"
+    assert plain.said("DANE-01", "mx.empty.test") == []
