@@ -26,6 +26,8 @@ def starttls(facts: Facts, host: str) -> Iterator[Verdict]:
                 f"{host} does not offer STARTTLS at {ip}: mail comes in the clear.",
                 "Set `tls_advertise_hosts = *`, `tls_certificate` and `tls_privatekey` in exim (Debian: MAIN_TLS_ENABLE = yes).",
             )
+        elif talk.refused and talk.passing:
+            yield unknown(f"Whether STARTTLS works for {host} at {ip} is not known: it is offered, and {talk.refused}.")
         elif talk.refused or not talk.chain:
             yield warning(
                 f"{host} offers STARTTLS at {ip}, but {talk.refused or 'shows no certificate'}.",

@@ -26,9 +26,24 @@ ZONES = {
     "stray": '_mta-sts TXT "v=spf1 -all"\n',
     "beside": RECORD + '_mta-sts TXT "verification=1"\n',
 }  # fmt: skip
-POLICIES = ("good", "testing", "off", "short", "day", "foreign", "idle", "wild", "absent", "crlf", "silent")
+POLICIES = (
+    "nomail",
+    "nomx",
+    "good",
+    "testing",
+    "off",
+    "short",
+    "day",
+    "foreign",
+    "idle",
+    "wild",
+    "absent",
+    "crlf",
+    "silent",
+)
 TEXTS = {
     "testing": "version: STSv1\nmode: testing\nmx: mx.testing.test\nmax_age: 604800\n",
+    "nomx": "version: STSv1\nmode: enforce\nmx: nomx.test\nmax_age: 604800\n",
     "off": "version: STSv1\nmode: none\nmax_age: 60\n",
     "short": "version: STSv1\nmode: enforce\nmx: mx.short.test\nmax_age: 86399\n",
     "day": "version: STSv1\nmode: enforce\nmx: mx.day.test\nmax_age: 86400\n",
@@ -63,9 +78,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     zones, routes = {}, {}
     with contextlib.ExitStack() as stack:
         for at, name in enumerate(names, 1):
-            zones[f"{name}.test"] = ("" if name == "nullmx" else "@ MX 10 mx\nmx A 192.0.2.200\n") + ZONES.get(
-                name, RECORD
+            mx = {"nullmx": "", "nomail": "@ MX 0 .\n", "nomx": "@ A 192.0.2.200\n"}.get(
+                name, "@ MX 10 mx\nmx A 192.0.2.200\n"
             )
+            zones[f"{name}.test"] = mx + ZONES.get(name, RECORD)
             if name not in ZONES and name not in ("absent", "silent"):
                 zones[f"{name}.test"] += f"mta-sts A 192.0.2.{at}\n"
                 host = f"mta-sts.{name}.test"
@@ -133,6 +149,8 @@ def said(world: World) -> dict[tuple[str, str], list[tuple[str, str, str]]]:
         ("STS-05", "foreign", "warning", "does not name its MX mx.foreign.test: senders do not deliver to it"),
         ("STS-05", "idle", "warning", "names *.backup.test, which is no MX of it"),
         ("STS-05", "off", "", ""),
+        ("STS-05", "nomail", "", ""),
+        ("STS-05", "nomx", "ok", ""),
         ("STS-06", "good", "", ""),
     ],
 )  # fmt: skip
@@ -145,9 +163,13 @@ def test_each_fault(said, id: str, case: str, severity: str, words: str) -> None
 
 
 def test_the_remedy_is_record_and_policy(said) -> None:
-    """Where nothing is there, both are given, with the MX as they are."""
+    """Where nothing is there, both are given, with the MX as they are; the policy as lines to be copied."""
     remedy = said["STS-01", "none"][0][2]
-    assert "mx: mx.none.test\\n" in remedy and '_mta-sts.none.test. IN TXT "v=STSv1; id=' in remedy
+    first, *policy, last = remedy.split("\n")
+    assert first == "Serve these lines at https://mta-sts.none.test/.well-known/mta-sts.txt:"
+    terms = parsed("\n".join(policy))
+    assert (terms.mode, terms.mx, terms.max_age, terms.faults) == ("testing", ("mx.none.test",), 604800, ())
+    assert last.startswith('Then publish: _mta-sts.none.test. IN TXT "v=STSv1; id=')
 
 
 @pytest.mark.parametrize(
