@@ -17,7 +17,10 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("elif any(one is not None and one.secure for one in anchored):", "elif True:"),
         ("elif all(one is None for one in anchored):", "else:\n        yield unknown(\"x\")\n    if False:"),
         ("if told.secure or told.bogus or any(", "if told or any("),
-        ("if zone is None or links is None or links.ds is None:", "if zone is None or links is None:"),
+        ("if zone is None or links is None or links.ds is None or links.inside:", "if zone is None or links is None or links.inside:"),
+        ("if zone is None or links is None or links.ds is None or links.inside:", "if zone is None or links is None or links.ds is None:"),
+        ("    if links.inside:\n", "    if False:\n"),
+        ("return self.named and bool", "return bool"),
         ("whole = bool(links.ds) and any(", "whole = True or any("),
         ("if any(told is not None and told.secure for told, _ in came):", "if any(told is not None for told, _ in came):"),
         ("if all(told is None for told, _ in came):", "if False:"),
@@ -34,6 +37,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("recurse=True, dnssec=True, checked=False)\n        if unchecked", "recurse=True, dnssec=True)\n        if unchecked"),
         ("return Validation(message.authentic, bogus=False)", "return Validation(True, bogus=False)"),
         ("if m.rcode in ANSWERS and m.authoritative}", "if m.rcode in ANSWERS}"),
+        ("replace(links, named=True) if", "links if"),
         ("if \"SOA\" in good and not any(one.type == \"SOA\" for some in shown for one in some):", "if False:"),
     ],
     ("dnssync/wire.py", SIGNED): [
@@ -48,6 +52,10 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("still = [answer for answer in last if isinstance(answer, Answer) and not agreed(answer)]", "still = []"),
         ("if reply.answered or reply.rcode in REFUSING}", "if reply.answered}"),
         ("if family(server) in reached:", "if True:"),
+        ("for r in answer.replies) and not elsewhere(answer):", "for r in answer.replies):"),
+        ("in facts.wanted_in(zone) if not unmade(name))", "in facts.wanted_in(zone))"),
+        ("if [answer.question for answer in still] == [ns.question]:", "if False:"),
+        ("if [answer.question for answer in still] == [ns.question]:", "if ns.question in [answer.question for answer in still]:"),
         ("if why == \"(no address)\":", "if False:"),
         ("elif _providers(facts, zone) <= 1 and", "elif"),
         ("    if told.named:\n", "    if False:\n"),
@@ -60,6 +68,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
     ("dnssync/check/delegated.py", SERVERS): [
         ("return reply.server.partition(\" → \")[0]", "return reply.server"),
         ("if server not in answered)", ")"),
+        ("return bool(handed) and all(handed)", "return any(handed)"),
         ("    return 4 if bare", "    return 6 if bare"),
     ],
     ("dnssync/check/gather_delegation.py", SERVERS): [
@@ -84,6 +93,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("if texts and own == texts and", "if texts and own and"),
         ("if text.split()[-1] != \".\"]", "]"),
         ("if exchanges and not (alias and loud):", "if exchanges:"),
+        ("return () if elsewhere(facts.ask(name, \"TXT\")) else", "return"),
     ],
     ("dnssync/delegation.py", SERVERS): [
         ("        if self._named.get(zone):\n            return Told(named=True)\n", ""),

@@ -21,6 +21,7 @@ from dnssync.core.sighting import Rcode
 from dnssync.exim.ask import Exim
 from dnssync.resolver import Resolver
 from dnssync.wire import Message
+from tests.bind import Bind
 from tests.check.certificates import Ca, serving
 from tests.check.servers import Smtp, network
 from tests.check.signed import Sign, Validating, signed
@@ -207,6 +208,31 @@ def test_what_the_servers_show(tmp_path: Path, links: Links, said: list[str]) ->
     """Each fault of the chain is one where a DS stands above, and none where it does not."""
     have = {Chain("example.org"): links, Validated("example.org", "SOA"): Validation(False, False)}
     assert World(tmp_path, {"example.org": ""}, have=have).severities("DNSSEC-01") == said
+
+
+@pytest.mark.parametrize(
+    ("told", "said"), [((True, False), ["ok"]), ((False, False), ["unknown"]), ((False, True), ["error"])]
+)
+def test_a_hidden_primary(tmp_path: Path, told: tuple[bool, bool], said: list[str]) -> None:
+    """Named servers without a key, and a DS above: the zone may be signed on its way out. What others see, a resolver that validates tells."""
+    links = Links((("ns", ()),), (DS,), named=True)
+    have = {
+        Chain("example.org"): links, Validated("example.org", "SOA"): Validation(*told), Validated("mx.example.org", "A"): Validation(*told),
+        Validated("_25._tcp.mx.example.org", "TLSA"): Validation(*told), Validated("", "SOA"): Validation(told[0], False),
+    }  # fmt: skip
+    zone = f"@ MX 10 mx\nmx A 192.0.2.1\n_25._tcp.mx TLSA 3 1 1 {'00' * 32}\n"
+    with World(tmp_path, {"example.org": zone}, have=have) as world:
+        assert world.severities("DNSSEC-01") == said
+        assert set(world.severities("DNSSEC-02")) == ({"ok", "error"} & {*said})
+        assert set(world.severities("DANE-02")) == {"warning" if said == ["error"] else said[0]}
+
+
+def test_a_hidden_primary_is_seen(worlds: Worlds, tmp_path: Path) -> None:
+    """A server that the configuration names, with the zone as it is before it is signed; the DS stands above."""
+    with Bind(tmp_path / "hidden", {"good.test": "@ MX 10 mx\nmx A 192.0.2.1\n"}) as hidden:
+        for world, said in zip(worlds[:2], ("ok", "unknown"), strict=True):
+            named = World(tmp_path, {"good.test": ""}, nameservers=[hidden.server], system=world._system)
+            assert one(named, "DNSSEC-01", "good.test")[0] == said
 
 
 def test_another_signer(tmp_path: Path) -> None:
