@@ -116,6 +116,9 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("if len(octets) > LARGEST:", "if len(octets) > 10 * LARGEST:"),
         ("context = ssl.create_default_context()", "context = ssl._create_unverified_context()"),
         ("        except ConnectionRefusedError:\n", "        except OSError:\n"),
+        ("return refused or Failed(", "return Failed("),
+        ("        if time.monotonic() - began >= seconds:\n", "        if False:\n"),
+        ("here=sources.here(ip))\n            continue", "here=sources.here(ip))\n            break"),
     ],
     ("dnssync/check/tls_rpt.py", "tests/check/test_tls_rpt.py"): [
         ("    if len(found) > 1:\n", "    if len(found) > 2:\n"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import socket
+import ssl
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from dnssync.check.areas import every
+from dnssync.check.facts import Failed
+from dnssync.check.gather_policy import _get
 from dnssync.check.judging import judge
 from dnssync.check.mta_sts import Fetched, Policy, covers, id_of, parsed, remember
 from tests.check.certificates import Ca, serving
@@ -256,3 +260,26 @@ def test_no_way_to_the_address(tmp_path: Path) -> None:
     zone = "@ MX 10 mx\nmta-sts A 192.0.2.9\n" + RECORD
     with World(tmp_path, {"example.org": zone}, sources={"connect": network({("192.0.2.9", 443): OSError})}) as w:
         assert w.severities("STS-02") == ["unknown"]
+
+
+def test_a_second_address(tmp_path: Path) -> None:
+    """One address that refuses is no fault while another has the policy, as senders see it; where the other is out of reach, it is one."""
+    ca = Ca(tmp_path / "ca")
+    zone = "@ MX 10 mx\nmx A 192.0.2.1\nmta-sts A 192.0.2.8\nmta-sts A 192.0.2.9\n" + RECORD
+    text = "version: STSv1\nmode: enforce\nmx: mx.example.org\nmax_age: 604800\n"
+    with Https(serving(ca.issue("mta-sts.example.org")), reply(text)) as server:
+        for at in (8, 9):
+            for other, severity in ((server.port, "ok"), (TimeoutError, "warning")):
+                with World(
+                    tmp_path / f"{at}{severity}", {"example.org": zone},
+                    sources={"connect": network({(f"192.0.2.{at}", 443): other}), "trust": {"cafile": ca.cafile}},
+                ) as w:  # fmt: skip
+                    assert w.severities("STS-02") == [severity]
+
+
+def test_a_policy_that_lets_wait() -> None:
+    """Senders wait for longer than this host does: what does not come in time is not known."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        sock = socket.create_connection(silent.getsockname())
+        came = _get("example.org", "192.0.2.8", sock, ssl.create_default_context(), 0.2)
+    assert isinstance(came, Failed) and "192.0.2.8 did not answer within 10 seconds" in came.reason
