@@ -97,10 +97,10 @@ def _policy(
 def _get(domain: str, ip: str, sock: socket.socket, context: ssl.SSLContext, seconds: float) -> Fetched | Failed:
     host = f"mta-sts.{domain}"
     line = sock.dup()  # TLS takes the socket over
+    began = time.monotonic()
     watch = threading.Timer(seconds, _hang_up, [line])
     watch.daemon = True
     watch.start()
-    began = time.monotonic()
     try:
         sock.settimeout(seconds)
         with context.wrap_socket(sock, server_hostname=host) as session:

@@ -70,7 +70,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("if issuers and not any(issuers):", "if not any(issuers):"),
         ("if issuers and not any(issuers):", "if False:"),
     ],
-    ("dnssync/check/dane.py", "tests/check/test_dane.py"): [
+    ("dnssync/check/dane.py", "tests/check/test_dane.py tests/check/test_dnssec.py"): [
         ("return self.usage in (2, 3) and not self.damaged", "return self.usage in (2, 3)"),
         ("return self.usage in (2, 3) and not self.damaged", "return not self.damaged"),
         ("DIGITS.get(self.matching, len(self.data)) == len(self.data) and bool(self.data)", "bool(self.data)"),
