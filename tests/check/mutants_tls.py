@@ -67,8 +67,8 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ('WEAK_HASHES = ("md5", "sha1")', 'WEAK_HASHES = ("md5",)'),
         ("if one.bits < STRONG.get(one.key, 0):", "if one.bits < STRONG.get(one.key, 0) // 2:"),
         ("        if not texts:\n            continue\n", "        if not texts:\n            break\n"),
-        ("if issuers and not any(issuers):", "if not any(issuers):"),
-        ("if issuers and not any(issuers):", "if False:"),
+        ("        if not issuers:\n", "        if False:\n"),
+        ("elif not any(issuers):", "elif False:"),
     ],
     ("dnssync/check/dane.py", "tests/check/test_dane.py tests/check/test_dnssec.py"): [
         ("return self.usage in (2, 3) and not self.damaged", "return self.usage in (2, 3)"),
