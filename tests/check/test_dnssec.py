@@ -327,3 +327,17 @@ def test_dane_in_a_zone_of_others(dane: tuple[World, World]) -> None:
     assert one(plain, "DANE-02", "mx.foreign.test")[0] == "unknown"
     assert one(validating, "DANE-01", "mx.empty.test")[0] == "info"
     assert plain.said("DANE-01", "mx.empty.test") == []
+
+
+def test_a_ds_that_nobody_told(tmp_path: Path) -> None:
+    """Where the resolver does not validate and the zone above is silent, it is not known whether TLSA records count."""
+    none = Validation(False, False)
+    have = {
+        Chain("example.org"): Links((("ns", (KEY,)),), None, (LASTS,), problem="nobody answers"),
+        Validated("mx.example.org", "A"): none, Validated("_25._tcp.mx.example.org", "TLSA"): none, Validated("", "SOA"): none,
+        Validated("org", "SOA"): none,
+    }  # fmt: skip
+    zone = f"@ MX 10 mx\nmx A 192.0.2.1\n_25._tcp.mx TLSA 3 1 1 {'00' * 32}\n"
+    with World(tmp_path, {"example.org": zone}, have=have) as world:
+        severity, message = one(world, "DANE-02", "mx.example.org")
+        assert severity == "unknown" and "does not validate" in message
