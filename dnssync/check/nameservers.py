@@ -18,7 +18,7 @@ from dnssync.check.delegated import (
 from dnssync.check.facts import Facts, Unanswered, unanswered, zones
 from dnssync.check.finding import MOOT, Verdict, error, info, unknown, warning
 from dnssync.check.judging import Check
-from dnssync.check.live_zone import live
+from dnssync.check.live_zone import HOUR, live
 from dnssync.core.plan import unmade
 from dnssync.core.sighting import Answer, Reply
 
@@ -71,6 +71,13 @@ def of_one_mind(facts: Facts, zone: str) -> Iterator[Verdict]:
     if differing:
         last = [facts.have(Settled(answer.question)) for answer in differing]
         still = [answer for answer in last if isinstance(answer, Answer) and not agreed(answer)]
+        young = [answer.question.name for answer in still if answer.question.name in _young(facts)]
+        if young:
+            yield info(
+                f"{', '.join(young[:FEW])} was made within the hour and is not on all name servers of {zone} yet.",
+                "Nothing: exim signs with a key once all have it.",
+            )
+        still = [answer for answer in still if answer.question.name not in young]
         if [answer.question for answer in still] == [ns.question]:
             told = "; ".join(f"{server} has {_shown(texts)}" for server, texts in by_server(still[0]).items())
             yield warning(
@@ -118,6 +125,12 @@ def _ours(facts: Facts, zone: str) -> Iterator[tuple[str, str]]:
         yield from ((name, "MX"), (name, "TXT"), (f"_dmarc.{name}", "TXT"))
     # a key that is still to be made has no name yet
     yield from ((name, kind) for name, kind in facts.wanted_in(zone) if not unmade(name))
+
+
+def _young(facts: Facts) -> frozenset[str]:
+    """The names of keys so new that they may still be under way to some servers."""
+    keys = facts.seen.keys if facts.seen is not None else ()
+    return frozenset(f"{k.selector}._domainkey.{k.domain}" for k in keys if facts.now - k.generated <= HOUR)
 
 
 def _providers(facts: Facts, zone: str) -> int:

@@ -37,7 +37,7 @@ def starttls(facts: Facts, host: str) -> Iterator[Verdict]:
 
 def versions(facts: Facts, host: str) -> Iterator[Verdict]:
     """TLS-02: TLS 1.2 at least, and nothing older."""
-    remedy = ("Set `tls_require_ciphers = NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2` in exim (GnuTLS, as on Debian), or "
+    remedy = ("Set `tls_require_ciphers = NORMAL:-VERS-TLS1.0:-VERS-TLS1.1` in exim (GnuTLS, as on Debian), or "
               "`openssl_options = +no_sslv2 +no_sslv3 +no_tlsv1 +no_tlsv1_1` (OpenSSL).")  # fmt: skip
     for ip, talk in secured(facts, host):
         if talk.version not in ("TLSv1.2", "TLSv1.3"):

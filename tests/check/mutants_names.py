@@ -52,6 +52,8 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("still = [answer for answer in last if isinstance(answer, Answer) and not agreed(answer)]", "still = []"),
         ("if reply.answered or reply.rcode in REFUSING}", "if reply.answered}"),
         ("if family(server) in reached:", "if True:"),
+        ("if facts.now - k.generated <= HOUR)", ")"),
+        ("if facts.now - k.generated <= HOUR)", "if facts.now < k.generated)"),
         ("for r in answer.replies) and not elsewhere(answer):", "for r in answer.replies):"),
         ("in facts.wanted_in(zone) if not unmade(name))", "in facts.wanted_in(zone))"),
         ("if [answer.question for answer in still] == [ns.question]:", "if False:"),

@@ -25,6 +25,7 @@ SOA = "$TTL 300\n@ SOA ns1 hostmaster {serial} 3600 600 604800 300\n"
 TWO = SOA.format(serial=1) + "@ NS ns1\n@ NS ns2\nns1 A 127.0.0.4\nns2 A 127.0.0.5\n"
 APART = SOA.format(serial=1) + "@ NS nsa\n@ NS nsb\nnsa A 127.0.0.4\nnsb A 127.0.0.5\n"
 SOLE = SOA.format(serial=1) + "@ NS ns{}\nns1 A 127.0.0.4\nns2 A 127.0.0.5\n"
+YOUNG = 's1._domainkey TXT "v=DKIM1; p=AAAA"\n'
 # What is at the first server, and at the second, of each zone below parent.test; and the delegation.
 AGREE = {
     "good": (TWO, TWO),
@@ -43,6 +44,7 @@ AGREE = {
     "lamed": (SOA.format(serial=1) + "@ NS ns1\nns1 A 127.0.0.4\n", None),
     "alias": (TWO + "_dmarc CNAME other.elsewhere.parent.test.\n", TWO + "_dmarc CNAME other.elsewhere.parent.test.\n"),
     "missing": (None, None),
+    "young": (TWO + YOUNG, TWO),
     "own": (SOLE.format(1), SOLE.format(2)),
     "owndiffer": (SOLE.format(1), SOLE.format(2) + "@ MX 10 mx\n"),
     "handed": (TWO + "_dmarc NS ns.none.test.\n_domainkey NS ns.none.test.\n",) * 2,
@@ -128,6 +130,14 @@ def test_each_provider_names_its_own_servers(views: Views) -> None:
     assert severity == "warning" and f"{views.at('127.0.0.5')} has ns2.own.parent.test." in message
     severity, message = one(cases, "NS-02", "owndiffer")
     assert severity == "error" and "owndiffer.parent.test MX" in message
+
+
+def test_a_key_that_is_under_way(views: Views) -> None:
+    """A new key is not on all servers at once, and nobody signs with it before; one that still lacks after an hour is a difference."""
+    for age, said in ((60, "info"), (4000, "error")):
+        key = KeyPair(zone("young"), "s1", "rsa2048", "AAAA", NOW - age)
+        severity, message = one(world(views, "young", keys=[key]), "NS-02", "young")
+        assert severity == said and "s1._domainkey.young.parent.test" in message
 
 
 def test_names_that_are_handed_on(views: Views) -> None:
