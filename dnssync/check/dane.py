@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dnssync.check.dnssec import Validated, Validation
+from dnssync.check.dnssec import Validated, Validation, protection
 from dnssync.check.facts import Facts, Unanswered, zone_line
-from dnssync.check.finding import MOOT, Verdict, error, info, warning
+from dnssync.check.finding import MOOT, Verdict, error, info, unknown, warning
 from dnssync.check.judging import Check
 from dnssync.check.talking import Certificate, Talked, association, own_mx, secured
 
@@ -58,17 +58,22 @@ def records(facts: Facts, host: str) -> tuple[Tlsa, ...]:
     return tuple(map(parsed, facts.texts(owner(host), "TLSA")))
 
 
-def _secure(facts: Facts, name: str, kind: str) -> bool:
-    return facts.find(Validated(name, kind)).secure
+def _proof(facts: Facts, name: str, kind: str) -> Validation | None:
+    """Whether an answer can be proven to senders; None where this host cannot tell."""
+    try:
+        return protection(facts, name, kind)
+    except Unanswered:
+        return None
 
 
 def there(facts: Facts, host: str) -> Iterator[Verdict]:
     """DANE-01: TLSA records, where the zone is signed. Without DNSSEC the question does not arise."""
     found = facts.ask(owner(host), "TLSA")
-    validated = facts.have(Validated(host, "A"))
-    if found.known and not found.texts and validated is not None:
-        if not _secure(facts, host, "A"):
-            yield MOOT
+    if found.known and not found.texts:
+        facts.find(Validated(host, "A"))
+        proof = _proof(facts, host, "A")
+        if proof is None or not proof.secure:
+            yield MOOT  # not signed, or DNSSEC-03 tells that nobody here can know
             return
         yield info(
             f"{host} has no TLSA record, though its zone is signed: senders cannot insist on its certificate.",
@@ -96,10 +101,10 @@ def signed(facts: Facts, host: str) -> Iterator[Verdict]:
         yield MOOT
         return
     wanted = [(owner(host), "TLSA"), *((host, kind) for kind in ("A", "AAAA") if facts.ask(host, kind).texts)]
+    for at in wanted:
+        _proof(facts, *at)
     for name, kind in wanted:
-        facts.have(Validated(name, kind))
-    for name, kind in wanted:
-        found = facts.find(Validated(name, kind))
+        found = protection(facts, name, kind)
         if not found.secure:
             state = "does not validate (bogus)" if found.bogus else "is not signed"
             yield warning(
@@ -114,11 +119,11 @@ def shown(facts: Facts, host: str) -> Iterator[Verdict]:
     if not usable:
         yield MOOT
         return
-    proof = facts.have(Validated(owner(host), "TLSA"))
+    proof = _proof(facts, owner(host), "TLSA")
     for ip, talk in secured(facts, host):
         for said in _match(facts, host, ip, talk, usable):
             # Unsigned records bind nobody yet (DANE-02 tells of them): nothing is lost until the zone is signed.
-            unbound = isinstance(proof, Validation) and not proof.secure and not proof.bogus
+            unbound = proof is not None and not proof.secure and not proof.bogus
             yield warning(f"{said.message} (Not yet: the records are not signed.)", said.remedy) if unbound else said
 
 
@@ -132,8 +137,16 @@ def _match(facts: Facts, host: str, ip: str, talk: Talked, usable: list[Tlsa]) -
         if one.usage == 2 and any(c.matches(one.selector, one.matching, one.data) for c in talk.chain)
     ]
     remedy = f"Publish: {_line(host, own)}"
-    if not anchored:
+    if not anchored and any(one.usage == 2 and one.matching == 0 for one in usable):
+        # Whole, it may be an anchor that the server need not send (RFC 7671 §5.2.2).
+        yield unknown(
+            f"Whether the CA that stands in whole at {owner(host)} issued what {host} shows at {ip} is not looked at.",
+            remedy,
+        )
+    elif not anchored:
         told = "; ".join(map(str, usable[:4]))
+        if any(one.usage == 2 for one in usable):
+            remedy = f"Have exim send the CA's certificate, too (`tls_certificate` with the whole chain), if it is that CA's. Else: {remedy}"
         yield error(
             f"No TLSA record at {owner(host)} ({told}) matches the certificate that {host} shows at {ip}: senders that follow DANE do not "
             "deliver.",
@@ -157,16 +170,17 @@ def usages(facts: Facts, host: str) -> Iterator[Verdict]:
     found = records(facts, host)
     if not found:
         yield MOOT
+    instead = "" if any(record.usable for record in found) else f" {_advice(facts, host)}"
     for record in found:
         if record.usage in (0, 1):
             yield warning(
                 f"The TLSA record {record} at {owner(host)} has usage {record.usage}, which SMTP does not use; most senders ignore it.",
-                f"Use 3 1 1 in its place. {_advice(facts, host)}",
+                f"Take it away.{instead}",
             )
         elif not record.usable:
             yield warning(
                 f"The TLSA record {record} at {owner(host)} can match no certificate.",
-                f"Take it away. {_advice(facts, host)}",
+                f"Take it away.{instead}",
             )
 
 
@@ -175,11 +189,28 @@ def roll_over(facts: Facts, host: str) -> Iterator[Verdict]:
     usable = {record for record in records(facts, host) if record.usable}
     if not usable:
         yield MOOT
-    elif len(usable) == 1 and all(record.usage == 3 for record in usable):
+    elif len(usable) == 1 and all(record.usage == 2 for record in usable):
+        yield from _one_of_several(facts, host, next(iter(usable)))
+    elif len(usable) == 1:
         yield warning(
             f"Only one TLSA record stands for {host}. It is enough as long as the key stays; with a new key, mail waits until DNS has followed.",
             "Let renewals keep the key (certbot: `reuse_key = True`), or publish the record of the next key beside it, a TTL before it is used.",
         )
+
+
+def _one_of_several(facts: Facts, host: str, record: Tlsa) -> Iterator[Verdict]:
+    """A lone record of a CA that another CA has certified: public ones have several of these, and issue from any."""
+    try:
+        chains = [talk.chain for _, talk in secured(facts, host)]
+    except Unanswered:
+        return  # DANE-03 tells it
+    for ca in dict.fromkeys(ca for chain in chains for ca in chain[1:]):
+        if not ca.self_signed and ca.matches(record.selector, record.matching, record.data):
+            yield info(
+                f"The only TLSA record of {host} names the intermediate CA {ca.subject!r}: Let's Encrypt, like others, issues from several, and "
+                "with a certificate from another, senders that follow DANE do not deliver.",
+                f"If that CA is not yours, keep the key when renewing (certbot: `reuse_key = True`), and publish beside it: {_line(host, chains[0][0])}",
+            )
 
 
 CHECKS: tuple[Check, ...] = (

@@ -48,6 +48,12 @@ def server_of(reply: Reply) -> str:
     return reply.server.partition(" → ")[0]
 
 
+def elsewhere(answer: Answer) -> bool:
+    """Whether the zone's servers hand the name on to others, so that nothing in the zone has a say there."""
+    handed = [reply.rcode is Rcode.LAME and reply.note.startswith("delegates ") for reply in answer.replies]
+    return bool(handed) and all(handed)
+
+
 def agreed(answer: Answer) -> bool:
     """Whether all that answered have the same there."""
     return len(set(by_server(answer).values())) <= 1

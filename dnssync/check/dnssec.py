@@ -8,7 +8,7 @@ from typing import Any
 
 from dnssync.check.dnssec_chain import Key, fits, moment
 from dnssync.check.facts import Facts, Unanswered, Wish, host, zones
-from dnssync.check.finding import Verdict, error, info, unknown
+from dnssync.check.finding import MOOT, Verdict, error, info, unknown
 from dnssync.check.judging import Check
 from dnssync.core.model import zone_of
 
@@ -56,6 +56,13 @@ class Links:
     bare: tuple[str, ...] = ()
     silent: tuple[str, ...] = ()
     problem: str = ""  # why the DS are not known (`ds` is None)
+    named: bool = False  # the configuration names the servers: others may see other ones
+
+    @property
+    def inside(self) -> bool:
+        """Whether a named server shows no key where the zone above has a DS: a hidden primary, whose zone is signed on its way out, or
+        the inner side of a split zone. Nothing follows for what others see."""
+        return self.named and bool(self.keys and self.ds) and not any(texts for _, texts in self.keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +86,14 @@ def zone_signed(facts: Facts, zone: str) -> Iterator[Verdict]:
     if links is None:
         if told is None or not told.secure:
             yield unknown(f"{problem or trouble}.")
+        return
+    if links.inside:
+        if told is None or not (told.secure or told.bogus):
+            yield unknown(
+                f"The zone above {zone} has a DS for it, and the servers that `nameservers` names have no DNSKEY. Whether the zone is signed "
+                "where others see it could not be found out.",
+                f"From a host with a resolver that validates: `delv {zone} SOA`.",
+            )
         return
     faults = list(_broken(facts, zone, links))
     yield from faults
@@ -164,7 +179,7 @@ def exchange_signed(facts: Facts, name: str) -> Iterator[Verdict]:
         )
     elif told is not None and told.secure:
         return
-    elif zone is not None and links is not None and links.ds is not None:
+    elif zone is not None and links is not None and links.ds is not None and not links.inside:
         if not links.ds or not any(texts for _, texts in links.keys):
             yield info(
                 f"The zone {zone} of the mail exchange {name} is not signed with DNSSEC, so TLSA records for it count for nothing.",
@@ -177,10 +192,30 @@ def exchange_signed(facts: Facts, name: str) -> Iterator[Verdict]:
             f"The zone of the mail exchange {name} is not signed with DNSSEC, so TLSA records for it count for nothing.",
             "Whoever runs that zone can have it signed.",
         )
+    elif all(one is None for one in anchored):
+        yield unknown(f"{_undecided(name)}.")
     else:
-        yield unknown(
-            f"Whether the zone of {name} is signed could not be found out: this host's resolver does not validate."
-        )
+        yield MOOT  # DNSSEC-03 tells that this host's resolver does not validate, once and not for each exchange
+
+
+def protection(facts: Facts, name: str, kind: str) -> Validation:
+    """What a resolver that validates makes of an answer. Ours tells it; where ours does not validate, the zone's own servers and its DS
+    do, if the zone is a configured one. Raises `Unanswered` where neither can."""
+    zone = zone_of(name, facts.configured)
+    facts.have(Validated(name, kind))
+    anchored = [_come(facts, Validated(*at))[0] for at in ANCHORED]
+    links: Links | None = _come(facts, Chain(zone))[0] if zone is not None else None
+    told = facts.find(Validated(name, kind))
+    if told.secure or told.bogus or any(one is not None and one.secure for one in anchored):
+        return told
+    if zone is None or links is None or links.ds is None or links.inside:
+        raise Unanswered(_undecided(name))
+    whole = bool(links.ds) and any(texts for _, texts in links.keys) and not any(_broken(facts, zone, links))
+    return Validation(secure=whole, bogus=bool(links.ds) and not whole)
+
+
+def _undecided(name: str) -> str:
+    return f"Whether the zone of {name} is signed could not be found out: this host's resolver does not validate"
 
 
 def resolver_validates(facts: Facts, hostname: str) -> Iterator[Verdict]:

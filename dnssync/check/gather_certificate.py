@@ -14,6 +14,8 @@ from cryptography.x509.oid import NameOID
 
 from dnssync.check.talking import Certificate
 
+MOST = 20  # certificates of a chain that are looked at; a real one has two to four
+
 
 def shown(session: ssl.SSLSocket) -> tuple[bytes, ...]:
     """What the server showed, its own certificate first."""
@@ -21,16 +23,19 @@ def shown(session: ssl.SSLSocket) -> tuple[bytes, ...]:
 
 
 def plain(chain: Sequence[bytes]) -> tuple[Certificate, ...]:
-    """A server's own certificate, and behind it those that issued each other; () where it cannot be read."""
-    found: list[x509.Certificate] = []
-    for der in chain:
+    """A server's own certificate, and behind it those that issued each other, in whatever order it sends them (RFC 8446 §4.4.2); () where
+    its own cannot be read."""
+    read = []
+    for at, der in enumerate(chain[:MOST]):
         try:
-            certificate = x509.load_der_x509_certificate(der)
+            read.append(x509.load_der_x509_certificate(der))
         except ValueError:
-            break
-        if found and not _issued(found[-1], certificate):
-            break
-        found.append(certificate)
+            if at == 0:
+                return ()
+    found, left = read[:1], read[1:]
+    while above := next((one for one in left if _issued(found[-1], one)), None):
+        found.append(above)
+        left.remove(above)
     try:
         return tuple(map(_data, found))
     except (ValueError, UnsupportedAlgorithm):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 from dnssync.check.dnssec import Chain, Links, Signature, Validated, Validation
@@ -22,13 +23,17 @@ def fetch(wishes: Sequence[Any], sources: Sources) -> Mapping[Any, Any]:
     """What came of each wish."""
     pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="dnssec")
     try:
-        return dict(zip(wishes, pool.map(lambda wish: _one(wish, sources.resolver), wishes), strict=True))
+        return dict(zip(wishes, pool.map(lambda wish: _one(wish, sources), wishes), strict=True))
     finally:
         pool.shutdown(wait=False, cancel_futures=True)  # waits for nobody after Ctrl-C
 
 
-def _one(wish: Validated | Chain, resolver: Resolver) -> Validation | Links | Failed:
-    return _chain(wish.zone, resolver) if isinstance(wish, Chain) else _validated(wish, resolver)
+def _one(wish: Validated | Chain, sources: Sources) -> Validation | Links | Failed:
+    if isinstance(wish, Validated):
+        return _validated(wish, sources.resolver)
+    links = _chain(wish.zone, sources.resolver)
+    zone = sources.config.zones.get(wish.zone)
+    return replace(links, named=True) if isinstance(links, Links) and zone is not None and zone.nameservers else links
 
 
 def _validated(wish: Validated, resolver: Resolver) -> Validation | Failed:

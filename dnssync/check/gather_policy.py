@@ -65,8 +65,10 @@ def _context(trust: Mapping[str, Any]) -> ssl.SSLContext:
 def _policy(
     domain: str, ips: Sequence[str], sources: Sources, context: ssl.SSLContext, silent: dict[str, int]
 ) -> Fetched | Failed:
-    """From the first address that takes the connection. Where none does, that may be our own network's fault: not known."""
+    """From the first address that takes the connection, as senders do it. Where none does, or none answers in time, that may be our own
+    network's fault: not known. One that refuses is none, if no other takes it."""
     troubles = []
+    refused: Fetched | None = None
     end = time.monotonic() + TIMEOUT
     for ip in ips:
         left = end - time.monotonic()
@@ -80,22 +82,25 @@ def _policy(
             troubles.append(f"{ip}: no answer within {TIMEOUT:g} seconds")
             continue
         except ConnectionRefusedError:
-            return Fetched(trouble=f"{ip} refuses the connection", ip=ip, here=sources.here(ip))
+            refused = refused or Fetched(trouble=f"{ip} refuses the connection", ip=ip, here=sources.here(ip))
+            continue
         except OSError as error:
             troubles.append(f"{ip}: {error.strerror or error}")
             continue
         came = _get(domain, ip, sock, context, max(end - time.monotonic(), 0.1))
+        if isinstance(came, Failed):
+            return came
         return replace(came, ip=ip, here=sources.here(ip)) if came.trouble else came
-    return Failed(f"the policy of {domain} could not be fetched from here ({'; '.join(troubles)})")
+    return refused or Failed(f"the policy of {domain} could not be fetched from here ({'; '.join(troubles)})")
 
 
-def _get(domain: str, ip: str, sock: socket.socket, context: ssl.SSLContext, seconds: float) -> Fetched:
+def _get(domain: str, ip: str, sock: socket.socket, context: ssl.SSLContext, seconds: float) -> Fetched | Failed:
     host = f"mta-sts.{domain}"
     line = sock.dup()  # TLS takes the socket over
+    began = time.monotonic()
     watch = threading.Timer(seconds, _hang_up, [line])
     watch.daemon = True
     watch.start()
-    began = time.monotonic()
     try:
         sock.settimeout(seconds)
         with context.wrap_socket(sock, server_hostname=host) as session:
@@ -107,7 +112,9 @@ def _get(domain: str, ip: str, sock: socket.socket, context: ssl.SSLContext, sec
         return Fetched(trouble=f"its certificate is not valid ({(error.verify_message or str(error)).rstrip('.')})")
     except (OSError, ValueError, http.client.HTTPException) as error:
         if time.monotonic() - began >= seconds:
-            return Fetched(trouble=f"{ip} did not answer within {TIMEOUT:g} seconds")
+            return Failed(
+                f"the policy of {domain} could not be fetched from here: {ip} did not answer within {TIMEOUT:g} seconds"
+            )
         return Fetched(trouble=f"{ip} broke off: {getattr(error, 'reason', None) or error or type(error).__name__}")
     finally:
         watch.cancel()

@@ -15,7 +15,7 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,30 +32,34 @@ NAME = "check.example.com"  # RFC 2606: no claim to be anybody; localhost and th
 
 
 class _Broken(Exception):
-    """The talk came to an end; the sentence says how. `slow`: the connection was taken, and then nothing came in time."""
+    """The talk came to an end; the sentence says how. `slow`: nothing came in time. `passing`: the connection was taken, and perhaps it
+    is only we, or only now."""
 
-    def __init__(self, sentence: str, slow: bool = False) -> None:
+    def __init__(self, sentence: str, *, slow: bool = False, passing: bool = False) -> None:
         super().__init__(sentence)
-        self.slow = slow
+        self.slow, self.passing = slow, passing
 
 
 @dataclass(frozen=True, slots=True)
 class _Contexts:
     """What TLS is spoken with. `trusting`: who signed the certificate must be trusted here; None where this host trusts nobody. `any`: takes
-    every certificate and version, so that what is weak is seen, not refused. `old`: TLS 1.1 at most; None where OpenSSL will not."""
+    every certificate and version, so that what is weak is seen, not refused. `old`: TLS 1.1 at most; None where OpenSSL will not.
+    `silent`: what came of the addresses at which nobody answered in time; a host with fifty names is not waited for fifty times."""
 
     trusting: ssl.SSLContext | None
     any: ssl.SSLContext
     old: ssl.SSLContext | None
+    silent: dict[str, Talked] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class _Heard:
-    """What one address showed, the certificates still as octets. `distrust` as in `Talked`."""
+    """What one address showed, the certificates still as octets. `distrust` as in `Talked`; `slow`: it did not answer in time."""
 
     talked: Talked
     chain: tuple[bytes, ...] = ()
     distrust: str = ""
+    slow: bool = False
 
 
 def fetch(wishes: Sequence[Talk], sources: Sources) -> Mapping[Talk, Talked]:
@@ -81,7 +85,11 @@ def _talk(wish: Talk, sources: Sources, contexts: _Contexts) -> _Heard:
 
 def _whole(host: str, address: str, sources: Sources, contexts: _Contexts) -> _Heard:
     """One address: with verification, else without, then whether old TLS is taken."""
+    if address in contexts.silent:
+        return _Heard(contexts.silent[address])
     heard = _once(host, address, sources, contexts.trusting or contexts.any)
+    if heard.talked.trouble and heard.slow:
+        contexts.silent[address] = heard.talked
     distrust: str | None = heard.distrust
     if distrust:
         heard = _once(host, address, sources, contexts.any)
@@ -110,26 +118,27 @@ def _once(host: str, address: str, sources: Sources, context: ssl.SSLContext) ->
                 except ssl.SSLCertVerificationError as error:
                     return _Heard(talked, distrust=(error.verify_message or str(error)).rstrip("."))
                 except OSError as error:
-                    return _Heard(replace(talked, refused=f"then fails: {_reason(error)}"))
+                    slow = isinstance(error, TimeoutError)
+                    return _Heard(replace(talked, refused=f"then fails: {_reason(error)}", passing=slow))
                 talked, chain = replace(talked, version=session.version() or ""), shown(session)
             talk.leave()
     except _Broken as error:
         if not talked.greeted:
-            talked = replace(talked, trouble=str(error), slow=error.slow)
-        elif talked.starttls and not chain:
-            talked = replace(talked, refused=f"then fails: {error}")
+            return _Heard(replace(talked, trouble=str(error), passing=error.passing), slow=error.slow)
+        if talked.starttls and not chain:
+            talked = replace(talked, refused=f"then fails: {error}", passing=error.slow)
     return _Heard(talked, chain)
 
 
 def _greeting(talk: _Connection) -> Talked:
     banner = talk.hear()
     if banner.code != 220:
-        raise _Broken(f"it greets with {banner}")
+        raise _Broken(f"it greets with {banner}", passing=400 <= banner.code < 500)
     hello = talk.say(f"EHLO {NAME}")
     if hello.code != 250:
         hello = talk.say(f"HELO {NAME}")
     if hello.code != 250:
-        raise _Broken(f"it answers EHLO and HELO with {hello}")
+        raise _Broken(f"it answers EHLO and HELO with {hello}", passing=True)  # a name that it cannot verify, perhaps
     first, *offered = hello.text.split("\n")
     starttls = any(line.strip().upper() == "STARTTLS" for line in offered)
     return Talked(banner=_first(banner.text), greeted=_first(first), starttls=starttls)
@@ -196,7 +205,7 @@ def _connection(sources: Sources, address: str) -> Iterator[_Connection]:
     try:
         sock = sources.connect(address, PORT, TIMEOUT)
     except OSError as error:
-        raise _Broken(_reason(error)) from None
+        raise _Broken(_reason(error), slow=isinstance(error, TimeoutError)) from None
     talk = _Connection(sock)
     try:
         yield talk
@@ -244,7 +253,8 @@ class _Connection:
                 if match[2] != "-":
                     return Reply(int(match[1]), "\n".join(texts))
         except OSError as error:
-            raise _Broken(_reason(error), slow=isinstance(error, TimeoutError)) from None
+            slow = isinstance(error, TimeoutError)
+            raise _Broken(_reason(error), slow=slow, passing=slow) from None
         raise _Broken("it talks without end")
 
     def say(self, command: str) -> Reply:
@@ -253,7 +263,8 @@ class _Connection:
             self._in_time()
             self._sock.sendall(command.encode("ascii") + b"\r\n")
         except OSError as error:
-            raise _Broken(_reason(error), slow=isinstance(error, TimeoutError)) from None
+            slow = isinstance(error, TimeoutError)
+            raise _Broken(_reason(error), slow=slow, passing=slow) from None
         return self.hear()
 
     def secure(self, context: ssl.SSLContext, host: str) -> ssl.SSLSocket:

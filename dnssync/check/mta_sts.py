@@ -132,14 +132,14 @@ def record(facts: Facts, domain: str) -> Iterator[Verdict]:
         hosts = [host for host in exchanges(mx.texts) if host] if mx.known else []
         if stray:
             yield warning(f"What stands at {owner(domain)} is no MTA-STS record: {stray[0][:80]!r}.", line)
-        elif hosts or not mx.known:
-            policy = "".join(f"mx: {host}\\n" for host in hosts) or f"mx: {facts.hostname}\\n"
+        elif hosts:
+            policy = ["version: STSv1", "mode: testing", *(f"mx: {host}" for host in hosts), "max_age: 604800"]
             yield info(
                 f"{domain} has no MTA-STS: senders cannot insist on TLS to its mail servers.",
-                f"Serve at https://mta-sts.{domain}/.well-known/mta-sts.txt: `version: STSv1\\nmode: testing\\n{policy}max_age: 604800\\n` "
-                f"(a line for each \\n). Then {line[0].lower()}{line[1:]}",
+                "\n".join([f"Serve these lines at {_where(domain)}:", *policy, f"Then {line[0].lower()}{line[1:]}"]),
             )
         else:
+            facts.texts(domain, "MX")  # who takes the mail has to be known
             yield MOOT
 
 
@@ -215,11 +215,11 @@ def age(facts: Facts, domain: str) -> Iterator[Verdict]:
 def servers(facts: Facts, domain: str) -> Iterator[Verdict]:
     """STS-05: policy and MX records name the same servers."""
     terms = _terms(facts, domain)
-    hosts = [host for host in exchanges(facts.texts(domain, "MX")) if host]
-    if terms is None or terms.mode not in ("enforce", "testing") or not terms.mx:
+    targets = exchanges(facts.texts(domain, "MX"))
+    hosts = [host for host in targets if host] or ([] if targets else [domain])  # RFC 5321 §5.1: without MX, itself
+    if not hosts or terms is None or terms.mode not in ("enforce", "testing") or not terms.mx:
         yield MOOT
         return
-    hosts = hosts or [domain]  # RFC 5321 §5.1: without MX, the domain itself
     bare = [host for host in hosts if not any(covers(pattern, host) for pattern in terms.mx)]
     idle = [pattern for pattern in terms.mx if not any(covers(pattern, host) for host in hosts)]
     if bare:

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from dnssync.check.delegated import REFUSING, Delegated, Settled, agreed, by_server, family, server_of, silent
+from dnssync.check.delegated import (
+    REFUSING,
+    Delegated,
+    Settled,
+    agreed,
+    by_server,
+    elsewhere,
+    family,
+    server_of,
+    silent,
+)
 from dnssync.check.facts import Facts, Unanswered, unanswered, zones
 from dnssync.check.finding import MOOT, Verdict, error, info, unknown, warning
 from dnssync.check.judging import Check
-from dnssync.check.live_zone import live
+from dnssync.check.live_zone import HOUR, live
+from dnssync.core.plan import unmade
 from dnssync.core.sighting import Answer, Reply
 
 FEW = 5  # names that a message lists
@@ -54,13 +65,27 @@ def of_one_mind(facts: Facts, zone: str) -> Iterator[Verdict]:
             )
     gone = {server for server, _ in silent((soa, ns))}
     for answer in asked:
-        if any(not reply.answered and server_of(reply) not in gone for reply in answer.replies):
+        if any(not r.answered and server_of(r) not in gone for r in answer.replies) and not elsewhere(answer):
             yield unknown(f"{unanswered(answer)}.")
     differing = [answer for answer in (ns, *asked) if not agreed(answer)]
     if differing:
         last = [facts.have(Settled(answer.question)) for answer in differing]
         still = [answer for answer in last if isinstance(answer, Answer) and not agreed(answer)]
-        if still:
+        young = [answer.question.name for answer in still if answer.question.name in _young(facts)]
+        if young:
+            yield info(
+                f"{', '.join(young[:FEW])} was made within the hour and is not on all name servers of {zone} yet.",
+                "Nothing: exim signs with a key once all have it.",
+            )
+        still = [answer for answer in still if answer.question.name not in young]
+        if [answer.question for answer in still] == [ns.question]:
+            told = "; ".join(f"{server} has {_shown(texts)}" for server, texts in by_server(still[0]).items())
+            yield warning(
+                f"The name servers of {zone} have the same records of ours, but name other servers for it: {told}. Who has heard of one set "
+                "does not ask the others, even while those are down.",
+                f"Let each provider of {zone} have the NS records of all, where it allows that; else have the transfers looked at.",
+            )
+        elif still:
             first = still[0]
             names = ", ".join(f"{a.question.name} {a.question.type}" for a in still[:FEW])
             more = f" and {len(still) - FEW} more" if len(still) > FEW else ""
@@ -98,7 +123,14 @@ def _ours(facts: Facts, zone: str) -> Iterator[tuple[str, str]]:
     """The names that mail needs: those of its domains, and the records that dnssync wants in the zone."""
     for name in facts.within(zone):
         yield from ((name, "MX"), (name, "TXT"), (f"_dmarc.{name}", "TXT"))
-    yield from facts.wanted_in(zone)
+    # a key that is still to be made has no name yet
+    yield from ((name, kind) for name, kind in facts.wanted_in(zone) if not unmade(name))
+
+
+def _young(facts: Facts) -> frozenset[str]:
+    """The names of keys so new that they may still be under way to some servers."""
+    keys = facts.seen.keys if facts.seen is not None else ()
+    return frozenset(f"{k.selector}._domainkey.{k.domain}" for k in keys if facts.now - k.generated <= HOUR)
 
 
 def _providers(facts: Facts, zone: str) -> int:

@@ -26,9 +26,11 @@ def talked(facts: Facts, host: str) -> Iterator[Verdict]:
     yield from _relay(facts)
     yield from _roles(facts, recipients)
     for ip, talk in talks(facts, host):
-        if talk.slow:
+        if talk.trouble and talk.passing:
             yield unknown(
-                f"Port 25 of {host} takes the connection at {ip}, but there was {talk.trouble}; an ACL may let strangers wait."
+                f"Port 25 of {host} takes the connection at {ip}, but not this talk: {talk.trouble}. Others may fare otherwise: delays, "
+                "limits and ACLs go by who connects.",
+                f"From another network: `nc -v {ip} 25`.",
             )
         elif talk.trouble and talk.here:
             yield warning(

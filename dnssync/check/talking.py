@@ -51,14 +51,15 @@ def association(octets: bytes, matching: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Talked:
-    """What a talk with a mail server showed. `trouble`: why there was none, "" = there was one. `slow`: the connection was taken, and the greeting did not come in time. `here`: the address is one of this
+    """What a talk with a mail server showed. `trouble`: why there was none, "" = there was one. `passing`: somebody is there, who was slow, said "later" or
+    did not like how we greeted, so that others may fare otherwise. `here`: the address is one of this
     host's interfaces. `through`: the address that was reached in its place, behind NAT. `banner` and `greeted`: the names that it greets with.
-    `starttls`: offered; `refused`: how it then failed. `version` as OpenSSL names it. `old`: whether it takes TLS 1.0 or 1.1, None = not known.
+    `starttls`: offered; `refused`: how it then failed (`passing`: it was slow). `version` as OpenSSL names it. `old`: whether it takes TLS 1.0 or 1.1, None = not known.
     `chain`: the certificates, the server's own first, each issued by the next. `distrust`: why the system does not trust them, "" = it does,
     None = not known."""
 
     trouble: str = ""
-    slow: bool = False
+    passing: bool = False
     here: bool = True
     through: str = ""
     banner: str = ""

@@ -26,6 +26,8 @@ def starttls(facts: Facts, host: str) -> Iterator[Verdict]:
                 f"{host} does not offer STARTTLS at {ip}: mail comes in the clear.",
                 "Set `tls_advertise_hosts = *`, `tls_certificate` and `tls_privatekey` in exim (Debian: MAIN_TLS_ENABLE = yes).",
             )
+        elif talk.refused and talk.passing:
+            yield unknown(f"Whether STARTTLS works for {host} at {ip} is not known: it is offered, and {talk.refused}.")
         elif talk.refused or not talk.chain:
             yield warning(
                 f"{host} offers STARTTLS at {ip}, but {talk.refused or 'shows no certificate'}.",
@@ -35,7 +37,7 @@ def starttls(facts: Facts, host: str) -> Iterator[Verdict]:
 
 def versions(facts: Facts, host: str) -> Iterator[Verdict]:
     """TLS-02: TLS 1.2 at least, and nothing older."""
-    remedy = ("Set `tls_require_ciphers = SECURE192:SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2` in exim (GnuTLS, as on Debian), or "
+    remedy = ("Set `tls_require_ciphers = NORMAL:-VERS-TLS1.0:-VERS-TLS1.1` in exim (GnuTLS, as on Debian), or "
               "`openssl_options = +no_sslv2 +no_sslv3 +no_tlsv1 +no_tlsv1_1` (OpenSSL).")  # fmt: skip
     for ip, talk in secured(facts, host):
         if talk.version not in ("TLSv1.2", "TLSv1.3"):
@@ -124,7 +126,13 @@ def caa(facts: Facts, host: str) -> Iterator[Verdict]:
         issuers = [
             match[1].strip() for text in texts if (match := re.fullmatch(r'\d+ issue "?([^";]*)[^"]*"?', text, re.I))
         ]
-        if issuers and not any(issuers):
+        if not issuers:
+            # Only `issue` binds (RFC 8659 §4.2); what else stands there keeps the names above from being looked at.
+            yield warning(
+                f"The CAA records at {name} name no CA, so every CA may issue certificates for {host}.",
+                f"Name yours beside them; for Let's Encrypt: {zone_line(name, 'CAA', _issue())}",
+            )
+        elif not any(issuers):
             yield warning(
                 f"The CAA records at {name} let no CA issue a certificate for {host}.",
                 f"Name your CA: {zone_line(name, 'CAA', _issue())}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from dnssync.check.delegated import elsewhere
 from dnssync.check.facts import Facts, every_domain, zone_line, zones
 from dnssync.check.finding import Verdict, warning
 from dnssync.check.judging import Check
@@ -24,14 +25,15 @@ def shadowed(facts: Facts, name: str) -> Iterator[Verdict]:
     asked = [(beside, "TXT"), (beside, "MX"), (below, "TXT"), (policy, "TXT")]
     for at in asked:
         facts.ask(*at)
-    keys = [text for text in facts.texts(below, "TXT") if not _no(text)]
-    if keys and facts.texts(below, "TXT") != facts.texts(beside, "TXT"):
+    selectors = _here(facts, below)
+    keys = [text for text in selectors if not _no(text)]
+    if keys and selectors != facts.texts(beside, "TXT"):
         yield warning(
             f"Every selector of {name} has a TXT record, {_shown(keys)}: a wildcard covers _domainkey.{name}, and receivers take it for a key.",
             f"Take the wildcard away: {zone_line('*._domainkey.' + name, 'TXT', keys[0])}",
         )
     texts = facts.texts(beside, "TXT")
-    own = facts.texts(policy, "TXT")
+    own = _here(facts, policy)
     exchanges = [text for text in facts.texts(beside, "MX") if text.split()[-1] != "."]
     loud = [text for text in texts if not _no(text)]
     alias = _alias(facts.ask(beside, "TXT"))
@@ -52,6 +54,11 @@ def shadowed(facts: Facts, name: str) -> Iterator[Verdict]:
             f"Every name below {name} that does not exist has the MX {_shown(exchanges)}: *.{name} is a wildcard, so any sub-domain passes for one that takes mail.",
             f"Give MX records to the sub-domains that take mail, and take the wildcard away: {line}",
         )
+
+
+def _here(facts: Facts, name: str) -> tuple[str, ...]:
+    """The texts at a name; a zone of its own somewhere else is out of a wildcard's reach. Raises `Unanswered`."""
+    return () if elsewhere(facts.ask(name, "TXT")) else facts.texts(name, "TXT")
 
 
 def _alias(answer: Answer) -> str:

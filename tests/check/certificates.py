@@ -38,6 +38,12 @@ class Ca:
         self.cafile.write_bytes(self.pem(self.certificate))
         self._made = 0
 
+    def below(self, name: str) -> Ca:
+        """A CA that this one certifies; what it issues comes with its own certificate behind it."""
+        under = Ca(self.folder / name, name)
+        under.certificate = self._signed(under.name, under.key, self.name, self.key, [], ca=True)
+        return under
+
     @staticmethod
     def pem(certificate: x509.Certificate) -> bytes:
         """As a file has it."""

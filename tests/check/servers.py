@@ -48,13 +48,20 @@ class Serving:
 
 
 class Smtp(Serving):
-    """SMTP; `context` = None offers no STARTTLS, `deaf` offers it and then says no."""
+    """SMTP; `context` = None offers no STARTTLS, `deaf` offers it and then says no; `choosy` likes nobody's greeting."""
 
     def __init__(
-        self, name: str, context: ssl.SSLContext | None = None, *, deaf: bool = False, banner: str = ""
+        self,
+        name: str,
+        context: ssl.SSLContext | None = None,
+        *,
+        deaf: bool = False,
+        banner: str = "",
+        choosy: bool = False,
     ) -> None:
         super().__init__()
         self.name, self.context, self.deaf, self.banner = name, context, deaf, banner or f"220 {name} ESMTP"
+        self.choosy = choosy
 
     def talk(self, sock: socket.socket) -> None:
         """Greeting to QUIT."""
@@ -68,7 +75,9 @@ class Smtp(Serving):
         while line := stream.readline():
             verb = line.split()[0].upper().decode()
             self.seen.append(verb)
-            if verb == "EHLO":
+            if verb in ("EHLO", "HELO") and self.choosy:
+                say("550 no such host")
+            elif verb == "EHLO":
                 say(
                     f"250-{self.name} hello\r\n250-SIZE 1000\r\n"
                     + ("250-STARTTLS\r\n" if self.context or self.deaf else "")

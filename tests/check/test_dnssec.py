@@ -21,9 +21,13 @@ from dnssync.core.sighting import Rcode
 from dnssync.exim.ask import Exim
 from dnssync.resolver import Resolver
 from dnssync.wire import Message
+from tests.bind import Bind
+from tests.check.certificates import Ca, serving
+from tests.check.servers import Smtp, network
 from tests.check.signed import Sign, Validating, signed
 from tests.check.world import NOW, World
 from tests.knot import Knot
+from tests.zonetext import host as told_host
 
 ZONES = {
     "good.test": ("@ MX 10 mx\nmx A 192.0.2.1\n", Sign()),
@@ -144,11 +148,17 @@ def test_a_mail_exchange(worlds: Worlds) -> None:
 
 
 def test_a_mail_exchange_without_a_validating_resolver(worlds: Worlds) -> None:
-    """Of our own zones their servers tell; of others nothing is known."""
+    """Of our own zones their servers tell; of others nothing is known, which DNSSEC-03 says once."""
     plain = worlds[1]
     assert one(plain, "DNSSEC-02", "mx.good.test")[0] == "ok"
     assert one(plain, "DNSSEC-02", "mx.plain.test")[0] == "info"
-    severity, message = one(plain, "DNSSEC-02", "mx.other.test")
+    assert plain.said("DNSSEC-02", "mx.other.test") == []
+    have = {
+        Validated("mx.good.test", "A"): Validation(False, False), Chain("good.test"): Failed("x"),
+        Validated("", "SOA"): Failed("x"), Validated("org", "SOA"): Failed("x"),
+    }  # fmt: skip
+    lost = World(plain.folder, plain.zones, foreign=FOREIGN, nameservers=plain.servers, have=have)
+    severity, message = one(lost, "DNSSEC-02", "mx.good.test")
     assert severity == "unknown" and "does not validate" in message
 
 
@@ -200,6 +210,31 @@ def test_what_the_servers_show(tmp_path: Path, links: Links, said: list[str]) ->
     assert World(tmp_path, {"example.org": ""}, have=have).severities("DNSSEC-01") == said
 
 
+@pytest.mark.parametrize(
+    ("told", "said"), [((True, False), ["ok"]), ((False, False), ["unknown"]), ((False, True), ["error"])]
+)
+def test_a_hidden_primary(tmp_path: Path, told: tuple[bool, bool], said: list[str]) -> None:
+    """Named servers without a key, and a DS above: the zone may be signed on its way out. What others see, a resolver that validates tells."""
+    links = Links((("ns", ()),), (DS,), named=True)
+    have = {
+        Chain("example.org"): links, Validated("example.org", "SOA"): Validation(*told), Validated("mx.example.org", "A"): Validation(*told),
+        Validated("_25._tcp.mx.example.org", "TLSA"): Validation(*told), Validated("", "SOA"): Validation(told[0], False),
+    }  # fmt: skip
+    zone = f"@ MX 10 mx\nmx A 192.0.2.1\n_25._tcp.mx TLSA 3 1 1 {'00' * 32}\n"
+    with World(tmp_path, {"example.org": zone}, have=have) as world:
+        assert world.severities("DNSSEC-01") == said
+        assert set(world.severities("DNSSEC-02")) == ({"ok", "error"} & {*said})
+        assert set(world.severities("DANE-02")) == {"warning" if said == ["error"] else said[0]}
+
+
+def test_a_hidden_primary_is_seen(worlds: Worlds, tmp_path: Path) -> None:
+    """A server that the configuration names, with the zone as it is before it is signed; the DS stands above."""
+    with Bind(tmp_path / "hidden", {"good.test": "@ MX 10 mx\nmx A 192.0.2.1\n"}) as hidden:
+        for world, said in zip(worlds[:2], ("ok", "unknown"), strict=True):
+            named = World(tmp_path, {"good.test": ""}, nameservers=[hidden.server], system=world._system)
+            assert one(named, "DNSSEC-01", "good.test")[0] == said
+
+
 def test_another_signer(tmp_path: Path) -> None:
     """What a real Knot signs is read as it means it: its key, and a DS made of that by dnspython, belong together."""
     with Knot(tmp_path / "knot", {"example.org": "@ MX 10 mx\n"}, extra="    dnssec-signing: on\n") as knot:
@@ -241,3 +276,68 @@ def test_ds_and_key() -> None:
     assert Key.parse("257 3") is None and Key.parse("x 3 5 AQ==") is None and Key.parse("99999999 3 5 AQ==") is None
     assert span("SOA 13 1 3600 20260101000000 20250101000000 1 a. x") == ("SOA", 1735689600, 1767225600)
     assert span("SOA 13 1 3600 tomorrow today 1 a. x") is None
+
+
+@pytest.fixture(scope="module")
+def dane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, World]]:
+    """Exchangers that show a certificate which no TLSA record names; the resolver validates, and does not."""
+    folder = tmp_path_factory.mktemp("dane")
+    astray = f"@ MX 10 mx\nmx A 192.0.2.1\n_25._tcp.mx TLSA 3 1 1 {'00' * 32}\n_25._tcp.mx TLSA 3 1 1 {'11' * 32}\n"
+    zones = {
+        "astray.test": (astray, Sign()),
+        "open.test": (astray, None),
+        "late.test": (astray, Sign(ends=1_790_000_000)),
+        "none.test": ("@ MX 10 mx\nmx A 192.0.2.1\n", Sign()),
+        "away.test": ("@ MX 10 mx.foreign.test.\n@ MX 20 mx.empty.test.\n", None),
+        "foreign.test": (astray, Sign()),
+        "empty.test": ("mx A 192.0.2.1\n", Sign()),
+    }
+    texts, anchor = signed(zones)
+    foreign = (".", "foreign.test", "empty.test")
+    files = Ca(folder / "ca").issue("mx.astray.test")
+    with World(folder, texts, foreign=foreign) as world, Smtp("mx", serving(files)) as smtp:
+        port = world.bind.port
+        options = {
+            "host": told_host(*world.domains, hostname="mx.astray.test", ip="192.0.2.1"), "nameservers": [world.bind.server],
+            "foreign": foreign, "sources": {"connect": network({("192.0.2.1", 25): smtp.port}), "here": lambda _: True},
+        }  # fmt: skip
+        with Validating(folder / "checks", port, anchor) as checks, Validating(folder / "not", port, "") as not_:
+            yield (
+                World(folder, texts, system=[checks.server], **options),  # type: ignore[arg-type]
+                World(folder, texts, system=[not_.server], **options),  # type: ignore[arg-type]
+            )
+
+
+def test_dane_does_not_hang_on_the_resolver(dane: tuple[World, World]) -> None:
+    """A resolver that does not validate makes signed records no unsigned ones: the zones' own servers and their DS tell."""
+    for world in dane:
+        assert one(world, "DANE-02", "mx.astray.test")[0] == "ok"
+        severity, message = one(world, "DANE-03", "mx.astray.test")
+        assert severity == "error" and "do not deliver" in message and "Not yet" not in message
+        assert set(world.severities("DANE-02", "mx.open.test")) == {"warning"}
+        assert one(world, "DANE-03", "mx.open.test")[0] == "warning"
+        assert one(world, "DANE-01", "mx.none.test")[0] == "info"
+    assert any("bogus" in message for _, message in dane[1].said("DANE-02", "mx.late.test"))
+
+
+def test_dane_in_a_zone_of_others(dane: tuple[World, World]) -> None:
+    """There only a resolver that validates can tell; without one it is unknown whether the records count, and no more is made of it."""
+    validating, plain = dane
+    assert one(validating, "DANE-02", "mx.foreign.test")[0] == "ok"
+    assert one(plain, "DANE-02", "mx.foreign.test")[0] == "unknown"
+    assert one(validating, "DANE-01", "mx.empty.test")[0] == "info"
+    assert plain.said("DANE-01", "mx.empty.test") == []
+
+
+def test_a_ds_that_nobody_told(tmp_path: Path) -> None:
+    """Where the resolver does not validate and the zone above is silent, it is not known whether TLSA records count."""
+    none = Validation(False, False)
+    have = {
+        Chain("example.org"): Links((("ns", (KEY,)),), None, (LASTS,), problem="nobody answers"),
+        Validated("mx.example.org", "A"): none, Validated("_25._tcp.mx.example.org", "TLSA"): none, Validated("", "SOA"): none,
+        Validated("org", "SOA"): none,
+    }  # fmt: skip
+    zone = f"@ MX 10 mx\nmx A 192.0.2.1\n_25._tcp.mx TLSA 3 1 1 {'00' * 32}\n"
+    with World(tmp_path, {"example.org": zone}, have=have) as world:
+        severity, message = one(world, "DANE-02", "mx.example.org")
+        assert severity == "unknown" and "does not validate" in message

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import socket
+import ssl
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from dnssync.check.areas import every
+from dnssync.check.facts import Failed
+from dnssync.check.gather_policy import _get
 from dnssync.check.judging import judge
 from dnssync.check.mta_sts import Fetched, Policy, covers, id_of, parsed, remember
 from tests.check.certificates import Ca, serving
@@ -26,9 +30,24 @@ ZONES = {
     "stray": '_mta-sts TXT "v=spf1 -all"\n',
     "beside": RECORD + '_mta-sts TXT "verification=1"\n',
 }  # fmt: skip
-POLICIES = ("good", "testing", "off", "short", "day", "foreign", "idle", "wild", "absent", "crlf", "silent")
+POLICIES = (
+    "nomail",
+    "nomx",
+    "good",
+    "testing",
+    "off",
+    "short",
+    "day",
+    "foreign",
+    "idle",
+    "wild",
+    "absent",
+    "crlf",
+    "silent",
+)
 TEXTS = {
     "testing": "version: STSv1\nmode: testing\nmx: mx.testing.test\nmax_age: 604800\n",
+    "nomx": "version: STSv1\nmode: enforce\nmx: nomx.test\nmax_age: 604800\n",
     "off": "version: STSv1\nmode: none\nmax_age: 60\n",
     "short": "version: STSv1\nmode: enforce\nmx: mx.short.test\nmax_age: 86399\n",
     "day": "version: STSv1\nmode: enforce\nmx: mx.day.test\nmax_age: 86400\n",
@@ -63,9 +82,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     zones, routes = {}, {}
     with contextlib.ExitStack() as stack:
         for at, name in enumerate(names, 1):
-            zones[f"{name}.test"] = ("" if name == "nullmx" else "@ MX 10 mx\nmx A 192.0.2.200\n") + ZONES.get(
-                name, RECORD
+            mx = {"nullmx": "", "nomail": "@ MX 0 .\n", "nomx": "@ A 192.0.2.200\n"}.get(
+                name, "@ MX 10 mx\nmx A 192.0.2.200\n"
             )
+            zones[f"{name}.test"] = mx + ZONES.get(name, RECORD)
             if name not in ZONES and name not in ("absent", "silent"):
                 zones[f"{name}.test"] += f"mta-sts A 192.0.2.{at}\n"
                 host = f"mta-sts.{name}.test"
@@ -133,6 +153,8 @@ def said(world: World) -> dict[tuple[str, str], list[tuple[str, str, str]]]:
         ("STS-05", "foreign", "warning", "does not name its MX mx.foreign.test: senders do not deliver to it"),
         ("STS-05", "idle", "warning", "names *.backup.test, which is no MX of it"),
         ("STS-05", "off", "", ""),
+        ("STS-05", "nomail", "", ""),
+        ("STS-05", "nomx", "ok", ""),
         ("STS-06", "good", "", ""),
     ],
 )  # fmt: skip
@@ -145,9 +167,13 @@ def test_each_fault(said, id: str, case: str, severity: str, words: str) -> None
 
 
 def test_the_remedy_is_record_and_policy(said) -> None:
-    """Where nothing is there, both are given, with the MX as they are."""
+    """Where nothing is there, both are given, with the MX as they are; the policy as lines to be copied."""
     remedy = said["STS-01", "none"][0][2]
-    assert "mx: mx.none.test\\n" in remedy and '_mta-sts.none.test. IN TXT "v=STSv1; id=' in remedy
+    first, *policy, last = remedy.split("\n")
+    assert first == "Serve these lines at https://mta-sts.none.test/.well-known/mta-sts.txt:"
+    terms = parsed("\n".join(policy))
+    assert (terms.mode, terms.mx, terms.max_age, terms.faults) == ("testing", ("mx.none.test",), 604800, ())
+    assert last.startswith('Then publish: _mta-sts.none.test. IN TXT "v=STSv1; id=')
 
 
 @pytest.mark.parametrize(
@@ -234,3 +260,26 @@ def test_no_way_to_the_address(tmp_path: Path) -> None:
     zone = "@ MX 10 mx\nmta-sts A 192.0.2.9\n" + RECORD
     with World(tmp_path, {"example.org": zone}, sources={"connect": network({("192.0.2.9", 443): OSError})}) as w:
         assert w.severities("STS-02") == ["unknown"]
+
+
+def test_a_second_address(tmp_path: Path) -> None:
+    """One address that refuses is no fault while another has the policy, as senders see it; where the other is out of reach, it is one."""
+    ca = Ca(tmp_path / "ca")
+    zone = "@ MX 10 mx\nmx A 192.0.2.1\nmta-sts A 192.0.2.8\nmta-sts A 192.0.2.9\n" + RECORD
+    text = "version: STSv1\nmode: enforce\nmx: mx.example.org\nmax_age: 604800\n"
+    with Https(serving(ca.issue("mta-sts.example.org")), reply(text)) as server:
+        for at in (8, 9):
+            for other, severity in ((server.port, "ok"), (TimeoutError, "warning")):
+                with World(
+                    tmp_path / f"{at}{severity}", {"example.org": zone},
+                    sources={"connect": network({(f"192.0.2.{at}", 443): other}), "trust": {"cafile": ca.cafile}},
+                ) as w:  # fmt: skip
+                    assert w.severities("STS-02") == [severity]
+
+
+def test_a_policy_that_lets_wait() -> None:
+    """Senders wait for longer than this host does: what does not come in time is not known."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        sock = socket.create_connection(silent.getsockname())
+        came = _get("example.org", "192.0.2.8", sock, ssl.create_default_context(), 0.2)
+    assert isinstance(came, Failed) and "192.0.2.8 did not answer within 10 seconds" in came.reason

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,8 @@ import dns.tsigkeyring
 import dns.update
 import pytest
 
+from dnssync.check.facts import Unanswered
+from dnssync.check.nameservers import of_one_mind
 from dnssync.core.model import KeyPair, Owner
 from dnssync.core.ownership import Applied
 from dnssync.core.sighting import Answer, Question, Rcode, Reply
@@ -21,6 +24,8 @@ from tests.check.world import NOW, World
 SOA = "$TTL 300\n@ SOA ns1 hostmaster {serial} 3600 600 604800 300\n"
 TWO = SOA.format(serial=1) + "@ NS ns1\n@ NS ns2\nns1 A 127.0.0.4\nns2 A 127.0.0.5\n"
 APART = SOA.format(serial=1) + "@ NS nsa\n@ NS nsb\nnsa A 127.0.0.4\nnsb A 127.0.0.5\n"
+SOLE = SOA.format(serial=1) + "@ NS ns{}\nns1 A 127.0.0.4\nns2 A 127.0.0.5\n"
+YOUNG = 's1._domainkey TXT "v=DKIM1; p=AAAA"\n'
 # What is at the first server, and at the second, of each zone below parent.test; and the delegation.
 AGREE = {
     "good": (TWO, TWO),
@@ -39,6 +44,11 @@ AGREE = {
     "lamed": (SOA.format(serial=1) + "@ NS ns1\nns1 A 127.0.0.4\n", None),
     "alias": (TWO + "_dmarc CNAME other.elsewhere.parent.test.\n", TWO + "_dmarc CNAME other.elsewhere.parent.test.\n"),
     "missing": (None, None),
+    "young": (TWO + YOUNG, TWO),
+    "own": (SOLE.format(1), SOLE.format(2)),
+    "owndiffer": (SOLE.format(1), SOLE.format(2) + "@ MX 10 mx\n"),
+    "handed": (TWO + "_dmarc NS ns.none.test.\n_domainkey NS ns.none.test.\n",) * 2,
+    "halfhanded": (TWO + "_dmarc NS ns.none.test.\n", TWO),
 }  # fmt: skip
 GLUE = "{0} NS ns1.{0}\n{0} NS ns2.{0}\nns1.{0} A 127.0.0.4\nns2.{0} A 127.0.0.5\n"
 ONE = "{0} NS ns1.{0}\nns1.{0} A 127.0.0.4\n"
@@ -111,6 +121,47 @@ def test_of_one_mind(views: Views) -> None:
     assert severity == "error" and "differ.parent.test TXT" in message and "v=spf1 mx -all" in message
     severity, message = one(cases, "NS-02", "lacking")
     assert severity == "error" and "has nothing" in message and "Serials:" in message
+
+
+def test_each_provider_names_its_own_servers(views: Views) -> None:
+    """While both have the same records no mail suffers: a warning; with another difference beside it, an error."""
+    cases = world(views, "own", "owndiffer")
+    severity, message = one(cases, "NS-02", "own")
+    assert severity == "warning" and f"{views.at('127.0.0.5')} has ns2.own.parent.test." in message
+    severity, message = one(cases, "NS-02", "owndiffer")
+    assert severity == "error" and "owndiffer.parent.test MX" in message
+
+
+def test_a_key_that_is_under_way(views: Views) -> None:
+    """A new key is not on all servers at once, and nobody signs with it before; one that still lacks after an hour is a difference."""
+    for age, said in ((60, "info"), (4000, "error")):
+        key = KeyPair(zone("young"), "s1", "rsa2048", "AAAA", NOW - age)
+        severity, message = one(world(views, "young", keys=[key]), "NS-02", "young")
+        assert severity == said and "s1._domainkey.young.parent.test" in message
+
+
+def test_names_that_are_handed_on(views: Views) -> None:
+    """`_dmarc` and `_domainkey` as zones of others: what stands there is not this zone's; where one server alone hands them on, it is told."""
+    cases = world(views, "handed", "halfhanded")
+    assert one(cases, "NS-02", "handed")[0] == "ok"
+    assert one(cases, "WILD-01", "handed")[0] == "ok"
+    severity, message = one(cases, "NS-02", "halfhanded")
+    assert severity == "unknown" and "delegates _dmarc.halfhanded.parent.test" in message
+
+
+def test_a_key_without_a_name_is_not_asked_for(views: Views) -> None:
+    """What `apply` would make has no selector yet."""
+    cases = world(views, "good")
+    assert any(name.startswith("<new ") for name, _ in cases.facts().wanted_in(zone("good")))
+    asked: list[str] = []
+
+    def have(wish: object) -> None:
+        asked.append(getattr(wish, "name", ""))
+
+    facts = replace(cases.facts(), have=have)
+    with contextlib.suppress(Unanswered):
+        list(of_one_mind(facts, zone("good")))
+    assert asked and not any("<" in name for name in asked)
 
 
 def test_a_server_that_does_not_serve(views: Views) -> None:

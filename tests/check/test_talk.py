@@ -10,6 +10,7 @@ import pytest
 from dnssync.check.facts import Failed
 from dnssync.check.gather import Sources
 from dnssync.check.gather_taken import fetch
+from dnssync.check.gather_talk import WORKERS
 from dnssync.check.talking import Reply, Taken
 from dnssync.exim.ask import Exim
 from tests.check.servers import Smtp, network
@@ -103,6 +104,32 @@ def test_behind_nat_loopback_stands_for_it(tmp_path: Path) -> None:
         assert w.severities("TLS-01") == ["warning"]  # judged by what loopback offers
 
 
+@pytest.mark.parametrize("refusal", ["banner", "EHLO"])
+def test_a_server_that_turns_us_away(tmp_path: Path, refusal: str) -> None:
+    """Too busy just now, or choosy about how it is greeted: others may fare otherwise, so it is not known."""
+    banner = "421 too many connections" if refusal == "banner" else ""
+    with Smtp("mx.example.org", banner=banner, choosy=refusal == "EHLO") as server, world(tmp_path, server.port) as w:
+        [(severity, message)] = relays(w)
+        assert severity == "unknown" and "Others may fare otherwise" in message
+        assert w.severities("TLS-01") == ["unknown"]
+
+
+@pytest.mark.parametrize("error", [TimeoutError, ConnectionRefusedError])
+def test_who_does_not_answer_is_not_waited_for_again(tmp_path: Path, error: type[OSError]) -> None:
+    """Thirty names of one address: one time-out, or as many as are under way at once; a refusal costs nothing."""
+    names = [f"d{number}.test" for number in range(30)]
+    zones = dict.fromkeys(names, "@ MX 10 mail\nmail A 192.0.2.1\n") | {"example.org": ZONE}
+    tried: list[str] = []
+
+    def connect(address: str, port: int, timeout: float) -> socket.socket:
+        tried.append(address)
+        raise error
+
+    with World(tmp_path, zones, sources={"connect": connect, "here": lambda _: True}) as w:
+        assert len([text for _, text in relays(w) if "Nothing takes mail" in text]) == 31
+    assert len(tried) <= WORKERS if error is TimeoutError else len(tried) == 31
+
+
 @pytest.mark.parametrize("banner", ["554 no service", "* OK IMAP4 ready", "220-" + "x" * 600_000])
 def test_no_mail_server(tmp_path: Path, banner: str) -> None:
     """What greets otherwise than a mail server, or without end, takes no mail."""
@@ -183,3 +210,32 @@ def test_a_server_that_lets_wait(tmp_path: Path) -> None:
         with World(tmp_path, {"example.org": ZONE}, sources={"connect": connect, "here": lambda _: True}) as w:
             [(severity, message)] = relays(w)
             assert severity == "unknown" and "no answer within" in message
+
+
+def test_starttls_that_lets_wait(tmp_path: Path) -> None:
+    """It is offered, and the answer does not come in time: whether it works is not known."""
+
+    class Waiting(socket.socket):
+        told = b""
+
+        def sendall(self, data: bytes, *flags: int) -> None:  # type: ignore[override]
+            self.told = data
+            super().sendall(data, *flags)
+
+        def recv(self, *how: int) -> bytes:
+            if self.told.startswith(b"STARTTLS"):
+                raise TimeoutError
+            return super().recv(*how)
+
+    with Smtp("mx.example.org", deaf=True) as server:
+
+        def connect(address: str, port: int, timeout: float) -> socket.socket:
+            sock = Waiting()
+            sock.connect(("127.0.0.1", server.port))
+            return sock
+
+        with World(tmp_path, {"example.org": ZONE}, sources={"connect": connect, "here": lambda _: True}) as w:
+            [(severity, message)] = w.said("TLS-01")
+            assert (
+                str(severity) == "unknown" and "it is offered, and then fails: no answer within 10 seconds" in message
+            )

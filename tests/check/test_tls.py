@@ -118,7 +118,7 @@ def said(world: World) -> dict[tuple[str, str], list[tuple[str, str]]]:
         ("TLS-05", "plain", "warning", "No CAA record says who may issue certificates for mx.plain.test"),
         ("TLS-05", "wild", "warning", "The CAA records at wild.test let no CA issue"),
         ("TLS-05", "own", "ok", ""),
-        ("TLS-05", "named", "ok", ""),
+        ("TLS-05", "named", "warning", "The CAA records at named.test name no CA"),
     ],
 )  # fmt: skip
 def test_each_fault(said, id: str, case: str, severity: str, words: str) -> None:

@@ -24,6 +24,8 @@ CASES = {
     "mx": ("_dmarc TXT \"v=DMARC1; p=none\"\n* MX 10 mx\n", ["has the MX \"10 mx.mx.test.\""]),
     "null": ("_dmarc TXT \"v=DMARC1; p=none\"\n* MX 0 .\n", []),
     "alias": ("_dmarc TXT \"v=DMARC1; p=none\"\n@ MX 10 mx\n@ TXT \"v=spf1 mx -all\"\n* CNAME alias.test.\n", ["and each DKIM selector"]),
+    "handed": ("_dmarc NS ns.other.test.\n_domainkey NS ns.other.test.\n", []),
+    "handedmx": ("_dmarc NS ns.other.test.\n_domainkey NS ns.other.test.\n* MX 10 mx\n", ["has the MX \"10 mx.handedmx.test.\""]),
     "web": ("_dmarc TXT \"v=DMARC1; p=none\"\n* A 192.0.2.1\n", []),
 }  # fmt: skip
 
