@@ -19,6 +19,8 @@ def full_name(facts: Facts, hostname: str) -> Iterator[Verdict]:
     if not seen_outside(facts):
         yield MOOT
         return
+    if "." not in name and facts.seen is None:
+        raise Unanswered(facts.trouble)  # exim may well have another
     if "." not in name:
         yield wrong(
             f"This host calls itself {hostname}, which is no full name: nobody can look it up.",

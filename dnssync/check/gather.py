@@ -27,7 +27,7 @@ from dnssync.core.desire import domains_of
 from dnssync.core.model import zone_of
 from dnssync.core.observed import Observed
 from dnssync.core.sighting import Question
-from dnssync.errors import DnssyncError, EximError, understood
+from dnssync.errors import DnssyncError, EximError, KeyFileError, StateError, understood
 from dnssync.exim.ask import Exim
 from dnssync.reconcile import Line
 from dnssync.resolver import Resolver
@@ -112,13 +112,14 @@ def look(
     only: Sequence[str] = (),
     asked: frozenset[str] = frozenset(),
     remembered: Mapping[str, str] | None = None,
+    closed: str = "",
 ) -> Looked:
     """Make all checks, or those over the named zones and domains; `asked`: ids of those that are made only where a person asks for them;
-    `remembered`: as the last one gave it.
+    `remembered`: as the last one gave it; `closed` as in `base`.
 
     `line.progress` is told of each step, and what it raises ends the check there. Raises `DnssyncError` for a name that is neither.
     """
-    facts = replace(base(line, only), remembered=remembered or {})
+    facts = replace(base(line, only, closed), remembered=remembered or {})
 
     def fetched(wishes: Sequence[Any]) -> Mapping[Any, Any]:
         return fetch(sources, wishes, line.progress)
@@ -130,17 +131,20 @@ def look(
     return Looked(judged.facts, judged.findings, {**facts.remembered, **remember(judged.facts)})
 
 
-def base(line: Line, only: Sequence[str] = ()) -> Facts:
-    """What a pass sees and would do; where exim or the state cannot be asked, the rest of the checks go on without (`Facts.trouble`).
+def base(line: Line, only: Sequence[str] = (), closed: str = "") -> Facts:
+    """What a pass sees and would do; where exim, the keys or the state cannot be read, the rest of the checks go on without (`Facts.trouble`).
 
-    `only` names zones or domains, () = all. Raises `DnssyncError` for a name that is neither.
+    `only` names zones or domains, () = all; `closed`: why neither the providers nor the state are open to this user ("" = they are). Raises `DnssyncError` for a name that is neither.
     """
     seen: Observed | None = None
     got: Decision | None = None
-    trouble = ""
+    trouble = closed
+    passes: Mapping[str, ZonePass] | None = None
     try:
-        seen, got = line.plan(only, dns_first=True)
-    except EximError as error:
+        if not closed:
+            passes = {zone: ZonePass(record.last_pass, record.failures) for zone, record in line.state.zones().items()}
+            seen, got = line.plan(only, dns_first=True)
+    except (EximError, StateError, KeyFileError) as error:
         trouble = str(error)
     config = line.config
     hostname = seen.host.hostname if seen is not None else socket.getfqdn()
@@ -155,7 +159,7 @@ def base(line: Line, only: Sequence[str] = ()) -> Facts:
         seen=seen,
         decision=got,
         trouble=trouble.rstrip("."),
-        passes={zone: ZonePass(record.last_pass, record.failures) for zone, record in line.state.zones().items()},
+        passes=passes,
         interval=config.schedule.interval,
         map_path=str(config.exim.map),
     )

@@ -40,6 +40,8 @@ def resolves(facts: Facts, helo: str) -> Iterator[Verdict]:
     if _unheard(facts):
         yield MOOT
         return
+    if facts.seen is None:
+        raise Unanswered(facts.trouble)  # what is known of the name is what the system says
     if "." not in name or (facts.seen is not None and not facts.seen.host.helo):
         yield error(
             f"exim does not greet with a full name (this host calls itself {helo}): many receivers refuse such a greeting.",
