@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
@@ -21,6 +22,7 @@ from dnssync.one_pass import Stopped
 from dnssync.reconcile import Line
 
 log = logging.getLogger("dnssync")
+LONGEST = 1800  # seconds for a check, since no pass goes on meanwhile; what was not looked into by then is unknown
 AGAIN = 3600  # seconds until another try where a check could not be made
 
 
@@ -57,7 +59,8 @@ class Daily:
                 self._tried = self._now()
                 with looking():
                     line = self._open(config, read_only=True, progress=step)
-                    looked = look(line, self._sources(line), remembered=kept.remembered)
+                    until = time.monotonic() + LONGEST
+                    looked = look(line, self._sources(line), remembered=kept.remembered, until=until)
                 kept = self._kept(config, kept, looked)
             self._tell(config, kept)
         except Stopped:
@@ -74,7 +77,7 @@ class Daily:
 
     def _kept(self, config: Config, kept: Checked, looked: Looked) -> Checked:
         """Log what has changed, and keep what stands now."""
-        found = changes(kept.found, looked.findings)
+        found = changes(kept.found, looked.findings, looked.unsure, looked.whole)
         for finding in found.begun:
             level = logging.WARNING if finding.severity in words.MAILED else logging.INFO
             log.log(level, "check %s %s %s: %s", finding.severity, finding.id, finding.subject, finding.message)
@@ -82,7 +85,10 @@ class Daily:
             log.info("check well again %s %s: %s", finding.id, finding.subject, finding.message)
         log.info("the set-up was checked: %s", words.tally(looked.findings) or "all is well")
         kept = replace(
-            kept, at=looked.facts.now, found=standing(kept.found, looked.findings), remembered=looked.remembered
+            kept,
+            at=looked.facts.now,
+            found=standing(kept.found, looked.findings, looked.unsure, looked.whole),
+            remembered=looked.remembered,
         )
         checked.write(config.state_directory, DAILY, kept)
         return kept

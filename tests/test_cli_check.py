@@ -144,7 +144,7 @@ def as_nobody(site: CheckSite, *args: str) -> tuple[int, str]:
     return code, out
 
 
-@pytest.mark.parametrize("closed", ["secret", "state"])
+@pytest.mark.parametrize("closed", ["secret", "keys"])
 def test_a_user_who_may_not_read_everything(site: CheckSite, closed: str) -> None:
     """What DNS shows is looked at all the same; what rests on exim, providers and state is unknown, and says why."""
     if closed == "secret":
@@ -161,9 +161,7 @@ def test_a_user_who_may_not_read_everything(site: CheckSite, closed: str) -> Non
     assert {("SPF-01", "error" if closed == "secret" else "ok"), ("SYNC-01", "unknown"), ("SYNC-02", "unknown")} <= of
     errors = {f["id"] for f in found if f["severity"] == "error"}
     assert errors == ({"SPF-01", "DMARC-01"} if closed == "secret" else set()) and code == bool(errors)
-    assert next(f for f in found if f["id"] == "SYNC-01")["message"].count(
-        "secret" if closed == "secret" else "state.db"
-    )
+    assert next(f for f in found if f["id"] == "SYNC-01")["message"].count("secret" if closed == "secret" else "keys")
     code, out = as_nobody(site, "--monitoring")
     assert code == (2 if errors else 1) and out.startswith(f"DNSSYNC {'CRITICAL' if errors else 'WARNING'} - ")
 

@@ -98,12 +98,12 @@ def _look(context: Context, domains: tuple[str, ...], asked: frozenset[str]) -> 
 
 def _line(context: Context) -> tuple[Line, str]:
     """The parts of a pass, and why some of them are closed to this user ("" = none is): what DNS shows can be checked by anybody."""
-    from dnssync.errors import ConfigError, StateError
+    from dnssync.errors import ConfigError, KeyFileError, StateError
 
     context.config  # noqa: B018 - one that cannot be used raises here
     try:
         return context.line(read_only=True), ""
-    except StateError as error:
+    except (KeyFileError, StateError) as error:
         closed = str(error)
     except ConfigError as error:
         if os.geteuid() == 0:
@@ -147,7 +147,7 @@ def _keep(context: Context, looked: Looked, before: Checked) -> None:
     from dnssync import checked
     from dnssync.check.changes import standing
 
-    stands = standing(before.found, looked.findings)
+    stands = standing(before.found, looked.findings, looked.unsure, looked.whole)
     try:
         checked.write(
             context.config.state_directory,
@@ -164,7 +164,7 @@ def _emit(context: Context, looked: Looked, before: Checked | None, code: int) -
 
     data: dict[str, object] = {"host": looked.facts.hostname, "at": looked.facts.now, "findings": looked.findings}
     if before is not None:
-        changed = changes(before.found, looked.findings)
+        changed = changes(before.found, looked.findings, looked.unsure, looked.whole)
         data.update(findings=changed.begun, over=changed.over, since=before.at or None)
     log = _log(looked)
     if log is not None:
@@ -196,7 +196,9 @@ def _show(context: Context, looked: Looked, before: Checked | None, whole: bool)
     if before is None:
         lines = check_table.found(looked.facts, looked.findings, width, context.hinted, whole=whole)
     else:
-        lines = check_table.changed(changes(before.found, looked.findings), before.at, width, context.hinted)
+        lines = check_table.changed(
+            changes(before.found, looked.findings, looked.unsure, looked.whole), before.at, width, context.hinted
+        )
     log = _log(looked)
     if log is not None:
         lines = [*lines, ("exim's log", "bold"), *((f"  {row}", "") for row in log_table.lines(log)), ("", "")]
