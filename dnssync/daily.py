@@ -30,7 +30,7 @@ class Daily:
     """Looks after each pass whether a check is due, and whether something is still to be told.
 
     `open_line(config, read_only, progress)` assembles the parts of a pass; `alerts` sends; `sources(line)` is where a check looks; `host` gives
-    this host's full name; `hinted` makes commands in a sentence such that they work as they stand. `now` in seconds since 1970.
+    this host's full name; `hinted` makes commands in a sentence such that they work as they stand; `longest`: seconds that a check may take. `now` in seconds since 1970.
     """
 
     def __init__(
@@ -42,9 +42,11 @@ class Daily:
         host: Callable[[], str],
         sources: Callable[[Line], Sources] = sources,
         hinted: Callable[[str], str] = lambda text: text,
+        longest: float = LONGEST,
     ) -> None:
         self._open, self._alerts, self._now = open_line, alerts, now
         self._sources, self._host, self._hinted = sources, host, hinted
+        self._longest = longest
         self._tried = 0.0
 
     def __call__(
@@ -59,7 +61,7 @@ class Daily:
                 self._tried = self._now()
                 with looking():
                     line = self._open(config, read_only=True, progress=step)
-                    until = time.monotonic() + LONGEST
+                    until = time.monotonic() + self._longest
                     looked = look(line, self._sources(line), remembered=kept.remembered, until=until)
                 kept = self._kept(config, kept, looked)
             self._tell(config, kept)
