@@ -12,6 +12,7 @@ from dnssync import checked
 from dnssync.alerts import HOOK, MAIL, AlertError, Alerts
 from dnssync.check import words
 from dnssync.check.changes import Changes, changes, standing
+from dnssync.check.finding import ranked
 from dnssync.check.gather import Looked, Sources, look, sources
 from dnssync.checked import DAILY, Checked
 from dnssync.config import Config
@@ -80,11 +81,14 @@ class Daily:
     def _kept(self, config: Config, kept: Checked, looked: Looked) -> Checked:
         """Log what has changed, and keep what stands now."""
         found = changes(kept.found, looked.findings, looked.unsure, looked.whole)
-        for finding in found.begun:
+        for finding in ranked(found.begun)[: words.LISTED]:
             level = logging.WARNING if finding.severity in words.MAILED else logging.INFO
             log.log(level, "check %s %s %s: %s", finding.severity, finding.id, finding.subject, finding.message)
-        for finding in found.over:
+        for finding in found.over[: words.LISTED]:
             log.info("check well again %s %s: %s", finding.id, finding.subject, finding.message)
+        more = sum(max(0, len(rows) - words.LISTED) for rows in (found.begun, found.over))
+        if more:  # ten thousand domains would drown what else the log tells
+            log.info("check: %d more have changed; `dnssync check` shows what it finds now", more)
         log.info("the set-up was checked: %s", words.tally(looked.findings) or "all is well")
         kept = replace(
             kept,

@@ -6,6 +6,7 @@ import contextlib
 import json
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,13 @@ import pytest
 
 from dnssync import checked
 from dnssync.alerts import Alerts
+from dnssync.check.finding import Finding, Severity
+from dnssync.check.gather import Looked
+from dnssync.check.words import LISTED
 from dnssync.daily import AGAIN, Daily
 from dnssync.one_pass import Stopped
 from tests.alerted import Post
+from tests.check.world import World
 from tests.check_site import CheckSite, site
 from tests.daemon_process import DaemonProcess
 from tests.site_under_test import DOMAIN
@@ -137,6 +142,18 @@ def test_a_check_that_takes_too_long_ends(watched: Watched) -> None:
     watched.again(step=steps.append)
     assert watched.kept.at > 0 and not any("questions" in step for step in steps)
     assert not any(f.id.startswith("SPF") for f in watched.kept.found)
+
+
+def test_ten_thousand_do_not_drown_the_log(watched: Watched, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """As many changes as a mail lists are logged, the worst first, and how many more there are."""
+    caplog.set_level("INFO", "dnssync")
+    note = Finding("MX-06", Severity.INFO, "a.example", "one")
+    many = [replace(note, subject=f"d{n}.example") for n in range(10_000)]
+    facts = World(tmp_path, {"example.org": ""}).facts()
+    looked = Looked(facts, (*many, replace(note, severity=Severity.ERROR)))
+    watched.daily._kept(watched.site.loaded(), checked.Checked(), looked)
+    assert len(caplog.records) == LISTED + 2 and "check error MX-06 a.example" in caplog.text
+    assert f"{10_001 - LISTED} more have changed" in caplog.text
 
 
 def test_never(watched: Watched) -> None:
