@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-import attrs
-
 from dnssync import clock, identity
 from dnssync.config import Config, secret
 from dnssync.core.host import Host
@@ -37,8 +35,9 @@ def line(
     `resolve` gives the secret that an option names (None: `config.secret`). `closed`: without providers and state, for a user
     who may read neither; nothing can be planned with it. Raises `ConfigError` for a provider that cannot be built, `StateError` for a state that cannot be opened.
     """
-    open_ = attrs.evolve(config, providers={}) if closed else config
-    zones = Zones(open_, resolve=resolve or (lambda text: secret(text, environ)))
+    zones = Zones(
+        config.without_providers() if closed else config, resolve=resolve or (lambda text: secret(text, environ))
+    )
     if not read_only:
         # exim has to get through to the map that lies below; nobody needs to list what is there
         for folder, mode in ((config.state_directory, 0o751), (config.keys, 0o750)):
