@@ -28,18 +28,26 @@ def line(
     now: Callable[[], float] = time.time,
     progress: Callable[[str], None] = lambda text: None,
     resolve: Callable[[str], str] | None = None,
+    closed: bool = False,
 ) -> Line:
     """The parts of one pass. Secrets are read first; then, for a pass that writes, root becomes the state's owner.
 
-    `resolve` gives the secret that an option names (None: `config.secret`). Raises `ConfigError` for a provider that cannot be built, `StateError` for a state that cannot be opened.
+    `resolve` gives the secret that an option names (None: `config.secret`). `closed`: without providers and state, for a user
+    who may read neither; nothing can be planned with it. Raises `ConfigError` for a provider that cannot be built, `StateError` for a state that cannot be opened.
     """
-    zones = Zones(config, resolve=resolve or (lambda text: secret(text, environ)))
+    zones = Zones(
+        config.without_providers() if closed else config, resolve=resolve or (lambda text: secret(text, environ))
+    )
     if not read_only:
         # exim has to get through to the map that lies below; nobody needs to list what is there
         for folder, mode in ((config.state_directory, 0o751), (config.keys, 0o750)):
             make_directory(folder, mode=mode, owner=home_owner(folder, USER), group=group_id(GROUP))
         become_owner(config.state_directory)
-    state = State.open(config.state, host=identity.rows(config.keys), read_only=read_only)
+    state = (
+        State(None, "", config.state)
+        if closed
+        else State.open(config.state, host=identity.rows(config.keys), read_only=read_only)
+    )
     resolver = Resolver({zone.name: zone.nameservers for zone in config.zones.values()})
     exim = Exim(config.exim.command)
 

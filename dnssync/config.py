@@ -82,6 +82,10 @@ class Config:
         path = self.state.partition(":///")[2].partition("?")[0]
         return Path(path).parent if self.state.startswith("sqlite") and path else self.keys.parent
 
+    def without_providers(self) -> Config:
+        """The same with no provider, for whoever may not read their secrets."""
+        return attrs.evolve(self, providers={})
+
 
 def find(option: str | None, environ: Mapping[str, str] = os.environ) -> Path:
     """Which file to read: `-c`, `DNSSYNC_CONFIG`, else /etc/dnssync/dnssync.yaml."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
@@ -11,6 +12,7 @@ from dnssync import checked
 from dnssync.alerts import HOOK, MAIL, AlertError, Alerts
 from dnssync.check import words
 from dnssync.check.changes import Changes, changes, standing
+from dnssync.check.finding import ranked
 from dnssync.check.gather import Looked, Sources, look, sources
 from dnssync.checked import DAILY, Checked
 from dnssync.config import Config
@@ -21,6 +23,7 @@ from dnssync.one_pass import Stopped
 from dnssync.reconcile import Line
 
 log = logging.getLogger("dnssync")
+LONGEST = 1800  # seconds for a check, since no pass goes on meanwhile; what was not looked into by then is unknown
 AGAIN = 3600  # seconds until another try where a check could not be made
 
 
@@ -28,7 +31,7 @@ class Daily:
     """Looks after each pass whether a check is due, and whether something is still to be told.
 
     `open_line(config, read_only, progress)` assembles the parts of a pass; `alerts` sends; `sources(line)` is where a check looks; `host` gives
-    this host's full name; `hinted` makes commands in a sentence such that they work as they stand. `now` in seconds since 1970.
+    this host's full name; `hinted` makes commands in a sentence such that they work as they stand; `longest`: seconds that a check may take. `now` in seconds since 1970.
     """
 
     def __init__(
@@ -40,9 +43,11 @@ class Daily:
         host: Callable[[], str],
         sources: Callable[[Line], Sources] = sources,
         hinted: Callable[[str], str] = lambda text: text,
+        longest: float = LONGEST,
     ) -> None:
         self._open, self._alerts, self._now = open_line, alerts, now
         self._sources, self._host, self._hinted = sources, host, hinted
+        self._longest = longest
         self._tried = 0.0
 
     def __call__(
@@ -57,7 +62,8 @@ class Daily:
                 self._tried = self._now()
                 with looking():
                     line = self._open(config, read_only=True, progress=step)
-                    looked = look(line, self._sources(line), remembered=kept.remembered)
+                    until = time.monotonic() + self._longest
+                    looked = look(line, self._sources(line), remembered=kept.remembered, until=until)
                 kept = self._kept(config, kept, looked)
             self._tell(config, kept)
         except Stopped:
@@ -74,15 +80,21 @@ class Daily:
 
     def _kept(self, config: Config, kept: Checked, looked: Looked) -> Checked:
         """Log what has changed, and keep what stands now."""
-        found = changes(kept.found, looked.findings)
-        for finding in found.begun:
+        found = changes(kept.found, looked.findings, looked.unsure, looked.whole)
+        for finding in ranked(found.begun)[: words.LISTED]:
             level = logging.WARNING if finding.severity in words.MAILED else logging.INFO
             log.log(level, "check %s %s %s: %s", finding.severity, finding.id, finding.subject, finding.message)
-        for finding in found.over:
+        for finding in found.over[: words.LISTED]:
             log.info("check well again %s %s: %s", finding.id, finding.subject, finding.message)
+        more = sum(max(0, len(rows) - words.LISTED) for rows in (found.begun, found.over))
+        if more:  # ten thousand domains would drown what else the log tells
+            log.info("check: %d more have changed; `dnssync check` shows what it finds now", more)
         log.info("the set-up was checked: %s", words.tally(looked.findings) or "all is well")
         kept = replace(
-            kept, at=looked.facts.now, found=standing(kept.found, looked.findings), remembered=looked.remembered
+            kept,
+            at=looked.facts.now,
+            found=standing(kept.found, looked.findings, looked.unsure, looked.whole),
+            remembered=looked.remembered,
         )
         checked.write(config.state_directory, DAILY, kept)
         return kept

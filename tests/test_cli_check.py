@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import tempfile
 import time
 from dataclasses import replace
 
@@ -11,9 +13,11 @@ import pytest
 from dnssync import checked
 from dnssync.check.facts import Domain, Facts
 from dnssync.check.finding import Finding, Severity
+from dnssync.check.gather import Sources
 from dnssync.cli import check_table
 from dnssync.cli.check import exit_code
 from dnssync.core.policy import MailPolicy
+from dnssync.reconcile import Line
 from tests.check_site import HOST, CheckSite, site
 from tests.site_under_test import DOMAIN
 
@@ -120,6 +124,76 @@ def test_silent_name_servers(site: CheckSite) -> None:
     assert dns
     assert not [f for f in dns if f["severity"] == "error"]
     assert ("SPF-01", "unknown") in {(f["id"], f["severity"]) for f in dns}
+
+
+def test_since_forgets_nothing_that_was_not_looked_at(site: CheckSite) -> None:
+    """What only a look into the log tells is not over for a check without one; what is to be remembered stays."""
+    noted = Finding("LOG-02", Severity.ERROR, "other.example", "unsigned")
+    kept = checked.Checked(5, (noted,), remembered={"sts": "1"})
+    checked.write(site.folder / "state", checked.BY_HAND, kept)
+    assert site.found("--since")["over"] == []
+    after = checked.read(site.folder / "state", checked.BY_HAND)
+    assert after is not None and noted in after.found and after.remembered["sts"] == "1"
+
+
+def test_monitoring_of_a_fault(site: CheckSite) -> None:
+    """Whatever goes wrong is 3 and one line, since 1 would be taken for a warning."""
+
+    def broken(line: Line) -> Sources:
+        raise RuntimeError("no")
+
+    code, out = site.run("check", "--monitoring", make_line=site.line, make_sources=broken)
+    assert code == 3 and out.startswith("DNSSYNC UNKNOWN - ") and out.count("\n") == 1
+
+
+def as_nobody(site: CheckSite, *args: str) -> tuple[int, str]:
+    """`dnssync check` by a user who may read the configuration, and neither secrets nor the state."""
+    site.check(*args)  # imports everything, while the interpreter's own files can be read
+    (site.folder / "state").chmod(0o700)
+    for folder in (site.folder, *site.folder.parents):
+        if folder.stat().st_uid == os.getuid() and str(folder).startswith(tempfile.gettempdir() + "/"):
+            folder.chmod(folder.stat().st_mode | 0o055)
+    into = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.setgroups([])
+        os.setgid(65534)
+        os.setuid(65534)
+        code, out = site.check(*args)
+        with os.fdopen(into[1], "w") as pipe:
+            json.dump([code, out], pipe)
+        os._exit(0)
+    os.close(into[1])
+    with os.fdopen(into[0]) as pipe:
+        code, out = json.load(pipe)
+    os.waitpid(child, 0)
+    return code, out
+
+
+@pytest.mark.parametrize("closed", ["secret", "keys"])
+def test_a_user_who_may_not_read_everything(site: CheckSite, closed: str) -> None:
+    """What DNS shows is looked at all the same; what rests on exim, providers and state is unknown, and says why."""
+    if closed == "secret":
+        text = json.loads(site.config.read_text())
+        (site.folder / "secret").write_text(text["providers"]["bind"]["key_secret"])
+        (site.folder / "secret").chmod(0o600)
+        text["providers"]["bind"]["key_secret"] = f"file/{site.folder}/secret"
+        site.config.write_text(json.dumps(text))
+    else:
+        assert site.run("apply", "--yes")[0] == 0
+    code, out = as_nobody(site, "--json")
+    found = json.loads(out)["findings"]
+    of = {(f["id"], f["severity"]) for f in found}
+    assert {
+        ("SPF-01", "error") if closed == "secret" else ("SPF-02", "ok"),
+        ("SYNC-01", "unknown"),
+        ("SYNC-02", "unknown"),
+    } <= of
+    errors = {f["id"] for f in found if f["severity"] == "error"}
+    assert errors == ({"SPF-01", "DMARC-01"} if closed == "secret" else set()) and code == bool(errors)
+    assert next(f for f in found if f["id"] == "SYNC-01")["message"].count("secret" if closed == "secret" else "keys")
+    code, out = as_nobody(site, "--monitoring")
+    assert code == (2 if errors else 1) and out.startswith(f"DNSSYNC {'CRITICAL' if errors else 'WARNING'} - ")
 
 
 def test_it_changes_nothing(site: CheckSite) -> None:

@@ -27,10 +27,8 @@ from dnssync.core.model import zone_of
 
 def full_name(facts: Facts, hostname: str) -> Iterator[Verdict]:
     """A-01: what the host's full name resolves to, in DNS and on the host itself. A name that exim greets nobody with harms less."""
-    name, _ = (
-        folded(hostname),
-        facts.host,
-    )  # without exim, the name is the system's, which exim may have for its own or not
+    name = folded(hostname)
+    facts.observed()  # without exim, the name is the system's, which exim may have for its own or not
     wrong = error if greets(facts) else warning
     if not seen_outside(facts):
         yield MOOT

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from dnssync.core.decide import Decision
+from dnssync.core.decide import Decision, ZonePlan
 from dnssync.core.host import Host, MailDomain
 from dnssync.core.model import KeyPair, absolute, zone_of
 from dnssync.core.observed import Observed, ZoneView
@@ -67,7 +67,7 @@ class ZonePass:
 class Facts:
     """All that is known. `now` in seconds since 1970; `zones`: the configured zones that are looked at, `configured` all of them;
     `seen` and `decision`: what `dnssync plan` would see and do, None where `trouble` says why that could not be found out (exim, state);
-    `passes` by zone, `interval`: seconds between two passes of the daemon; `interval_known`: whether somebody configured one. `lists`: exim's
+    `passes` by zone, None where the state cannot be read; `interval`: seconds between two passes of the daemon; `interval_known`: whether somebody configured one. `lists`: exim's
     domain lists; `map_path`: exim's signing map. `remembered`: what
     `mta_sts.remember` gave the last time. `have(wish)`: what came of a wish; None = not looked into yet, and noted."""
 
@@ -80,7 +80,7 @@ class Facts:
     seen: Observed | None = None
     decision: Decision | None = None
     trouble: str = ""
-    passes: Mapping[str, ZonePass] = field(default_factory=dict)
+    passes: Mapping[str, ZonePass] | None = field(default_factory=dict)
     interval: int = 900
     map_path: str = ""
     remembered: Mapping[str, str] = field(default_factory=dict)
@@ -90,6 +90,7 @@ class Facts:
     _within: Mapping[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
     _views: Mapping[str, ZoneView] = field(init=False, repr=False, compare=False)
     _ours: Mapping[str, tuple[tuple[str, str], ...]] = field(init=False, repr=False, compare=False)
+    _plans: Mapping[str, tuple[ZonePlan, ...]] = field(init=False, repr=False, compare=False)
     _keys: dict[str, list[KeyPair]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -112,13 +113,16 @@ class Facts:
         for domain in self.domains:
             within.setdefault(domain.zone, []).append(domain.name)
         ours: dict[str, dict[tuple[str, str], None]] = {}
+        by_zone: dict[str, list[ZonePlan]] = {}
         for plan in plans:
+            by_zone.setdefault(plan.plan.zone, []).append(plan)
             some = ours.setdefault(plan.plan.zone, {})
             some.update({(absolute(c.name, plan.plan.zone), c.type): None for c in plan.claims if c.value is not None})
         object.__setattr__(self, "_within", {zone: tuple(names) for zone, names in within.items()})
         object.__setattr__(
             self, "_views", {view.zone: view for view in self.seen.zones} if self.seen is not None else {}
         )
+        object.__setattr__(self, "_plans", {zone: tuple(some) for zone, some in by_zone.items()})
         object.__setattr__(self, "_ours", {zone: tuple(some) for zone, some in ours.items()})
 
     # --- what a pass saw --------------------------------------------------------------------------------------------
@@ -156,6 +160,10 @@ class Facts:
         """The mail domain of that name; it is one of `domains`."""
         return self._named[name]
 
+    def has(self, name: str) -> bool:
+        """Whether it is one of `domains`."""
+        return name in self._named
+
     def sends(self, name: str) -> bool:
         """Whether it is one of `domains`, and not parked."""
         return name in self._named and not self._named[name].parked
@@ -185,6 +193,10 @@ class Facts:
         return self.seen
 
     # --- what apply would do ----------------------------------------------------------------------------------------
+
+    def plans(self, zone: str) -> tuple[ZonePlan, ...]:
+        """What `apply` would do in one zone, at each of its providers; none where that could not be found out."""
+        return self._plans.get(zone, ())
 
     def wanted(self, name: str, kind: str) -> str | None:
         """The text that dnssync wants at an absolute name, None where it wants none there or that could not be found out."""

@@ -7,10 +7,11 @@ what a person reads meanwhile; it is imported when the first such wish comes.
 from __future__ import annotations
 
 import importlib
+import math
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from dnssync.core.desire import domains_of
 from dnssync.core.model import zone_of
 from dnssync.core.observed import Observed
 from dnssync.core.sighting import Question
-from dnssync.errors import DnssyncError, EximError, understood
+from dnssync.errors import DnssyncError, EximError, KeyFileError, StateError, understood
 from dnssync.exim.ask import Exim
 from dnssync.reconcile import Line
 from dnssync.resolver import Resolver
@@ -50,6 +51,11 @@ FETCHERS = {
     "Takes": "dnssync.check.gather_reports",
     "Log": "dnssync.check.gather_log",
 }
+
+TOGETHER = frozenset({"Signed"})  # exim is started once for all of them
+# At a time: where every server is silent, so many take some ten minutes, within which a supervisor wants to hear something.
+QUESTIONS, WISHES = 500, 100
+LATE = Failed("the check took too long, and it was not looked into")
 
 
 def connect(address: str, port: int, timeout: float) -> socket.socket:
@@ -99,11 +105,18 @@ def sources(line: Line) -> Sources:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """A check that was made: all that was looked into, what was found, and what is to be known the next time (`Facts.remembered`)."""
+    """A check that was made: all that was looked into, what was found, and what is to be known the next time (`Facts.remembered`).
+    `unsure` as in `Judged`."""
 
     facts: Facts
     findings: tuple[Finding, ...]
     remembered: Mapping[str, str] = field(default_factory=dict)
+    unsure: frozenset[tuple[str, str]] = frozenset()
+
+    @property
+    def whole(self) -> bool:
+        """Whether exim, keys and state could be read."""
+        return not self.facts.trouble
 
 
 def look(
@@ -112,35 +125,43 @@ def look(
     only: Sequence[str] = (),
     asked: frozenset[str] = frozenset(),
     remembered: Mapping[str, str] | None = None,
+    closed: str = "",
+    until: float = math.inf,
 ) -> Looked:
     """Make all checks, or those over the named zones and domains; `asked`: ids of those that are made only where a person asks for them;
-    `remembered`: as the last one gave it.
+    `remembered`: as the last one gave it; `closed` as in `base`; `until` as in `fetch`.
 
     `line.progress` is told of each step, and what it raises ends the check there. Raises `DnssyncError` for a name that is neither.
     """
-    facts = replace(base(line, only), remembered=remembered or {})
+    facts = replace(base(line, only, closed), remembered=remembered or {})
 
     def fetched(wishes: Sequence[Any]) -> Mapping[Any, Any]:
-        return fetch(sources, wishes, line.progress)
+        return fetch(sources, wishes, line.progress, until)
 
     def progress(done: int, every: int) -> None:
         line.progress(f"checked {done} of {every}")
 
+    left_out = {(check.id, "") for check in areas.every() if check.asked and check.id not in asked}
     judged = judge(facts, areas.checks(asked), fetched, progress)
-    return Looked(judged.facts, judged.findings, {**facts.remembered, **remember(judged.facts)})
+    return Looked(
+        judged.facts, judged.findings, {**facts.remembered, **remember(judged.facts)}, judged.unsure | left_out
+    )
 
 
-def base(line: Line, only: Sequence[str] = ()) -> Facts:
-    """What a pass sees and would do; where exim or the state cannot be asked, the rest of the checks go on without (`Facts.trouble`).
+def base(line: Line, only: Sequence[str] = (), closed: str = "") -> Facts:
+    """What a pass sees and would do; where exim, the keys or the state cannot be read, the rest of the checks go on without (`Facts.trouble`).
 
-    `only` names zones or domains, () = all. Raises `DnssyncError` for a name that is neither.
+    `only` names zones or domains, () = all; `closed`: why neither the providers nor the state are open to this user ("" = they are). Raises `DnssyncError` for a name that is neither.
     """
     seen: Observed | None = None
     got: Decision | None = None
-    trouble = ""
+    trouble = closed
+    passes: Mapping[str, ZonePass] | None = None
     try:
-        seen, got = line.plan(only, dns_first=True)
-    except EximError as error:
+        if not closed:
+            passes = {zone: ZonePass(record.last_pass, record.failures) for zone, record in line.state.zones().items()}
+            seen, got = line.plan(only, dns_first=True)
+    except (EximError, StateError, KeyFileError) as error:
         trouble = str(error)
     config = line.config
     hostname = seen.host.hostname if seen is not None else socket.getfqdn()
@@ -155,7 +176,7 @@ def base(line: Line, only: Sequence[str] = ()) -> Facts:
         seen=seen,
         decision=got,
         trouble=trouble.rstrip("."),
-        passes={zone: ZonePass(record.last_pass, record.failures) for zone, record in line.state.zones().items()},
+        passes=passes,
         interval=config.schedule.interval,
         map_path=str(config.exim.map),
     )
@@ -180,23 +201,40 @@ def _domains(config: Config, seen: Observed | None, zones: Sequence[str], only: 
 
 
 def fetch(
-    sources: Sources, wishes: Sequence[Any], progress: Callable[[str], None] = lambda text: None
+    sources: Sources,
+    wishes: Sequence[Any],
+    progress: Callable[[str], None] = lambda text: None,
+    until: float = math.inf,
 ) -> Mapping[Any, Any]:
-    """What came of each wish; one kind that goes wrong takes no other with it. What `progress` raises comes through."""
+    """What came of each wish; one kind that goes wrong takes no other with it. What `progress` raises comes through.
+
+    Some are looked into at a time, so that each step is told soon; what is left `until` then (`time.monotonic`) is not looked into.
+    """
+    found: dict[Any, Any] = {}
     questions = [wish for wish in wishes if isinstance(wish, Question)]
-    if questions:
+    for some in _batches(questions, QUESTIONS, until):
         progress(f"asking DNS {len(questions)} questions")
-    found: dict[Any, Any] = dict(sources.resolver.look(questions)) if questions else {}
+        found.update(sources.resolver.look(some))
     kinds: dict[str, list[Any]] = {}
     for wish in wishes:
         if not isinstance(wish, Question):
             kinds.setdefault(type(wish).__name__, []).append(wish)
-    for kind, some in kinds.items():
+    for kind, all_ in kinds.items():
         module = importlib.import_module(FETCHERS[kind])
-        progress(getattr(module, "STEP", "looking"))
-        try:
-            found.update(module.fetch(some, sources))
-        except Exception as error:
-            reason = str(error if isinstance(error, DnssyncError) else understood(error)).rstrip(".")
-            found.update({wish: Failed(reason) for wish in some if wish not in found})
+        for some in _batches(all_, len(all_) if kind in TOGETHER else WISHES, until):
+            progress(getattr(module, "STEP", "looking"))
+            try:
+                found.update(module.fetch(some, sources))
+            except Exception as error:
+                reason = str(error if isinstance(error, DnssyncError) else understood(error)).rstrip(".")
+                found.update({wish: Failed(reason) for wish in some if wish not in found})
+    if time.monotonic() >= until:
+        found.update({wish: LATE for wish in wishes if wish not in found})
     return found
+
+
+def _batches(wishes: Sequence[Any], size: int, until: float) -> Iterator[Sequence[Any]]:
+    for at in range(0, len(wishes), size):
+        if time.monotonic() >= until:
+            return
+        yield wishes[at : at + size]

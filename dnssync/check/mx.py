@@ -174,7 +174,7 @@ def _a_domain(facts: Facts, name: str) -> bool:
     """Whether it is a mail domain, too."""
     if facts.seen is not None and facts.seen.host.domain(name) is not None:
         return True
-    return facts.seen is None and any(domain.name == name for domain in facts.domains)
+    return facts.seen is None and facts.has(name)
 
 
 def _apart(facts: Facts, name: str) -> bool:

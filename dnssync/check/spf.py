@@ -215,11 +215,7 @@ def _answer_size(name: str, texts: Sequence[str]) -> int:
 def beside(facts: Facts, domain: str) -> Iterator[Verdict]:
     """SPF-08: an alias where the record should stand, and octets that are no text."""
     alias, answer = facts.ask(domain, "CNAME"), facts.ask(domain, "TXT")
-    held = (
-        next((view for view in facts.seen.zones if view.zone == facts.domain(domain).zone), None)
-        if facts.seen is not None
-        else None
-    )
+    held = facts.view(facts.domain(domain).zone)
     own = domain.removesuffix(facts.domain(domain).zone).rstrip(".")
     for provider, zone in held.found.items() if held is not None else ():
         if (own, "CNAME") in zone and (own, "TXT") in zone:

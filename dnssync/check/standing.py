@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from dnssync.check.facts import Facts, Unanswered, plain, unanswered, zone_line
-from dnssync.core.decide import Decision
 from dnssync.core.model import zone_of
 from dnssync.core.record import RecordError
 from dnssync.core.sighting import Answer
@@ -68,7 +67,7 @@ def mend(facts: Facts, name: str, text: str, cured: Callable[[str], bool]) -> tu
         return f"Publish: {zone_line(name, 'TXT', text)}", False
     remedy, fixable = facts.publish(name, "TXT", wanted)
     zone = zone_of(name, facts.configured)
-    if not fixable and facts.decision is not None and _waits_for_a_person(facts.decision, zone):
+    if not fixable and zone and _waits_for_a_person(facts, zone):
         remedy += f" (`dnssync apply --adopt {zone}` does it)"
     return remedy, fixable
 
@@ -87,7 +86,7 @@ def written(facts: Facts, name: str) -> str | None:
 def configure(facts: Facts, domain: str, option: str) -> str:
     """The remedy "the configuration has to say so", for a record that dnssync writes: by hand it would stand against what is configured."""
     zone = facts.domain(domain).zone
-    waits = facts.decision is not None and _waits_for_a_person(facts.decision, zone)
+    waits = _waits_for_a_person(facts, zone)
     command = f"dnssync apply --adopt {zone}" if waits else "dnssync apply"
     return f"Set `{option}` for the zone {zone} in the configuration, then `{command}`."
 
@@ -125,7 +124,7 @@ def _meanings(text: str, domain: str) -> set[tuple[object, ...]]:
         return set()
 
 
-def _waits_for_a_person(decision: Decision, zone: str | None) -> bool:
+def _waits_for_a_person(facts: Facts, zone: str) -> bool:
     """Whether all that keeps dnssync from changing a zone is a record that it did not write."""
-    reasons = [{refusal.reason for refusal in plan.refusals} for plan in decision.zones if plan.plan.zone == zone]
+    reasons = [{refusal.reason for refusal in plan.refusals} for plan in facts.plans(zone)]
     return bool(reasons) and all(found == {"takeover"} for found in reasons)

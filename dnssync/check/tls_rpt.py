@@ -84,7 +84,7 @@ def _mail_domain(facts: Facts, name: str) -> bool:
     """Whether a subject is a mail domain, and not the name of our mail server alone."""
     if facts.seen is not None:
         return facts.seen.host.domain(name) is not None
-    return any(domain.name == name for domain in facts.domains)
+    return facts.has(name)
 
 
 def _unquoted(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dnssync.check.facts import Facts, Wish, host, zones
+from dnssync.check.facts import Facts, Unanswered, Wish, host, zones
 from dnssync.check.finding import Verdict, error, unknown, warning
 from dnssync.check.judging import Check
 from dnssync.core.model import absolute
@@ -49,9 +49,7 @@ def not_in_sync(facts: Facts, zone: str) -> Iterator[Verdict]:
     got = facts.decided()
     if zone in got.unread:
         yield unknown(f"What stands in the zone could not be read: {got.unread[zone]}")
-    for plan in got.zones:
-        if plan.plan.zone != zone:
-            continue
+    for plan in facts.plans(zone):
         names = [f"{absolute(change.name, zone)} {change.type}" for change in plan.plan.changes]
         for refusal in plan.refusals:
             yield warning(f"dnssync changes nothing at {plan.plan.provider}: {refusal.sentence}", "See `dnssync plan`.")
@@ -63,6 +61,8 @@ def not_in_sync(facts: Facts, zone: str) -> Iterator[Verdict]:
 
 def overdue(facts: Facts, zone: str) -> Iterator[Verdict]:
     """SYNC-02: the last pass is longer ago than the daemon's rhythm allows."""
+    if facts.passes is None:
+        raise Unanswered(facts.trouble)
     last = facts.passes.get(zone)
     late = facts.now - last.last_pass if last is not None and last.last_pass else None
     remedy = "Is the daemon running? `systemctl status dnssync`; `dnssync status` shows what the last pass said."

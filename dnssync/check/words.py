@@ -19,7 +19,8 @@ MAILED = frozenset({Severity.ERROR, Severity.WARNING})
 def message(host: str, found: Changes) -> Message | None:
     """The mail about errors and warnings that are new, and those that are over; None where there is nothing of the kind."""
     begun = ranked(f for f in found.begun if f.severity in MAILED)
-    over = ranked(f for f in found.over if f.severity in MAILED)
+    other = {(f.id, f.subject) for f in begun}  # what is told in other words now is not well again
+    over = ranked(f for f in found.over if f.severity in MAILED and (f.id, f.subject) not in other)
     if not begun and not over:
         return None
     subjects, parts = [], []

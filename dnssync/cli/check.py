@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -9,13 +10,14 @@ import click
 
 from dnssync.cli import render
 from dnssync.cli.context import Context, chosen, json_option
-from dnssync.errors import DnssyncError
+from dnssync.errors import DnssyncError, understood
 
 if TYPE_CHECKING:
     from dnssync.check.finding import Finding
     from dnssync.check.from_log import LogReport
     from dnssync.check.gather import Looked
     from dnssync.checked import Checked
+    from dnssync.reconcile import Line
 
 BAD, UNKNOWN = 1, 3
 FROM_LOG = ("LOG-01", "LOG-02", "LOG-03")
@@ -87,11 +89,27 @@ def _look(context: Context, domains: tuple[str, ...], asked: frozenset[str]) -> 
     from dnssync.check import gather
 
     only = chosen(context, domains)
-    line = context.line(read_only=True)
+    line, closed = _line(context)
     remembered = _kept(context).remembered
-    looked = gather.look(line, (context.make_sources or gather.sources)(line), only, asked, remembered)
+    looked = gather.look(line, (context.make_sources or gather.sources)(line), only, asked, remembered, closed)
     context.progress("")
     return looked
+
+
+def _line(context: Context) -> tuple[Line, str]:
+    """The parts of a pass, and why some of them are closed to this user ("" = none is): what DNS shows can be checked by anybody."""
+    from dnssync.errors import ConfigError, KeyFileError, StateError
+
+    context.config  # noqa: B018 - one that cannot be used raises here
+    try:
+        return context.line(read_only=True), ""
+    except (KeyFileError, StateError) as error:
+        closed = str(error)
+    except ConfigError as error:
+        if os.geteuid() == 0:
+            raise  # nothing is closed to root: the secret is missing, or the provider is described wrongly
+        closed = f"{error}. Run `dnssync check` as root to have this looked at, too"
+    return context.line(read_only=True, closed=True), closed
 
 
 def _monitor(context: Context, domains: tuple[str, ...], asked: frozenset[str], strict: bool) -> int:
@@ -100,8 +118,10 @@ def _monitor(context: Context, domains: tuple[str, ...], asked: frozenset[str], 
 
     try:
         text, code = words.monitored(_look(context, domains, asked).findings, strict=strict)
-    except (DnssyncError, OSError) as error:
-        text, code = words.cannot_tell(str(error)), UNKNOWN
+    except Exception as error:  # an exit code of 1 would be taken for a warning
+        if context.debug:
+            raise
+        text, code = words.cannot_tell(str(understood(error))), UNKNOWN
     context.progress("")
     context.say(text, whole=True)
     return code
@@ -127,9 +147,13 @@ def _keep(context: Context, looked: Looked, before: Checked) -> None:
     from dnssync import checked
     from dnssync.check.changes import standing
 
-    stands = standing(before.found, looked.findings)
+    stands = standing(before.found, looked.findings, looked.unsure, looked.whole)
     try:
-        checked.write(context.config.state_directory, checked.BY_HAND, checked.Checked(looked.facts.now, stands))
+        checked.write(
+            context.config.state_directory,
+            checked.BY_HAND,
+            checked.Checked(looked.facts.now, stands, remembered=looked.remembered),
+        )
     except DnssyncError as error:
         context.warn(f"dnssync: the next `check --since` compares with an older one: {error}")
 
@@ -140,7 +164,7 @@ def _emit(context: Context, looked: Looked, before: Checked | None, code: int) -
 
     data: dict[str, object] = {"host": looked.facts.hostname, "at": looked.facts.now, "findings": looked.findings}
     if before is not None:
-        changed = changes(before.found, looked.findings)
+        changed = changes(before.found, looked.findings, looked.unsure, looked.whole)
         data.update(findings=changed.begun, over=changed.over, since=before.at or None)
     log = _log(looked)
     if log is not None:
@@ -172,7 +196,9 @@ def _show(context: Context, looked: Looked, before: Checked | None, whole: bool)
     if before is None:
         lines = check_table.found(looked.facts, looked.findings, width, context.hinted, whole=whole)
     else:
-        lines = check_table.changed(changes(before.found, looked.findings), before.at, width, context.hinted)
+        lines = check_table.changed(
+            changes(before.found, looked.findings, looked.unsure, looked.whole), before.at, width, context.hinted
+        )
     log = _log(looked)
     if log is not None:
         lines = [*lines, ("exim's log", "bold"), *((f"  {row}", "") for row in log_table.lines(log)), ("", "")]

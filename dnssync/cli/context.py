@@ -67,12 +67,13 @@ class Context:
         """Work with this configuration instead of one from a file."""
         self._config = config
 
-    def line(self, *, read_only: bool) -> Line:
-        """The parts of one pass over the configuration."""
+    def line(self, *, read_only: bool, closed: bool = False) -> Line:
+        """The parts of one pass over the configuration; `closed` as in `assemble.line`."""
         from dnssync import assemble
 
         make = self.make_line or assemble.line
-        return make(self.config, read_only=read_only, environ=self.environ, now=self.now, progress=self.progress)
+        how: dict[str, Any] = {"closed": True} if closed else {}
+        return make(self.config, read_only=read_only, environ=self.environ, now=self.now, progress=self.progress, **how)
 
     @contextmanager
     def lock(self, who: str) -> Iterator[None]:

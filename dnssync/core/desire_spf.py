@@ -89,10 +89,13 @@ def helo_names(zone: str, host: Host, others: Collection[str], ledger: Ledger) -
     Not so, beside `others`: a mail domain that exim has and the zone's `domains` leave out, and one that the ledger holds
     more than an SPF record for. Its record passes that domain's mail, and the terms of a greeting would narrow it.
     """
-    mail = {domain.name for domain in host.domains if domain.local}
-    mail |= {applied.domain for (_, _, owner), applied in ledger.items() if owner is not Owner.SPF}
-    spared = mail | set(others)
-    return tuple(n for n in host.helo if "." in n and relative(n, zone) is not None and n not in spared)
+    spared = {applied.domain for (_, _, owner), applied in ledger.items() if owner is not Owner.SPF} | set(others)
+    return tuple(
+        name
+        for name in host.helo
+        if "." in name and relative(name, zone) is not None and name not in spared
+        if (mail := host.domain(name)) is None or not mail.local
+    )
 
 
 def helo_ips(host: Host) -> tuple[str, ...]:

@@ -54,7 +54,8 @@ def policy_of(view: ZoneView | None) -> rotation.Policy:
 def steps_of(seen: Observed) -> dict[tuple[str, str], Step]:
     """The step of every key set, by (domain, kind)."""
     views = homes_of(seen).keyed
-    seasons = {view.zone: durations.season(view.negative_ttl, _wild(view)) for view in views.values()}
+    zones = {view.zone: view for view in views.values()}  # each looked through once, however many domains it holds
+    seasons = {zone: durations.season(view.negative_ttl, _wild(view)) for zone, view in zones.items()}
     sets: dict[tuple[str, str], list[KeyPair]] = {}
     for key in seen.keys:
         sets.setdefault((key.domain, key.kind), []).append(key)

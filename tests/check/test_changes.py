@@ -50,6 +50,21 @@ class TestChanges:
         milder = replace(SPF, severity=Severity.WARNING)
         assert changes((SPF,), [milder]) == Changes((milder,), (SPF,))
 
+    def test_a_subject_that_nobody_could_find_is_not_over(self) -> None:
+        """Where the way to a check's subjects, or one of them, was not known, or exim could not be asked, nothing found means nothing."""
+        assert changes((SPF,), []).over == (SPF,)
+        assert not changes((SPF,), [], {("SPF-03", "")})
+        assert not changes((SPF,), [], {("SPF-03", "example.org")})
+        assert not changes((SPF,), [], whole=False)
+        assert changes((SPF,), [], {("SPF-03", "example.net"), ("MX-01", "")}).over == (SPF,)
+        assert changes((SPF,), [WELL], {("SPF-03", "")}, whole=False).over == (SPF,)
+
+    @pytest.mark.parametrize("message", ["The last pass was 2 days ago, and 7 have failed since."])
+    def test_hours_become_days_and_failures_more(self, message: str) -> None:
+        """Nor is another unit of the same time news, or one more failure."""
+        before = replace(AGE, message="The last pass was 47 hours ago, and 5 have failed since.")
+        assert not changes((before,), [replace(AGE, message=message)])
+
     def test_unknown_carries_only_its_own_subject(self) -> None:
         """What is unknown of one domain holds nothing of another."""
         of_other = replace(SPF, subject="example.net")
@@ -69,6 +84,14 @@ class TestMessage:
         """What is over is told once, without its remedy."""
         told = message("mx.example.org", Changes((), (SPF,)))
         assert told is not None and "well again: example.org" in told.subject and "Publish" not in told.text
+
+    def test_other_words_are_not_well_again(self) -> None:
+        """What is found of the same question now is told; what was found before it is not told to be well."""
+        other = replace(SPF, message="192.0.2.2 is not allowed to send.")
+        told = message("mx.example.org", Changes((other,), (SPF, AGE)))
+        assert told is not None and "192.0.2.1" not in told.text and "well again: example.org" in told.subject
+        told = message("mx.example.org", Changes((other,), (SPF,)))
+        assert told is not None and "well again" not in told.subject + told.text
 
     def test_notes_make_no_mail(self) -> None:
         """What is merely worth knowing is no reason for a mail."""

@@ -8,7 +8,10 @@ from typing import Any
 
 from dnssync.check.facts import Facts, host, zone_line
 from dnssync.check.finding import MOOT, Severity, Verdict, warning
+from dnssync.check.gather import LATE, Sources, fetch
 from dnssync.check.judging import Check, judge
+from dnssync.core.sighting import Question
+from dnssync.exim.ask import Exim
 from tests.check.world import World
 
 
@@ -51,6 +54,42 @@ def test_a_silent_server_is_no_finding(tmp_path: Path) -> None:
         [(severity, message)], _ = judged(world, Check("X-1", "all well", host, chain))
         assert severity == "unknown"
         assert world.bind.server in message and "mx.example.org A could not be looked up" in message
+
+
+def test_what_is_not_sure(tmp_path: Path) -> None:
+    """It is noted of which subjects, and of whose subjects, a look-up failed; of others it is not."""
+    with World(tmp_path, {"example.org": "@ A 192.0.2.1\n"}) as world:
+        asks = Check("X-1", "", host, lambda facts, _: [MOOT] * len(facts.ask("example.org", "A").texts))
+        over = Check("X-2", "", lambda facts: facts.ask("example.org", "A").texts, lambda facts, _: [])
+        other = Check("X-3", "", host, lambda facts, _: [])
+        checks = [asks, over, other]
+        assert judge(world.facts(), checks, world.resolver().look).unsure == frozenset()
+        world.bind.stop()
+        found = judge(world.facts(), checks, world.resolver().look)
+        assert found.unsure == {("X-1", "mx.example.org"), ("X-2", "")}
+
+
+def test_a_check_that_falls_over_takes_no_other_with_it(tmp_path: Path) -> None:
+    """Its question is unknown, and says whose fault that is."""
+    broken = Check("X-1", "", host, lambda facts, subject: [warning(str(1 // 0))])
+    well = Check("X-2", "well", host, lambda facts, subject: [])
+    said, _ = judged(World(tmp_path, {"example.org": ""}), broken, well)
+    assert (
+        said[0][0] == "unknown" and "a fault of dnssync (ZeroDivisionError)" in said[0][1] and said[1] == ("ok", "well")
+    )
+
+
+def test_a_check_has_its_time(tmp_path: Path) -> None:
+    """Steps are told again and again while much is looked into, and what is left when the time is over is unknown."""
+    world = World(tmp_path, {"example.org": ""})
+    sources = Sources(world.config(), world.resolver(), Exim(("/nonexistent/exim",)))
+    questions = [
+        Question(f"{'x' * 70}{n}.example.org", "A", "example.org") for n in range(1200)
+    ]  # no name can be so long
+    steps: list[str] = []
+    assert set(fetch(sources, questions, steps.append)) == set(questions) and len(steps) == 3
+    late = fetch(sources, questions, steps.append, until=0.0)
+    assert set(late.values()) == {LATE} and len(steps) == 3
 
 
 def test_a_question_that_does_not_arise(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import json
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,16 @@ import pytest
 
 from dnssync import checked
 from dnssync.alerts import Alerts
+from dnssync.check.finding import Finding, Severity
+from dnssync.check.gather import Looked
+from dnssync.check.words import LISTED
 from dnssync.daily import AGAIN, Daily
 from dnssync.one_pass import Stopped
 from tests.alerted import Post
+from tests.check.world import World
 from tests.check_site import CheckSite, site
 from tests.daemon_process import DaemonProcess
+from tests.site_under_test import DOMAIN
 from tests.test_alerts_ways import Pager
 
 pytestmark = [pytest.mark.exim, pytest.mark.bind]
@@ -35,7 +41,7 @@ class Watched:
         site.config.write_text(json.dumps(text))
         self.restart()
 
-    def restart(self) -> None:
+    def restart(self, **more: Any) -> None:
         """The daemon begins anew."""
         self.daily = Daily(
             self._line,
@@ -43,6 +49,7 @@ class Watched:
             now=lambda: self.site.now,
             host=lambda: NAME,
             sources=self.site.sources,
+            **more,
         )
 
     def _line(self, config: Any, **options: Any) -> Any:
@@ -111,6 +118,42 @@ def test_a_mail_that_cannot_be_sent_is_tried_again(watched: Watched, caplog: pyt
     assert {"id", "severity", "subject", "message", "remedy", "fixable"} == set(call["check"]["begun"][0]) and call[
         "host"
     ] == NAME
+
+
+def test_a_broken_exim_makes_nothing_well(watched: Watched) -> None:
+    """What cannot be looked at for a day, its subjects' names included, is neither over then nor new afterwards."""
+    watched.again()
+    stood = {(f.id, f.subject) for f in watched.kept.found}
+    whole = watched.site.exim.config.read_text()
+    watched.site.exim.config.write_text("nonsense\n")
+    watched.again(24)
+    assert stood <= {(f.id, f.subject) for f in watched.kept.found}
+    assert not any("well again" in mail.get_content() for _, _, mail in watched.post.mails)
+    watched.site.exim.config.write_text(whole)
+    told = len(watched.post.mails)
+    watched.again(24)
+    assert not any(f"SPF-01 {DOMAIN}" in mail.get_content() for _, _, mail in watched.post.mails[told:])
+
+
+def test_a_check_that_takes_too_long_ends(watched: Watched) -> None:
+    """When its time is over nothing more is looked into: passes wait no longer."""
+    watched.restart(longest=-1)
+    steps: list[str] = []
+    watched.again(step=steps.append)
+    assert watched.kept.at > 0 and not any("questions" in step for step in steps)
+    assert not any(f.id.startswith("SPF") for f in watched.kept.found)
+
+
+def test_ten_thousand_do_not_drown_the_log(watched: Watched, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """As many changes as a mail lists are logged, the worst first, and how many more there are."""
+    caplog.set_level("INFO", "dnssync")
+    note = Finding("MX-06", Severity.INFO, "a.example", "one")
+    many = [replace(note, subject=f"d{n}.example") for n in range(10_000)]
+    facts = World(tmp_path, {"example.org": ""}).facts()
+    looked = Looked(facts, (*many, replace(note, severity=Severity.ERROR)))
+    watched.daily._kept(watched.site.loaded(), checked.Checked(), looked)
+    assert len(caplog.records) == LISTED + 2 and "check error MX-06 a.example" in caplog.text
+    assert f"{10_001 - LISTED} more have changed" in caplog.text
 
 
 def test_never(watched: Watched) -> None:
