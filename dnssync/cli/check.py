@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -89,9 +93,31 @@ def _look(context: Context, domains: tuple[str, ...], asked: frozenset[str]) -> 
     only = chosen(context, domains)
     line = context.line(read_only=True)
     remembered = _kept(context).remembered
-    looked = gather.look(line, (context.make_sources or gather.sources)(line), only, asked, remembered)
+    with _ended():
+        looked = gather.look(line, (context.make_sources or gather.sources)(line), only, asked, remembered)
     context.progress("")
     return looked
+
+
+@contextlib.contextmanager
+def _ended() -> Iterator[None]:
+    """SIGTERM and SIGHUP end the check as Ctrl-C does, so that nothing of its test messages stays: a monitoring that has waited long enough sends them."""
+
+    def end(number: int, _: object) -> None:
+        sys.exit(128 + number)
+
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        before = {
+            number: signal.signal(number, end)
+            for number in (signal.SIGTERM, signal.SIGHUP)
+            if signal.getsignal(number) is signal.SIG_DFL
+        }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _monitor(context: Context, domains: tuple[str, ...], asked: frozenset[str], strict: bool) -> int:

@@ -201,7 +201,9 @@ def test_a_smarthosts_transport(tmp_path: Path) -> None:
         with Site(tmp_path / wanted, ("a.test",), configtype="smarthost", edits=edits) as site:
             site.line("a.test", s1="rsa2048")
             got = site.findings("DKIM-01", "DKIM-07")
-            assert {str(f.severity) for f in [*got["DKIM-01", "a.test"], *got["DKIM-07", "a.test"]]} == {wanted}
+            assert {str(f.severity) for f in got["DKIM-01", "a.test"]} == {wanted}
+            # without options there is nothing to try, and it is said once
+            assert [str(f.severity) for f in got.get(("DKIM-07", "a.test"), [])] == (["ok"] if wanted == "ok" else [])
             if wanted == "error":
                 assert "remote_smtp_smarthost" in got["DKIM-01", "a.test"][0].message
 
