@@ -92,14 +92,15 @@ def _unusable(name: str, transport: Transport, signer: Signer) -> Iterator[Verdi
     if _OURS_FAILING in signer.problem:
         yield unknown(said, _AS_ROOT)
     else:
-        yield error(said, _openable(signer))
+        yield error(said, openable(signer))
 
 
-def _openable(signer: Signer) -> str:
+def openable(signer: Signer) -> str:
+    """What to do about a key that exim cannot use; that of a key which is named by a message is EXIM-03's."""
     if f"({TAINTED})" in signer.problem:
         return "The file's rights are not the matter; `dnssync exim --install` sets a dkim_domain that goes through a look-up. See EXIM-03."
     if not signer.path.startswith("/"):
         return "Name a key file in dkim_private_key that exim's user can read."
-    return (
-        f"`chgrp Debian-exim {signer.path} && chmod 640 {signer.path}`, and let the group enter the folders above it."
-    )
+    if "exim may not " in signer.problem:
+        return f"`chgrp Debian-exim {signer.path} && chmod 0640 {signer.path}`, and let the group enter the folders above it (0750)."
+    return "Put the key back, from a backup; or name another one, and publish its record before exim signs with it."

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dnssync.check.dkim_elsewhere import DECLARE, HOW, SIGNING, depends, elsewhere, left_alone
+from dnssync.check.dkim_keys import same_key
+from dnssync.check.dkim_signers import openable
 from dnssync.check.exim_setup import Setup
 from dnssync.check.facts import Facts, Unanswered, sending, zone_line
 from dnssync.check.finding import MOOT, Verdict, error, info, unknown, warning
@@ -269,7 +271,7 @@ def _one(facts: Facts, signer: Signer) -> Iterator[Verdict]:
     if signer.problem:
         yield error(
             f"exim signs with {signer.selector} and cannot: {signer.problem}".rstrip(".") + ".",
-            f"`chgrp Debian-exim {signer.path} && chmod 0640 {signer.path}`, and let that group enter its folders (0750); a file that is lost comes back from a backup.",
+            openable(signer),
         )
         return
     where = _at(signer)
@@ -281,7 +283,7 @@ def _one(facts: Facts, signer: Signer) -> Iterator[Verdict]:
         yield unknown(f"{trouble}.")
         return
     values = [value for value in map(_value, texts) if value is not None]
-    if signer.public_key in values:
+    if any(same_key(value, signer.public_key) for value in values):
         return
     remedy, fixable = facts.publish(where, "TXT", right)
     if facts.wanted(where, "TXT") not in (None, right) and not fixable:

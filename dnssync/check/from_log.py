@@ -271,6 +271,10 @@ def unauthorised(facts: Facts, name: str) -> Iterator[Verdict]:
         said = f"{many} message{'s' * (many != 1)} from {name} left from {address}"
         if got.unknown or got.result == "temperror":
             yield unknown(f"{said}; whether SPF passes that address could not be looked up: {some(got.unknown)}.")
+        elif got.result != "pass" and mail is not None and mail.smarthosts:
+            yield unknown(
+                f"{said}, to which SPF of {name} says {got.result}; receivers see another address where {some(mail.smarthosts)} took it."
+            )
         elif got.result != "pass":
             yield error(
                 f"{said}, and SPF of {name} says {got.result} to that address.",
