@@ -72,6 +72,10 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("(?!from:)", ""),
         ("return not transport.signers and not transport.problem and", "return"),
     ],
+    ("dnssync/cli/check.py", "tests/check/test_ended.py"): [
+        ("if signal.getsignal(number) is signal.SIG_DFL", "if number"),
+        ("            signal.signal(number, handler)\n", "            pass\n"),
+    ],
     ("dnssync/exim/rehearsal.py", "tests/check/test_dkim_signed.py"): [
         ("    if HIDDEN not in line:\n        return\n", "    return\n"),
         ("accept condition = yes", "accept"),

@@ -100,7 +100,7 @@ def test_all_is_well(found: Found, id: str, case: str) -> None:
 # (id, case, severity, words of the message, words of the remedy); the nearest world without it is good.test, or the one in brackets
 TABLE = [
     ("DKIM-01", "nomap", "error", "signs nothing of nomap.test", "dnssync plan"),
-    ("DKIM-01", "closed", "error", "may not read the file", "chmod 640"),
+    ("DKIM-01", "closed", "error", "may not read the file", "chmod 0640"),
     ("DKIM-01", "nokey", "error", "there is no such file", ""),
     ("DKIM-02", "absent", "error", "no record at s1._domainkey.absent.test", "s1._domainkey.absent.test. IN TXT"),
     ("DKIM-02", "two", "error", "2 TXT records", ""),

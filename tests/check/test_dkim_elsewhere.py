@@ -49,6 +49,16 @@ def test_no_keys_are_wanted_and_exim_signs(tmp_path: Path) -> None:
 
 @needs_exim
 @pytest.mark.exim
+def test_a_short_key_of_somebodys_own(tmp_path: Path) -> None:
+    """Where exim does not read dnssync's map, a new key of dnssync's does nothing before `exim --install`, and the remedy says so."""
+    with Site(tmp_path, ("a.test",), macros="DKIM_DOMAIN = a.test\n" + KEY) as site:
+        site.line("a.test", s1="rsa1024")
+        [found] = site.findings("DKIM-04")["DKIM-04", "a.test"]
+    assert str(found.severity) == "warning" and "`dnssync exim --install` and `dnssync rotate a.test`" in found.remedy
+
+
+@needs_exim
+@pytest.mark.exim
 @pytest.mark.parametrize(
     ("domain", "wanted"),
     [("$acl_m_signed", "unknown"), ("${if def:sender_helo_name{}{$r_x}}", "unknown"), ("${if def:h_from:{}}", "error")],
