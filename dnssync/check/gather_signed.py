@@ -117,16 +117,22 @@ def _made(
 
 
 def _end(folder: Path) -> None:
-    """End what exim still runs with this configuration, after it was given up: its queue runners have children of their own."""
+    """End what exim still runs with this configuration, after it was given up: its queue runners have children of their own, which may be
+    other programs (`${run`)."""
     ours = os.fsencode(folder / "exim.conf")
     for pause in (0, 0.2):  # a process that is just becoming another program shows no arguments
         time.sleep(pause)
+        found, parents = set[int](), dict[int, int]()
         for place in Path("/proc").glob("[0-9]*"):
-            try:
+            with contextlib.suppress(OSError):  # it ended by itself
+                parents[int(place.name)] = int((place / "stat").read_bytes().rpartition(b")")[2].split()[1])
                 if ours in (place / "cmdline").read_bytes().split(b"\0"):
-                    os.kill(int(place.name), signal.SIGKILL)
-            except OSError:
-                continue  # it ended by itself
+                    found.add(int(place.name))
+        while more := {pid for pid, parent in parents.items() if parent in found} - found:
+            found |= more
+        for pid in found:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def _sweep() -> None:

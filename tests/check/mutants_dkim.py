@@ -65,6 +65,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("owner is not None, left", "False, left"),
         ("and info.st_mtime < time.time() - LEFT", ""),
         ("    _sweep()\n", ""),
+        ("            found |= more\n", "            break\n"),
     ],
     ("dnssync/check/dkim_elsewhere.py", "tests/check/test_dkim_elsewhere.py"): [
         ("and not domain.policy.dkim.algorithms", "and False"),

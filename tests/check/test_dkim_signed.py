@@ -213,6 +213,9 @@ def test_nothing_connects_anywhere_but_to_the_sink(tmp_path: Path) -> None:
     assert not any((tmp_path / name).exists() for name in ("filtered", "event", "main"))
 
 
+CHILD = "import subprocess; p = subprocess.Popen(['sleep', '300']); print('begun', flush=True); p.wait()"
+
+
 def test_all_is_gone_after_a_failure_too(site: Site) -> None:
     """exim that never ends is given up, and exim that is not there is told; the folder goes."""
     left: list[subprocess.Popen[str]] = []
@@ -220,15 +223,18 @@ def test_all_is_gone_after_a_failure_too(site: Site) -> None:
     def endless(argv: list[str], **more: Any) -> Any:
         left.append(
             subprocess.Popen(
-                [sys.executable, "-c", "import time; time.sleep(600)", *argv], text=True, stdin=subprocess.DEVNULL
+                [sys.executable, "-c", CHILD, *argv], text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
             )
         )
+        assert left[-1].stdout is not None and left[-1].stdout.readline() == "begun\n"
         raise subprocess.TimeoutExpired(argv, more["timeout"])
 
     run = Watched(endless)
     made = gather_signed.fetch([A], sources(site, run=run))[A]
     assert isinstance(made, Failed) and "did not come to an end within 120 seconds" in made.reason
     assert run.gone and [process.wait(10) for process in left] == [-9]  # what it left running was ended
+    assert left[0].stdout is not None and left[0].stdout.read() == ""  # and what that ran: nobody has the pipe any more
+    left[0].stdout.close()
 
     def broken(argv: list[str], **more: Any) -> Any:
         return subprocess.CompletedProcess(
