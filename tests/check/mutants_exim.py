@@ -15,7 +15,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("if zone in got.unread:", "if False:"),
         ("if names and not plan.refusals:", "if False:"),
     ],
-    ("dnssync/check/gather_clock.py", "tests/check/test_upkeep.py"): [("if said is None", "if said is False")],
+    ("dnssync/check/gather_clock.py", "tests/check/test_upkeep.py"): [("if said is None else", "if said is False else")],
     ("dnssync/check/exim.py", f"{_EXIM}::test_a_hand_written_configuration_beside_the_one_in_use"): [
         ("if found.file != found.own:\n", "if False:\n"),
     ],
