@@ -160,7 +160,7 @@ def strength(facts: Facts, name: str) -> Iterator[Verdict]:
         if not found.p:
             continue  # DKIM-05
         if (found.k or "rsa") == "rsa":
-            yield from _length(name, at, rsa_bits(found.p))
+            yield from _length(facts, name, at, rsa_bits(found.p))
         elif found.k == "ed25519" and (fault := ed25519_fault(found.p)):
             text = f"v=DKIM1; k=ed25519; p={raw_ed25519(found.p)}"
             remedy, fixable = facts.publish(at, "TXT", text)
@@ -170,13 +170,15 @@ def strength(facts: Facts, name: str) -> Iterator[Verdict]:
             yield warning(
                 f"Mail of {name} is signed on transport {transport.name} with Ed25519 alone, which many receivers do not know (RFC 8463): "
                 "to them it is unsigned.",
-                "Add an RSA key: `dkim: algorithms: [rsa2048, ed25519]` in dnssync's configuration.",
+                "Add an RSA key: `dkim: {algorithms: [rsa2048, ed25519]}` in dnssync's configuration.",
             )  # fmt: skip
     yield from _not_seen(facts, name)
 
 
-def _length(name: str, at: str, bits: int | None) -> Iterator[Verdict]:
-    anew = f"Make a new key of 2048 bits: `dkim: algorithms: [rsa2048, ed25519]`, then `dnssync rotate {name}`."
+def _length(facts: Facts, name: str, at: str, bits: int | None) -> Iterator[Verdict]:
+    ours = any(transport.uses_map for transport in facts.mail(name).transports)
+    take_over = f"{'' if ours else '`dnssync exim --install` and '}`dnssync rotate {name}`"
+    anew = f"Make a new key of 2048 bits: `dkim: {{algorithms: [rsa2048, ed25519]}}` in dnssync's configuration, then {take_over}."
     if bits is None:
         yield error(f"p= at {at} holds no RSA public key, so nothing can be verified with it.", anew)
     elif bits < LEAST:

@@ -102,7 +102,7 @@ def ttl(facts: Facts, name: str) -> Iterator[Verdict]:
         longest = max((reply.ttl or 0 for reply in answer.replies), default=0)
         if longest > HOUR:
             yield info(f"{answer.question.name} has a TTL of {longest} seconds while the keys of {name} change: receivers remember the record for "
-                       "that long, and each step waits for it.", "`ttl: 1h` in dnssync's configuration, for the zone or for all.")  # fmt: skip
+                       "that long, and each step waits for it.", "`ttl: 3600` in dnssync's configuration, for the zone or for all.")  # fmt: skip
     for answer in answers:
         if not answer.known:
             yield unknown(f"{unanswered(answer)}.")

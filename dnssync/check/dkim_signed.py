@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from dnssync.check.dkim_elsewhere import HOW, depends, left_alone
 from dnssync.check.dkim_messages import Made, Shape, Signature, Signed, SignedMail, aligned, author, fault, signatures
 from dnssync.check.facts import Facts, Unanswered, unanswered
 from dnssync.check.finding import MOOT, Severity, Verdict, error, info
@@ -51,9 +52,10 @@ def messages(facts: Facts, name: str) -> Iterator[Verdict]:
         for signature in signatures(one.data or b""):
             facts.ask(signature.record, "TXT")
     found: dict[_Fault, list[Made]] = {}
+    unseen = _unseen(facts, name, made)
     for one in made.messages:
         try:
-            for wrong in _one(facts, name, one, made):
+            for wrong in _one(facts, name, one, made, unseen):
                 found.setdefault(wrong, []).append(one)
         except Unanswered as trouble:
             found.setdefault(_Fault(f"{trouble}.", Severity.UNKNOWN), []).append(one)
@@ -75,11 +77,26 @@ def messages(facts: Facts, name: str) -> Iterator[Verdict]:
 
 
 def _made(facts: Facts, name: str) -> SignedMail | None:
-    transports = tuple(transport.name for transport in facts.mail(name).transports)
+    """The messages through the transports that have something to sign with: of others, DKIM-01 says all there is to say."""
+    transports = tuple(
+        transport.name
+        for transport in facts.mail(name).transports
+        if transport.options.get("dkim_domain") and not left_alone(facts, name, transport)
+    )
     return facts.find(Signed(name, transports)) if transports else None
 
 
-def _one(facts: Facts, name: str, one: Made, made: SignedMail) -> Iterator[_Fault]:
+def _unseen(facts: Facts, name: str, made: SignedMail) -> dict[str, str]:
+    """By transport that signs no test message at all: what of real mail it may wait for, as a sentence."""
+    signing = {one.transport for one in made.messages if signatures(one.data or b"")}
+    return {
+        transport.name: f"What it signs depends on {', '.join(names)}, which only real mail has."
+        for transport in facts.mail(name).transports
+        if transport.name not in signing and (names := depends(transport))
+    }
+
+
+def _one(facts: Facts, name: str, one: Made, made: SignedMail, unseen: Mapping[str, str]) -> Iterator[_Fault]:
     """What is wrong with one message."""
     if one.data is None:
         yield _not_sent(one, made)
@@ -89,6 +106,8 @@ def _one(facts: Facts, name: str, one: Made, made: SignedMail) -> Iterator[_Faul
         why = next((line for line in one.log if _ABOUT_SIGNING.search(line)), "")
         if why and _SHUT.search(why) and not made.own_user:
             yield _Fault(f'it leaves unsigned where exim runs as this user: "{why}".', Severity.UNKNOWN, _AS_ROOT)
+        elif one.transport in unseen and not why:
+            yield _Fault(f"it leaves without a signature. {unseen[one.transport]}", Severity.UNKNOWN, HOW)
         else:
             yield _Fault("it leaves without a signature." + (f' exim logs: "{why}".' if why else ""))
         return

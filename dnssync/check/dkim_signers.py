@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from dnssync.check.dkim_elsewhere import DECLARE, HOW, depends, left_alone
 from dnssync.check.facts import Facts
 from dnssync.check.finding import Verdict, error, info, unknown
-from dnssync.core.host import Signer, Transport
+from dnssync.core.host import TAINTED, Signer, Transport
 
 _OURS_FAILING = "dnssync cannot "  # how the probe begins to say that we, and not exim, are shut out
 _SHUT = "permission denied"
@@ -30,11 +31,16 @@ def unsigned(facts: Facts, name: str) -> Iterator[Verdict]:
     if not transports:
         yield info(f"exim has no smtp transport that mail of {name} leaves through, so nothing signs it.")
     for transport in transports:
-        if not transport.options.get("dkim_domain"):
+        if left_alone(facts, name, transport):
+            yield info(f"exim does not sign mail of {name} in its transport {transport.name}, and the configuration wants no keys of it (`algorithms: []`): "
+                       "whether somebody else signs it is not seen here.")  # fmt: skip
+        elif not transport.options.get("dkim_domain"):
             relays = facts.mail(name).smarthosts
             unless = f", unless {' or '.join(relays)} signs it" if relays else ""
             yield error(f"Mail of {name} leaves through exim's transport {transport.name}, which has no DKIM options: it is not signed{unless}.",
-                        _options(transport))  # fmt: skip
+                        f"{_options(transport)} {DECLARE}")  # fmt: skip
+        elif not transport.signers and depends(transport):
+            yield _depending(name, transport)
         elif (
             transport.problem and _SHUT in transport.problem.lower()
         ):  # a file that is closed to us need not be to exim
@@ -53,6 +59,14 @@ def _options(transport: Transport) -> str:
     return (
         f"`dnssync exim --install` prints the lines to add to the transport {transport.name}; then run "
         "`update-exim4.conf`."
+    )
+
+
+def _depending(name: str, transport: Transport) -> Verdict:
+    return unknown(
+        f"exim's transport {transport.name} would sign nothing of a message that {name} sends from this host itself; what it signs depends on "
+        f"{', '.join(depends(transport))}, which only real mail has.",
+        HOW,
     )
 
 
@@ -78,12 +92,15 @@ def _unusable(name: str, transport: Transport, signer: Signer) -> Iterator[Verdi
     if _OURS_FAILING in signer.problem:
         yield unknown(said, _AS_ROOT)
     else:
-        yield error(said, _openable(signer))
+        yield error(said, openable(signer))
 
 
-def _openable(signer: Signer) -> str:
+def openable(signer: Signer) -> str:
+    """What to do about a key that exim cannot use; that of a key which is named by a message is EXIM-03's."""
+    if f"({TAINTED})" in signer.problem:
+        return "The file's rights are not the matter; `dnssync exim --install` sets a dkim_domain that goes through a look-up. See EXIM-03."
     if not signer.path.startswith("/"):
         return "Name a key file in dkim_private_key that exim's user can read."
-    return (
-        f"`chgrp Debian-exim {signer.path} && chmod 640 {signer.path}`, and let the group enter the folders above it."
-    )
+    if "exim may not " in signer.problem:
+        return f"`chgrp Debian-exim {signer.path} && chmod 0640 {signer.path}`, and let the group enter the folders above it (0750)."
+    return "Put the key back, from a backup; or name another one, and publish its record before exim signs with it."

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from dnssync.check.dkim_elsewhere import DECLARE, HOW, SIGNING, depends, elsewhere, left_alone
+from dnssync.check.dkim_keys import same_key
+from dnssync.check.dkim_signers import openable
 from dnssync.check.exim_setup import Setup
 from dnssync.check.facts import Facts, Unanswered, sending, zone_line
 from dnssync.check.finding import MOOT, Verdict, error, info, unknown, warning
@@ -14,7 +17,6 @@ from dnssync.core.model import KeyPair, Phase, zone_of
 from dnssync.core.rotation import Policy, phase
 
 SHOWN = 3  # domains that are named where many are meant
-_NEEDED = ("dkim_domain", "dkim_selector", "dkim_private_key")
 WEEK = 7 * 86400
 
 
@@ -27,15 +29,16 @@ class Way:
 
 
 def ways(facts: Facts) -> tuple[Way, ...]:
-    """The transports that mail of the domains leaves through, by name. Raises `Unanswered`."""
+    """The transports that mail of the domains leaves through, by name, but for what is not meant to be signed here. Raises `Unanswered`."""
     found: dict[str, Transport] = {}
     domains: dict[str, list[str]] = {}
     told = facts.host
     for name in sending(facts):
         mail = told.domain(name)
         for transport in mail.transports if mail is not None else ():
-            found.setdefault(transport.name, transport)
-            domains.setdefault(transport.name, []).append(name)
+            if not left_alone(facts, name, transport):
+                found.setdefault(transport.name, transport)
+                domains.setdefault(transport.name, []).append(name)
     return tuple(Way(found[name], tuple(domains[name])) for name in found)
 
 
@@ -78,13 +81,13 @@ def reached(facts: Facts, subject: str) -> Iterator[Verdict]:
     for way in found:
         transport, who = way.transport, some(way.domains)
         options = transport.options
-        lacking = [name for name in _NEEDED if not options.get(name)]
+        lacking = [name for name in SIGNING if not options.get(name)]
         if not transport.can_sign:
             yield _unreachable(facts, way)
         elif not options.get("dkim_domain") and not transport.uses_map:
             yield error(
                 f"exim signs no mail of {who} in its transport {transport.name}: that takes the DKIM_* macros, and none is defined.",
-                "`dnssync exim --install` defines them; `dnssync exim --print` shows what it would write. (A filter that signs before exim sends is not seen here.)",
+                f"`dnssync exim --install` defines them; `dnssync exim --print` shows what it would write. {DECLARE}",
             )
         elif lacking and options.get("dkim_domain"):
             yield error(
@@ -95,7 +98,13 @@ def reached(facts: Facts, subject: str) -> Iterator[Verdict]:
             problem: name for name in reversed(way.domains) if (problem := _problem(facts, name, transport.name))
         }  # exim's words may name the domain, so that there is one for each
         for problem in list(broken)[:SHOWN]:
-            yield error(problem, "Mend that option; `dnssync exim --print` shows one that works.")
+            if depends(transport):
+                yield unknown(
+                    f"{problem.rstrip('.')}. It depends on {', '.join(depends(transport))}, which only real mail has.",
+                    HOW,
+                )
+            else:
+                yield error(problem, "Mend that option; `dnssync exim --print` shows one that works.")
         if len(broken) > SHOWN:
             yield error(
                 f"exim fails in the same way for {len(broken) - SHOWN} more domains (transport {transport.name})."
@@ -120,7 +129,7 @@ def _unreachable(facts: Facts, way: Way) -> Verdict:
     except Unanswered:
         lines = ""
     shown = f":\n{lines}" if lines else " the lines that `dnssync exim --print` prints for a transport."
-    return error(message, f"Add to the transport {name}, after its `driver` line{shown}")
+    return error(message, f"{DECLARE} Else add to the transport {name}, after its `driver` line{shown}")
 
 
 def tainted(facts: Facts, subject: str) -> Iterator[Verdict]:
@@ -262,7 +271,7 @@ def _one(facts: Facts, signer: Signer) -> Iterator[Verdict]:
     if signer.problem:
         yield error(
             f"exim signs with {signer.selector} and cannot: {signer.problem}".rstrip(".") + ".",
-            f"`chgrp Debian-exim {signer.path} && chmod 0640 {signer.path}`, and let that group enter its folders (0750); a file that is lost comes back from a backup.",
+            openable(signer),
         )
         return
     where = _at(signer)
@@ -274,7 +283,7 @@ def _one(facts: Facts, signer: Signer) -> Iterator[Verdict]:
         yield unknown(f"{trouble}.")
         return
     values = [value for value in map(_value, texts) if value is not None]
-    if signer.public_key in values:
+    if any(same_key(value, signer.public_key) for value in values):
         return
     remedy, fixable = facts.publish(where, "TXT", right)
     if facts.wanted(where, "TXT") not in (None, right) and not fixable:
@@ -304,7 +313,7 @@ def mapped(facts: Facts, name: str) -> Iterator[Verdict]:
     """EXIM-07: a domain of exim's that the map does not hold: its mail leaves unsigned, and nothing complains."""
     mail = facts.mail(name)
     by_map = [transport for transport in mail.transports if transport.uses_map and not transport.problem]
-    if not mail.local or not by_map:
+    if not mail.local or not by_map or elsewhere(facts, name):
         yield MOOT
         return
     if name in facts.observed().map or all(transport.signers for transport in by_map):

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from dnssync.check.dkim_elsewhere import depends, elsewhere
 from dnssync.check.exim_signing import some
 from dnssync.check.facts import Facts, Unanswered
 from dnssync.check.finding import MOOT, Verdict, error, unknown, warning
@@ -182,6 +183,8 @@ def _way(facts: Facts, name: str, sent: Sent) -> tuple[Signed, str]:
 def _probed(transport: Transport, name: str) -> tuple[Signed, str]:
     if transport.problem:
         return Signed.UNKNOWN, transport.problem
+    if not transport.signers and (names := depends(transport)):
+        return Signed.UNKNOWN, f"what {transport.name} signs depends on {', '.join(names)}, which the log does not have"
     if not transport.signers:
         return Signed.NO, f"{transport.name} signs nothing for it as things stand"
     lost = [signer for signer in transport.signers if signer.problem]
@@ -224,6 +227,8 @@ def unsigned(facts: Facts, name: str) -> Iterator[Verdict]:
             f"{left}; {row.why}.",
             "Was another From: used than the envelope sender? EXIM-01, EXIM-06 and EXIM-07 tell what keeps exim from signing.",
         )
+    elif row.signed is Signed.NO and elsewhere(facts, name):
+        return  # not this host is meant to sign it
     elif row.signed in (Signed.NO, Signed.LOST):
         yield warning(
             f"{left}, unsigned as far as can be told: {row.why}.".replace("..", "."),
@@ -266,6 +271,10 @@ def unauthorised(facts: Facts, name: str) -> Iterator[Verdict]:
         said = f"{many} message{'s' * (many != 1)} from {name} left from {address}"
         if got.unknown or got.result == "temperror":
             yield unknown(f"{said}; whether SPF passes that address could not be looked up: {some(got.unknown)}.")
+        elif got.result != "pass" and mail is not None and mail.smarthosts:
+            yield unknown(
+                f"{said}, to which SPF of {name} says {got.result}; receivers see another address where {some(mail.smarthosts)} took it."
+            )
         elif got.result != "pass":
             yield error(
                 f"{said}, and SPF of {name} says {got.result} to that address.",

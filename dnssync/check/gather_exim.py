@@ -26,6 +26,7 @@ SOURCES = ("update-exim4.conf.conf", "exim4.conf.template", "exim4.conf.localmac
 _HARMLESS = re.compile(r"exim user lost privilege for using -C option")
 _SECRET = re.compile(r"(?i)(\b\w*(?:pass(?:word|wd)?|pwd|secret|token)\w*\s*[=:]\s*)(\"[^\"]*\"|'[^']*'|\S+)")
 _URL_SECRET = re.compile(r"(\w+://[^/\s:@]*):[^@\s]*@")
+_LOG_FILE_PATH = re.compile(r"^[ \t]*log_file_path[ \t]*=(?:[^\n]*\\\n)*[^\n]*$", re.MULTILINE)
 _PEM = re.compile(r"-----BEGIN.*", re.DOTALL)
 
 
@@ -145,8 +146,25 @@ def _differs(sources: Sources) -> bool:
         copied, out = debian.copy(sources.confdir, Path(folder, "etc")), Path(folder, "exim.conf")
         debian.render(copied, out, run=sources.run)
         out.chmod(0o644)
+        _try(sources.exim, out, Path(folder))
         anew = sources.exim.with_config(out).config()
     return _parsed(anew) != _parsed(sources.exim.config())
+
+
+def _try(exim: Exim, file: Path, folder: Path) -> None:
+    """Raise `EximError` where exim does not take the file. It is told to log in `folder`, since it tells of such a mistake in its logs too, and
+    a panic log with it would be this check's own doing."""
+    text = file.read_text(encoding="utf-8", errors="surrogateescape")
+    quiet = folder / "quiet.conf"
+    quiet.write_text(
+        f"log_file_path = {folder}/%slog\n{_LOG_FILE_PATH.sub('', text)}", encoding="utf-8", errors="surrogateescape"
+    )
+    quiet.chmod(0o644)
+    try:
+        exim.with_config(quiet).version()
+    except EximError as error:
+        if "log_file_path" not in str(error):  # set once more, in a file that this one includes
+            raise
 
 
 def _parsed(config: str) -> str:

@@ -6,6 +6,7 @@ exim runs as itself where we are root, and so opens keys as ever; else as whoeve
 
 from __future__ import annotations
 
+import contextlib
 import grp
 import os
 import pwd
@@ -34,6 +35,8 @@ FULL = 100  # domains that get a message of each shape; with more, each has its 
 BATCH = 100  # messages that one exim takes in before it delivers them
 TIMEOUT = 120.0  # seconds for one step of a batch, which takes one
 LONGEST = 240.0  # seconds for all; what is not made by then is not made
+PREFIX = "dnssync-signed-"
+LEFT = 3600.0  # seconds after which a folder is one that a check left behind which was killed
 NOTHING = "exim made no test message"
 RUNNERS = 2  # queue runners at a time
 _ID = r"[0-9A-Za-z]{6}-[0-9A-Za-z]{6,11}-[0-9A-Za-z]{2,4}"
@@ -60,7 +63,8 @@ def fetch(
     transports = tuple(dict.fromkeys(name for wish in wishes for name in wish.transports))
     if not transports:
         return {wish: Failed("exim has no smtp transport for it") for wish in wishes}
-    folder = Path(tempfile.mkdtemp(prefix="dnssync-signed-"))
+    _sweep()
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
     try:
         with Sink() as sink:
             owner = _owner(sources.exim) if os.geteuid() == 0 else None
@@ -113,16 +117,31 @@ def _made(
 
 
 def _end(folder: Path) -> None:
-    """End what exim still runs with this configuration, after it was given up: its queue runners have children of their own."""
+    """End what exim still runs with this configuration, after it was given up: its queue runners have children of their own, which may be
+    other programs (`${run`)."""
     ours = os.fsencode(folder / "exim.conf")
     for pause in (0, 0.2):  # a process that is just becoming another program shows no arguments
         time.sleep(pause)
+        found, parents = set[int](), dict[int, int]()
         for place in Path("/proc").glob("[0-9]*"):
-            try:
+            with contextlib.suppress(OSError):  # it ended by itself
+                parents[int(place.name)] = int((place / "stat").read_bytes().rpartition(b")")[2].split()[1])
                 if ours in (place / "cmdline").read_bytes().split(b"\0"):
-                    os.kill(int(place.name), signal.SIGKILL)
-            except OSError:
-                continue  # it ended by itself
+                    found.add(int(place.name))
+        while more := {pid for pid, parent in parents.items() if parent in found} - found:
+            found |= more
+        for pid in found:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def _sweep() -> None:
+    """Take away what a check of ours left that had no time to (SIGKILL, a crash of the host)."""
+    for place in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        with contextlib.suppress(OSError):
+            info = place.lstat()
+            if stat.S_ISDIR(info.st_mode) and info.st_uid == os.geteuid() and info.st_mtime < time.time() - LEFT:
+                shutil.rmtree(place, ignore_errors=True)
 
 
 def _lay_out(folder: Path, text: str, owner: tuple[int, int] | None) -> None:
@@ -193,7 +212,11 @@ def _deliver(jobs: Sequence[_Job], folder: Path, sources: Sources) -> str:
     command = [sources.exim.command[0], "-C", str(folder / "exim.conf")]
     said = [_run([*command, "-odq", "-bs"], "\n".join(talk) + "\n", sources)]
     with ThreadPoolExecutor(RUNNERS) as pool:  # -qff: also what waits since a message before it could not be signed
-        said += pool.map(lambda _: _run([*command, "-qff"], "", sources), range(RUNNERS))
+        try:
+            said += pool.map(lambda _: _run([*command, "-qff"], "", sources), range(RUNNERS))
+        except BaseException:
+            _end(folder)  # what a runner waits for; else nobody who ends this check is heard until they are done
+            raise
     return "\n".join(said)
 
 

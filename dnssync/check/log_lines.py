@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -135,7 +136,7 @@ class Counting:
         self._since, self._verbose = since, verbose
         self._relays = [network for network in map(_network, relays) if network is not None]
         self._inner = frozenset(inner)
-        self._open: dict[str, _Message] = {}
+        self._open: OrderedDict[str, _Message] = OrderedDict()
         self._rows: dict[tuple[str, bool, str, bool], _Row] = {}
         self._told = False  # whether a delivery has said by now what it was signed with
         self.lines, self.oldest, self.newest = 0, "", ""
@@ -174,7 +175,7 @@ class Counting:
         message = self._open.get(name)
         if message is None:
             if len(self._open) >= OPEN:
-                self._settle(self._open.pop(next(iter(self._open))))
+                self._settle(self._open.popitem(last=False)[1])
             message = self._open[name] = _Message()
         return message
 
@@ -249,8 +250,14 @@ class Counting:
 
 
 def domain_of(sender: str) -> str:
-    """The domain of an envelope sender in lower case, `NOBODY` for a bounce."""
-    return sender.strip("<>").rpartition("@")[2].lower().rstrip(".") if "@" in sender else NOBODY
+    """The domain of an envelope sender in lower case and as DNS has it (RFC 6531 lets it be in Unicode), `NOBODY` for a bounce."""
+    if "@" not in sender:
+        return NOBODY
+    domain = sender.strip("<>").rpartition("@")[2].lower().rstrip(".")
+    try:
+        return domain if domain.isascii() else domain.encode("idna").decode("ascii")
+    except UnicodeError:
+        return domain
 
 
 def _fields(text: str, until: str = "") -> dict[str, str]:

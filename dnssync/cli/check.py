@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Sequence
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -91,7 +95,8 @@ def _look(context: Context, domains: tuple[str, ...], asked: frozenset[str]) -> 
     only = chosen(context, domains)
     line, closed = _line(context)
     remembered = _kept(context).remembered
-    looked = gather.look(line, (context.make_sources or gather.sources)(line), only, asked, remembered, closed)
+    with _ended():
+        looked = gather.look(line, (context.make_sources or gather.sources)(line), only, asked, remembered, closed)
     context.progress("")
     return looked
 
@@ -110,6 +115,27 @@ def _line(context: Context) -> tuple[Line, str]:
             raise  # nothing is closed to root: the secret is missing, or the provider is described wrongly
         closed = f"{error}. Run `dnssync check` as root to have this looked at, too"
     return context.line(read_only=True, closed=True), closed
+
+
+@contextlib.contextmanager
+def _ended() -> Iterator[None]:
+    """SIGTERM and SIGHUP end the check as Ctrl-C does, so that nothing of its test messages stays: a monitoring that has waited long enough sends them."""
+
+    def end(number: int, _: object) -> None:
+        sys.exit(128 + number)
+
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        before = {
+            number: signal.signal(number, end)
+            for number in (signal.SIGTERM, signal.SIGHUP)
+            if signal.getsignal(number) is signal.SIG_DFL
+        }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _monitor(context: Context, domains: tuple[str, ...], asked: frozenset[str], strict: bool) -> int:

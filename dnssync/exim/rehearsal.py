@@ -69,8 +69,8 @@ def derived(
     head = [line for line in head if HIDDEN not in line]
     domains = {name: f"t{number}.{ELSEWHERE}" for number, name in enumerate(transports)}
     text = [
+        *_ours(folder, user, group),  # first: exim tells of a mistake behind it in this log, and not in the host's own
         *head,
-        *_ours(folder, user, group),
         "begin acl",
         *acls,
         "begin routers",
@@ -149,7 +149,7 @@ def _ours(folder: str, user: str, group: str) -> list[str]:
         f"log_file_path = {folder}/log/%slog",
         f"process_log_path = {folder}/log/process",
         "log_selector = +received_recipients",
-        "acl_smtp_rcpt = accept",
+        "acl_smtp_rcpt = accept condition = yes",  # one word alone could be the name of an ACL
         "smtp_enforce_sync = false",
         "smtp_accept_max_per_connection = 0",
         "smtp_accept_queue_per_connection = 0",

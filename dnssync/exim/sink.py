@@ -57,8 +57,8 @@ class Sink:
         self._talks.add(task)
         try:
             await self._talk(reader, writer)
-        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError):
-            pass  # whoever sent it hung up before the lone dot: what came so far does not count
+        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError, asyncio.CancelledError):
+            pass  # whoever sent it hung up before the lone dot, or the sink closes: what came so far does not count
         finally:
             self._talks.discard(task)
             writer.close()

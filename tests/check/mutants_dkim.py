@@ -63,9 +63,23 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("if len(wishes) <= full else", "if wishes else"),
         ("waits=data is None and job.to in taken)", "waits=False)"),
         ("owner is not None, left", "False, left"),
+        ("and info.st_mtime < time.time() - LEFT", ""),
+        ("    _sweep()\n", ""),
+        ("            found |= more\n", "            break\n"),
+    ],
+    ("dnssync/check/dkim_elsewhere.py", "tests/check/test_dkim_elsewhere.py"): [
+        ("and not domain.policy.dkim.algorithms", "and False"),
+        ("if transport.uses_map:", "if False:"),
+        ("(?!from:)", ""),
+        ("return not transport.signers and not transport.problem and", "return"),
+    ],
+    ("dnssync/cli/check.py", "tests/check/test_ended.py"): [
+        ("if signal.getsignal(number) is signal.SIG_DFL", "if number"),
+        ("            signal.signal(number, handler)\n", "            pass\n"),
     ],
     ("dnssync/exim/rehearsal.py", "tests/check/test_dkim_signed.py"): [
         ("    if HIDDEN not in line:\n        return\n", "    return\n"),
+        ("accept condition = yes", "accept"),
         ("|envelope_to_add|body_only|", "|envelope_to_add|body_only|socks_proxy|"),
         ("head = [line for line in head if HIDDEN not in line]", "pass"),
         ('[f"exim_user = {user}", f"exim_group = {group}"] if user else []', "[]"),

@@ -15,7 +15,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("if zone in got.unread:", "if False:"),
         ("if names and not plan.refusals:", "if False:"),
     ],
-    ("dnssync/check/gather_clock.py", "tests/check/test_upkeep.py"): [("if said is None", "if said is False")],
+    ("dnssync/check/gather_clock.py", "tests/check/test_upkeep.py"): [("if said is None else", "if said is False else")],
     ("dnssync/check/exim.py", f"{_EXIM}::test_a_hand_written_configuration_beside_the_one_in_use"): [
         ("if found.file != found.own:\n", "if False:\n"),
     ],
@@ -71,14 +71,14 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("    if signer.problem:\n", "    if False:\n"),
     ],
     ("dnssync/check/exim_signing.py", f"{_KEYS}::test_a_key_beside_dns"): [
-        ("    if signer.public_key in values:\n        return\n", "    if values:\n        return\n"),
+        ("    if any(same_key(value, signer.public_key) for value in values):\n        return\n", "    if values:\n        return\n"),
         ('    elif "" in values:\n', "    elif False:\n"),
     ],
     ("dnssync/check/exim_signing.py", f"{_KEYS}::test_an_active_key_whose_private_half_is_lost"): [
         ("if at not in facts.observed().readable and at not in told:", "if False:"),
     ],
     ("dnssync/check/exim_signing.py", f"{_KEYS}::test_a_domain_that_the_map_lacks"): [
-        ("if not mail.local or not by_map:", "if not mail.local:"),
+        ("if not mail.local or not by_map or", "if not mail.local or"),
     ],
     ("dnssync/check/exim_signing.py", f"{_KEYS}::test_a_domain_in_no_configured_zone"): [
         ("set(facts.zones) == facts.configured", "True"),
@@ -86,6 +86,9 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
     ("dnssync/check/gather_exim.py", f"{_EXIM}::test_sources_that_exim_does_not_know_of_yet[True]"): [
         ("    if youngest is None or ages[youngest] <= made:\n", "    if True:\n"),
         ("    return _parsed(anew) != _parsed(sources.exim.config())", "    return True"),
+    ],
+    ("dnssync/check/gather_exim.py", f"{_EXIM}::test_sources_that_exim_does_not_know_of_yet[False]"): [
+        ("        _try(sources.exim, out, Path(folder))\n", ""),
     ],
     ("dnssync/check/gather_exim.py", f"{_EXIM}::test_the_panic_log"): [
         ("if line.strip() and not _HARMLESS.search(line)]", "if line.strip()]"),

@@ -100,7 +100,7 @@ def test_all_is_well(found: Found, id: str, case: str) -> None:
 # (id, case, severity, words of the message, words of the remedy); the nearest world without it is good.test, or the one in brackets
 TABLE = [
     ("DKIM-01", "nomap", "error", "signs nothing of nomap.test", "dnssync plan"),
-    ("DKIM-01", "closed", "error", "may not read the file", "chmod 640"),
+    ("DKIM-01", "closed", "error", "may not read the file", "chmod 0640"),
     ("DKIM-01", "nokey", "error", "there is no such file", ""),
     ("DKIM-02", "absent", "error", "no record at s1._domainkey.absent.test", "s1._domainkey.absent.test. IN TXT"),
     ("DKIM-02", "two", "error", "2 TXT records", ""),
@@ -201,7 +201,9 @@ def test_a_smarthosts_transport(tmp_path: Path) -> None:
         with Site(tmp_path / wanted, ("a.test",), configtype="smarthost", edits=edits) as site:
             site.line("a.test", s1="rsa2048")
             got = site.findings("DKIM-01", "DKIM-07")
-            assert {str(f.severity) for f in [*got["DKIM-01", "a.test"], *got["DKIM-07", "a.test"]]} == {wanted}
+            assert {str(f.severity) for f in got["DKIM-01", "a.test"]} == {wanted}
+            # without options there is nothing to try, and it is said once
+            assert [str(f.severity) for f in got.get(("DKIM-07", "a.test"), [])] == (["ok"] if wanted == "ok" else [])
             if wanted == "error":
                 assert "remote_smtp_smarthost" in got["DKIM-01", "a.test"][0].message
 

@@ -145,7 +145,7 @@ def test_a_long_ttl_while_keys_change(
     with World(tmp_path_factory.mktemp("ttl"), {"a.test": line(one, ttl=ttl)}, keys=(one,)) as world:
         got = world.findings("TTL-01")
     assert [str(f.severity) for f in got] == ([severity] if severity else [])
-    assert severity != "info" or ("7200 seconds" in got[0].message and "ttl: 1h" in got[0].remedy)
+    assert severity != "info" or ("7200 seconds" in got[0].message and "ttl: 3600" in got[0].remedy)
 
 
 def host_of(*selectors: str) -> Host:
@@ -222,7 +222,7 @@ def test_exim_could_not_be_asked(tmp_path: Path) -> None:
     ({"problem": "exim cannot work out dkim_domain of its transport x: failed to open /etc/map: Permission denied"}, "unknown", "as root"),
     ({"problem": "exim cannot work out dkim_domain of its transport x: unknown expansion operator"}, "error", "dnssync exim --install"),
     ({"signers": (Signer("a.test", "s1", "/keys/s1.pem", problem="/keys/s1.pem: dnssync cannot read this key: Permission denied"),)}, "unknown", "as root"),
-    ({"signers": (Signer("a.test", "s1", "/keys/s1.pem", problem="/keys/s1.pem: exim may not read the file"),)}, "error", "chmod 640"),
+    ({"signers": (Signer("a.test", "s1", "/keys/s1.pem", problem="/keys/s1.pem: exim may not read the file"),)}, "error", "chmod 0640"),
 ])  # fmt: skip
 def test_what_is_closed_to_us_need_not_be_to_exim(
     tmp_path: Path, changes: dict[str, Any], severity: str, remedy: str

@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -212,6 +213,9 @@ def test_nothing_connects_anywhere_but_to_the_sink(tmp_path: Path) -> None:
     assert not any((tmp_path / name).exists() for name in ("filtered", "event", "main"))
 
 
+CHILD = "import subprocess; p = subprocess.Popen(['sleep', '300']); print('begun', flush=True); p.wait()"
+
+
 def test_all_is_gone_after_a_failure_too(site: Site) -> None:
     """exim that never ends is given up, and exim that is not there is told; the folder goes."""
     left: list[subprocess.Popen[str]] = []
@@ -219,15 +223,18 @@ def test_all_is_gone_after_a_failure_too(site: Site) -> None:
     def endless(argv: list[str], **more: Any) -> Any:
         left.append(
             subprocess.Popen(
-                [sys.executable, "-c", "import time; time.sleep(600)", *argv], text=True, stdin=subprocess.DEVNULL
+                [sys.executable, "-c", CHILD, *argv], text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
             )
         )
+        assert left[-1].stdout is not None and left[-1].stdout.readline() == "begun\n"
         raise subprocess.TimeoutExpired(argv, more["timeout"])
 
     run = Watched(endless)
     made = gather_signed.fetch([A], sources(site, run=run))[A]
     assert isinstance(made, Failed) and "did not come to an end within 120 seconds" in made.reason
     assert run.gone and [process.wait(10) for process in left] == [-9]  # what it left running was ended
+    assert left[0].stdout is not None and left[0].stdout.read() == ""  # and what that ran: nobody has the pipe any more
+    left[0].stdout.close()
 
     def broken(argv: list[str], **more: Any) -> Any:
         return subprocess.CompletedProcess(
@@ -238,6 +245,34 @@ def test_all_is_gone_after_a_failure_too(site: Site) -> None:
     with pytest.raises(EximError, match="does not take its configuration with the changes"):
         gather_signed.fetch([A], sources(site, run=run))
     assert run.gone
+
+
+def test_what_a_killed_check_left(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder of a check that was killed goes with a later one; one that may be in use, or is no folder, stays."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        folder.chmod(0o755)  # exim's user has to get in
+    left, fresh, link = (tmp_path / f"dnssync-signed-{name}" for name in ("left", "fresh", "link"))
+    for folder in (left / "spool", fresh, tmp_path / "away"):
+        folder.mkdir(parents=True)
+    link.symlink_to(tmp_path / "away")
+    old = time.time() - gather_signed.LEFT - 60
+    os.utime(left, (old, old))
+    os.utime(link, (old, old), follow_symlinks=False)
+    gather_signed.fetch([A], sources(site))
+    assert not left.exists() and fresh.exists() and link.is_symlink()
+
+
+def test_what_exim_logs_of_a_mistake(tmp_path: Path) -> None:
+    """A mistake in what is carried over is told in the folder of the test, not in the host's own logs; an ACL named `accept` takes no part."""
+    text = derived(CONFIG.replace("{domain}", "a.test"), ("remote_smtp",), folder="/f", port=1).text
+    assert text.index("log_file_path = /f/log") < text.index("domainlist local_domains")
+    with Site(tmp_path, ("a.test",)) as site:
+        (site.exim_host.confdir / "conf.d/acl/99_accept").write_text("accept:\n  deny message = no\n")
+        site.line("a.test", s1="rsa2048")
+        site.switch()
+        made = gather_signed.fetch([A], sources(site))[A]
+    assert isinstance(made, SignedMail) and all(one.data for one in made.messages)
 
 
 def test_many_domains_get_a_plain_message_each(site: Site) -> None:

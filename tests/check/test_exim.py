@@ -136,6 +136,16 @@ def test_a_tainted_key_file(build: Build, pems: Pems, strict: str, then: str) ->
     assert severities(looked_up.findings("EXIM-03")) == ["ok"]
 
 
+def _host_logs() -> list[str]:
+    """The lines of this machine's own exim about configurations that are being tried; who else tests here tries others."""
+    found = []
+    for name in ("mainlog", "paniclog"):
+        file = Path("/var/log/exim4", name)
+        if os.access(file, os.R_OK):
+            found += [line for line in file.read_text(errors="replace").splitlines() if f"at_all_{os.getpid()}" in line]
+    return found
+
+
 @pytest.mark.parametrize("split", [True, False])
 def test_sources_that_exim_does_not_know_of_yet(build: Build, split: bool) -> None:
     """EXIM-04: a changed macro that was not rendered; touched only, or rendered, is well."""
@@ -154,10 +164,12 @@ def test_sources_that_exim_does_not_know_of_yet(build: Build, split: bool) -> No
     [found] = built.findings("EXIM-04")
     assert str(found.severity) == "warning"
     assert str(source) in found.message and "update-exim4.conf" in found.remedy
-    source.write_text("this is no macro at all\n")
+    source.write_text(f"no_macro_at_all_{os.getpid()}\n")
     os.utime(source, (made + 100, made + 100))
+    before = (built.host.log(), *_host_logs())
     [found] = built.findings("EXIM-04")
     assert str(found.severity) == "warning" and "could not be tried" in found.message
+    assert (built.host.log(), *_host_logs()) == before  # exim logs such a mistake, and this one is not the host's
 
 
 def test_a_configuration_without_sources(build: Build, pems: Pems) -> None:

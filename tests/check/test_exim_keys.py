@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 from dnssync.core import dkim
 from dnssync.core.model import KeyPair
@@ -86,6 +88,17 @@ def test_a_key_beside_dns(build: Build, pems: Pems) -> None:
         assert ("v=DKIM1" in found.remedy) is (word != "revoked")
 
 
+def test_a_key_written_down_in_another_way(build: Build, pems: Pems) -> None:
+    """EXIM-06: p= as the bare RSAPublicKey (RFC 8017), which verifiers take, is the same key."""
+    built = build()
+    ours(built, pems)
+    private = serialization.load_pem_private_key(pems["s1"][0], None)
+    bare = private.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.PKCS1)
+    text = f"v=DKIM1; p={base64.b64encode(bare).decode()}"
+    zones = records(pems["s1"][1], net=f"s1._domainkey TXT {quoted(text)}\n")
+    assert severities(built.findings("EXIM-06", zones=zones)) == ["ok", "ok"]
+
+
 def test_a_key_that_exim_cannot_read(build: Build, pems: Pems) -> None:
     """EXIM-06: a mode that keeps exim's user out, and a file that is gone."""
     built = build()
@@ -102,6 +115,7 @@ def test_a_key_that_exim_cannot_read(build: Build, pems: Pems) -> None:
     path.unlink()
     [found, _] = built.findings("EXIM-06", zones=zones)
     assert str(found.severity) == "error" and "no such file" in found.message
+    assert "backup" in found.remedy and "chmod" not in found.remedy
 
 
 def test_an_active_key_whose_private_half_is_lost(build: Build, pems: Pems) -> None:

@@ -212,6 +212,8 @@ def test_odd_lines_end_nothing(line: str) -> None:
         ('"a@b"@example.org', "example.org"),
         ("root", ""),
         ("<a@b.test>", "b.test"),
+        ("a@MÜNCHEN.test", "xn--mnchen-3ya.test"),
+        ("a@ü..test", "ü..test"),
     ],
 )
 def test_the_domain_of_a_sender(sender: str, domain: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -40,7 +41,27 @@ def jumped(by: int) -> dict[str, object]:
 @pytest.mark.parametrize(("disciplined", "severity"), [(True, "ok"), (False, "warning"), (None, "unknown")])
 def test_a_clock_that_nobody_keeps_right(folder: Path, disciplined: bool | None, severity: str) -> None:
     """CLOCK-01: NTP or none; where the kernel does not tell, nobody knows."""
-    assert still(folder, sources={"disciplined": lambda: disciplined}).severities("CLOCK-01") == [severity]
+    sources = {"disciplined": lambda: disciplined, "run": no_systemd}
+    assert still(folder, sources=sources).severities("CLOCK-01") == [severity]
+
+
+def no_systemd(argv: list[str], **_: object) -> None:
+    """A host without timedatectl."""
+    raise FileNotFoundError(2, "No such file or directory", argv[0])
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "severity"),
+    [(0, "yes\n", "ok"), (0, "no\n", "warning"), (1, "yes\n", "unknown"), (0, "n/a\n", "unknown")],
+)
+def test_a_clock_that_the_daemon_may_not_ask_for(folder: Path, code: int, text: str, severity: str) -> None:
+    """CLOCK-01: where the kernel may not be asked, as under the unit's ProtectClock=, systemd is."""
+
+    def run(argv: list[str], **_: object) -> object:
+        return subprocess.CompletedProcess(argv, code, text, "")
+
+    sources = {"disciplined": lambda: None, "run": run}
+    assert still(folder, sources=sources).severities("CLOCK-01") == [severity]
 
 
 def test_a_clock_that_jumped(folder: Path) -> None:
@@ -55,7 +76,7 @@ def test_a_clock_that_jumped(folder: Path) -> None:
 
 def test_a_clock_that_jumped_and_that_nobody_keeps_right(folder: Path) -> None:
     """CLOCK-01: what the pass saw is told, also where the kernel does not tell the rest."""
-    world = still(folder, sources={"disciplined": lambda: None}, observed=jumped(-DAY))
+    world = still(folder, sources={"disciplined": lambda: None, "run": no_systemd}, observed=jumped(-DAY))
     assert world.severities("CLOCK-01") == ["error", "unknown"]
 
 
