@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from dnssync.check.facts import Facts, Unanswered, Wish, unanswered
-from dnssync.check.finding import MOOT, Verdict
-from dnssync.check.standing import need, views
+from dnssync.check.finding import Verdict
+from dnssync.check.standing import alone, of_each
 from dnssync.core import dmarc
 from dnssync.core.record import RecordError
 from dnssync.core.sighting import Answer
@@ -28,9 +28,8 @@ class Takes(Wish[bool]):
 
 
 def sole(answer: Answer) -> tuple[str, ...]:
-    """The DMARC records at a name, each once: of each view that has exactly one (several are none)."""
-    found = [[text for text in view.texts if dmarc.is_dmarc(text)] for view in views(answer)]
-    return tuple(dict.fromkeys(texts[0] for texts in found if len(texts) == 1))
+    """The DMARC records at a name, each once: of each view that has exactly one."""
+    return alone(answer, dmarc.is_dmarc)
 
 
 def own(facts: Facts, domain: str) -> tuple[str, ...]:
@@ -41,24 +40,8 @@ def own(facts: Facts, domain: str) -> tuple[str, ...]:
 def each_own(
     judge: Callable[[Facts, str, str, dmarc.Record], Iterator[Verdict]],
 ) -> Callable[[Facts, str], Iterator[Verdict]]:
-    """A check of one record as a check of a domain: of each valid record at its own name that some server shows. Where there is none,
-    the question does not arise: DMARC-01 and DMARC-02 say so."""
-
-    def check(facts: Facts, domain: str) -> Iterator[Verdict]:
-        answer = facts.ask(f"_dmarc.{domain}", "TXT")
-        arises = False
-        for text in sole(answer):
-            try:
-                record = dmarc.parse(text)
-            except RecordError:
-                continue
-            arises = True
-            yield from judge(facts, domain, text, record)
-        need(answer)
-        if not arises:
-            yield MOOT
-
-    return check
+    """A check of one valid record as a check of a domain (`standing.of_each`), at its own name; where there is none, DMARC-01 and DMARC-02 say so."""
+    return of_each(judge, lambda domain: f"_dmarc.{domain}", dmarc.is_dmarc, dmarc.parse)
 
 
 def walked(facts: Facts, domain: str) -> dict[str, str]:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from dnssync.check.facts import Facts, Unanswered
-from dnssync.check.finding import MOOT, Verdict
-from dnssync.check.standing import need, views
+from dnssync.check.finding import Verdict
+from dnssync.check.standing import alone, of_each
 from dnssync.core.record import RecordError
 from dnssync.core.sighting import Answer
 from dnssync.core.spf import Mechanism, Record, Term, is_all, is_spf, parse
@@ -20,29 +20,12 @@ Judge = Callable[[Facts, str, str, Record], Iterator[Verdict]]
 
 def sole(answer: Answer) -> tuple[str, ...]:
     """The SPF records at a name, each once: of each view that has exactly one."""
-    found = [[text for text in view.texts if is_spf(text)] for view in views(answer)]
-    return tuple(dict.fromkeys(texts[0] for texts in found if len(texts) == 1))
+    return alone(answer, is_spf)
 
 
 def each_record(judge: Judge) -> Callable[[Facts, str], Iterator[Verdict]]:
-    """A check of one valid record as a check of a domain: of each record that some server shows. Where there is none, or none that can be read,
-    the question does not arise: SPF-01 and SPF-02 say so."""
-
-    def check(facts: Facts, domain: str) -> Iterator[Verdict]:
-        answer = facts.ask(domain, "TXT")
-        arises = False
-        for text in sole(answer):
-            try:
-                record = parse(text)
-            except RecordError:
-                continue
-            arises = True
-            yield from judge(facts, domain, text, record)
-        need(answer)
-        if not arises:
-            yield MOOT
-
-    return check
+    """A check of one valid SPF record as a check of a domain (`standing.of_each`); where there is none, SPF-01 and SPF-02 say so."""
+    return of_each(judge, lambda domain: domain, is_spf, parse)
 
 
 @dataclass(frozen=True, slots=True)

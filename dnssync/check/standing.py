@@ -3,14 +3,18 @@ servers' answers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from dnssync.check.facts import Facts, Unanswered, plain, unanswered, zone_line
+from dnssync.check.finding import MOOT, Verdict
 from dnssync.core.model import zone_of
 from dnssync.core.record import RecordError
 from dnssync.core.sighting import Answer
 from dnssync.core.spf import Record, parse, parse_terms
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,3 +132,38 @@ def _waits_for_a_person(facts: Facts, zone: str) -> bool:
     """Whether all that keeps dnssync from changing a zone is a record that it did not write."""
     reasons = [{refusal.reason for refusal in plan.refusals} for plan in facts.plans(zone)]
     return bool(reasons) and all(found == {"takeover"} for found in reasons)
+
+
+# --- checks of one valid record -----------------------------------------------------------------------------------------
+
+
+def alone(answer: Answer, is_ours: Callable[[str], bool]) -> tuple[str, ...]:
+    """The records of a kind at a name, each once: of each view that has exactly one (several are none)."""
+    found = [[text for text in view.texts if is_ours(text)] for view in views(answer)]
+    return tuple(dict.fromkeys(texts[0] for texts in found if len(texts) == 1))
+
+
+def of_each(
+    judge: Callable[[Facts, str, str, R], Iterator[Verdict]],
+    at: Callable[[str], str],
+    is_ours: Callable[[str], bool],
+    read: Callable[[str], R],
+) -> Callable[[Facts, str], Iterator[Verdict]]:
+    """A check of one record as a check of a domain: `judge(facts, domain, text, record)` of each valid record at the name `at(domain)` that some
+    server shows. Where there is none, or none that can be read, the question does not arise: the checks of that say so."""
+
+    def check(facts: Facts, domain: str) -> Iterator[Verdict]:
+        answer = facts.ask(at(domain), "TXT")
+        arises = False
+        for text in alone(answer, is_ours):
+            try:
+                record = read(text)
+            except RecordError:
+                continue
+            arises = True
+            yield from judge(facts, domain, text, record)
+        need(answer)
+        if not arises:
+            yield MOOT
+
+    return check
