@@ -58,51 +58,44 @@ def name(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
+IMPURE = {
+    "io",
+    "os",
+    "time",
+    "random",
+    "secrets",
+    "socket",
+    "subprocess",
+    "pathlib",
+    "tempfile",
+    "ssl",
+    "smtplib",
+    "urllib",
+    "http",
+}
+
+
+def is_pure(path: Path, known: str, impure: set[str]) -> None:
+    """A module imports what `known` matches, and a standard library without I/O, clock or randomness."""
+    for module in imports(path):
+        top = module.partition(".")[0]
+        assert re.match(known, module) or module == "dnssync" or top in STDLIB, module
+        assert top not in impure, module
+    assert not re.search(r"datetime\.now|\.today\(|\bopen\(|\bprint\(", path.read_text())
+
+
 @pytest.mark.parametrize("path", [path for path in PRODUCT if name(path).startswith("dnssync/core/")], ids=name)
 def test_core_is_pure(path: Path) -> None:
-    """The core imports itself and a standard library without I/O, clock or randomness."""
-    for module in imports(path):
-        top = module.partition(".")[0]
-        assert module.startswith("dnssync.core") or module == "dnssync" or top in STDLIB, module
-        assert top not in {
-            "os",
-            "io",
-            "time",
-            "random",
-            "secrets",
-            "socket",
-            "subprocess",
-            "pathlib",
-            "logging",
-            "tempfile",
-        }, module
-    assert not re.search(r"datetime\.now|\.today\(|\bopen\(|\bprint\(", path.read_text())
+    """The core knows itself alone."""
+    is_pure(path, r"dnssync\.core\b", IMPURE | {"logging"})
 
 
-PURE_CHECKS = [path for path in PRODUCT if re.fullmatch(r"dnssync/check/(?!gather|__init__)\w+\.py", name(path))]
-
-
-@pytest.mark.parametrize("path", PURE_CHECKS, ids=name)
+@pytest.mark.parametrize(
+    "path", [p for p in PRODUCT if re.fullmatch(r"dnssync/check/(?!gather|__init__)\w+\.py", name(p))], ids=name
+)
 def test_checks_are_pure(path: Path) -> None:
     """A check is a function of the facts: it knows the core, what evaluates SPF and verifies DKIM, and nothing that looks anywhere."""
-    for module in imports(path):
-        top = module.partition(".")[0]
-        known = re.match(r"dnssync\.(check(?!\.gather)|core)\b|(spf|dkim)\b", module)
-        assert known or module == "dnssync" or top in STDLIB, module
-        assert top not in {
-            "os",
-            "time",
-            "random",
-            "secrets",
-            "socket",
-            "subprocess",
-            "pathlib",
-            "ssl",
-            "smtplib",
-            "urllib",
-            "http",
-        }, module
-    assert not re.search(r"datetime\.now|\.today\(|\bopen\(|\bprint\(", path.read_text())
+    is_pure(path, r"dnssync\.(check(?!\.gather)|core)\b|(spf|dkim)\b", IMPURE)
 
 
 @pytest.mark.parametrize("path", [path for path in PRODUCT if name(path).startswith("providers/")], ids=name)
