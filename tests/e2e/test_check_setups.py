@@ -264,7 +264,9 @@ def test_a_satellite(tmp_path: Path) -> None:
             file.write_text(file.read_text().replace(macros.transport_lines(), ""))
         host.exim.render()
         bad = host.bad()
-        assert {("error", "DKIM-01"), ("error", "DKIM-07")} <= set(bad) and ("unknown", "SPF-03") not in bad, bad
+        assert ("error", "DKIM-01") in bad and not {("unknown", "SPF-03"), ("error", "DKIM-07")} & set(bad), (
+            bad
+        )  # what signs nothing at all is told once
 
 
 def test_a_host_behind_nat(tmp_path: Path) -> None:
