@@ -10,7 +10,7 @@ from dnssync.check.dnssec import Validated, Validation, protection
 from dnssync.check.facts import Facts, Unanswered, zone_line
 from dnssync.check.finding import MOOT, Verdict, error, info, unknown, warning
 from dnssync.check.judging import Check
-from dnssync.check.talking import Certificate, Talked, association, own_mx, secured
+from dnssync.check.talking import Certificate, Talked, association, of_mx, own_mx, secured
 
 DIGITS = {1: 64, 2: 128}  # hexadecimal digits of SHA-256 and SHA-512
 
@@ -214,9 +214,9 @@ def _one_of_several(facts: Facts, host: str, record: Tlsa) -> Iterator[Verdict]:
 
 
 CHECKS: tuple[Check, ...] = (
-    Check("DANE-01", "TLSA records are there.", own_mx, there),
-    Check("DANE-02", "The TLSA records are signed.", own_mx, signed),
-    Check("DANE-03", "The TLSA records match the certificate.", own_mx, shown),
-    Check("DANE-04", "The TLSA records are of use to mail.", own_mx, usages),
-    Check("DANE-05", "The TLSA records are ready for the next key.", own_mx, roll_over),
+    Check("DANE-01", "TLSA records are there.", own_mx, of_mx(there)),
+    Check("DANE-02", "The TLSA records are signed.", own_mx, of_mx(signed)),
+    Check("DANE-03", "The TLSA records match the certificate.", own_mx, of_mx(shown)),
+    Check("DANE-04", "The TLSA records are of use to mail.", own_mx, of_mx(usages)),
+    Check("DANE-05", "The TLSA records are ready for the next key.", own_mx, of_mx(roll_over)),
 )

@@ -105,9 +105,8 @@ def _policies(facts: Facts, domain: str, record: dmarc.Record) -> Iterator[Verdi
     reported = bool([uri for uri in uris(record.get("rua")) if mail_of(uri)])
     then = "as if it said p=none" if reported else "as if there was no record, since it has no valid rua= either"
     bad = [tag for tag in POLICY_TAGS if tag in dict(record.tags) and record.get(tag).lower() not in POLICIES]
-    better = changed(record, **{tag: "none" if tag == "p" else None for tag in bad})
     for tag in bad:
-        remedy, fixable = mend(facts, f"_dmarc.{domain}", better, _valid)
+        remedy, fixable = mend(facts, f"_dmarc.{domain}", _cleaned(record), _valid)
         yield error(
             f"{tag}={record.get(tag)} in the DMARC record of {domain} is no policy: receivers act {then}.",
             remedy,
@@ -117,7 +116,7 @@ def _policies(facts: Facts, domain: str, record: dmarc.Record) -> Iterator[Verdi
         remedy, fixable = mend(
             facts,
             f"_dmarc.{domain}",
-            changed(record, p="none"),
+            _cleaned(record),
             lambda wanted: _valid(wanted) and not _lacks("p")(wanted),
         )
         yield warning(
@@ -130,7 +129,7 @@ def _policies(facts: Facts, domain: str, record: dmarc.Record) -> Iterator[Verdi
 def _others(facts: Facts, domain: str, record: dmarc.Record) -> Iterator[Verdict]:
     """All other tags."""
     for tag, value in record.tags:
-        better = f"_dmarc.{domain}", changed(record, **{tag: None}), _lacks(tag)
+        better = f"_dmarc.{domain}", _cleaned(record), _lacks(tag)
         if tag in REMOVED:
             remedy, fixable = mend(facts, *better)
             yield warning(_removed(tag, value), remedy, fixable=fixable)
@@ -152,12 +151,22 @@ def _others(facts: Facts, domain: str, record: dmarc.Record) -> Iterator[Verdict
     for tag in ("rua", "ruf"):
         for uri in uris(record.get(tag)):
             if _SIZE.search(uri):
-                bare = ",".join(_SIZE.sub("", other) for other in uris(record.get(tag)))
-                remedy, fixable = mend(
-                    facts, f"_dmarc.{domain}", changed(record, **{tag: bare}), lambda wanted: "!" not in wanted
-                )
+                remedy, fixable = mend(facts, f"_dmarc.{domain}", _cleaned(record), lambda wanted: "!" not in wanted)
                 yield warning(f"{tag}={uri} has a size limit, which RFC 9989 no longer knows: some receivers take it for part of the address.",
                               remedy, fixable=fixable)  # fmt: skip
+
+
+def _cleaned(record: dmarc.Record) -> str:
+    """The record without anything that DMARC-02 minds: of several faults, each has the same remedy, and none brings another back."""
+    known = dict(record.tags)
+    tags: dict[str, str | None] = {tag: None for tag in known if tag in REMOVED}
+    tags |= {tag: None for tag, good in _VALUES.items() if known.get(tag, good[0]).lower() not in good}
+    tags |= {tag: None for tag in ("sp", "np") if known.get(tag, "none").lower() not in POLICIES}
+    tags |= {} if known.get("p", "").lower() in POLICIES else {"p": "none"}
+    tags |= {} if _failure_options(known.get("fo", "0")) else {"fo": None}
+    for tag in ("rua", "ruf"):
+        tags |= {tag: ",".join(_SIZE.sub("", uri) for uri in uris(known[tag]))} if tag in known else {}
+    return changed(record, **tags)
 
 
 def _removed(tag: str, value: str) -> str:

@@ -248,11 +248,14 @@ def type_99(facts: Facts, domain: str) -> Iterator[Verdict]:
                 yield info(f"{domain} has its SPF record as type SPF (99) too{view.where}, and it says the same. The type is obsolete (RFC 7208 §3.1).",
                            "Nothing has to be done; `spf: {type99: never}` in the configuration ends it.")  # fmt: skip
             elif texts:
+                wanted, fixable = facts.wanted(domain, "TXT"), facts.fixes(domain, "SPF")
                 remedy = f"Delete it, or let it say the same: {zone_line(domain, 'SPF', texts[0])}"
-                if facts.fixes(domain, "SPF"):
+                if fixable:
                     remedy = f"`dnssync apply` puts it right. {remedy}"
+                elif wanted is not None and same(text, wanted, domain):  # it is the TXT record that somebody changed
+                    remedy, fixable = mend(facts, domain, wanted, is_spf)
                 yield error(f'The record of type SPF (99) of {domain} is another than the TXT record{view.where}, and a few old receivers read it '
-                            f'first: "{text}".', remedy, fixable=facts.fixes(domain, "SPF"))  # fmt: skip
+                            f'first: "{text}".', remedy, fixable=fixable)  # fmt: skip
             elif new.known and not any(map(is_spf, new.texts)):
                 remedy, fixable = mend(facts, domain, text, is_spf)
                 yield error(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dnssync.check.facts import Facts, Failed
 from dnssync.check.finding import Verdict, unknown, warning
 from dnssync.check.judging import Check
-from dnssync.check.talking import MOST, Reply, Taken, all_own, own_mx, own_names, talks, users
+from dnssync.check.talking import MOST, Reply, Taken, all_own, needed, own_mx, own_names, talks, users
 
 ELSEWHERE = "someone@example.com"  # RFC 2606: nobody's, and no domain of ours
 ROLES = ("postmaster", "abuse")
@@ -25,6 +25,7 @@ def talked(facts: Facts, host: str) -> Iterator[Verdict]:
         )
     yield from _relay(facts)
     yield from _roles(facts, recipients)
+    needed(facts, host)
     for ip, talk in talks(facts, host):
         if talk.trouble and talk.passing:
             yield unknown(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from dnssync.check.facts import Facts, Unanswered, Wish, addresses, every_domain, helos
+from dnssync.check.facts import Facts, Unanswered, Wish, addresses, every_domain, helos, unanswered
+from dnssync.check.finding import Verdict
 
 TLS_12 = ("TLSv1.2", "TLSv1.3")  # as OpenSSL names them; what is older is given up by RFC 8996
 MOST = 50  # names of this host that are talked to: a server with a name for each customer need not be asked ten thousand times
@@ -139,6 +140,26 @@ def all_own(facts: Facts) -> tuple[str, ...]:
 def own_mx(facts: Facts) -> tuple[str, ...]:
     """The first `MOST` of `all_own`: those that are talked to."""
     return all_own(facts)[:MOST]
+
+
+def needed(facts: Facts, host: str) -> None:
+    """Raise `Unanswered` where a host is looked at only because some domain's MX could not be looked up: perhaps nobody sends mail to it."""
+    if host != facts.hostname.lower():
+        return
+    answers = [facts.ask(name, "MX") for name in every_domain(facts)]
+    silent = [answer for answer in answers if not answer.known]
+    if silent and not any(answer.known and host in exchanges(answer.texts) for answer in answers):
+        raise Unanswered(f"Whether {host} is a mail exchanger is not known: {unanswered(silent[0])}")
+
+
+def of_mx(judge: Callable[[Facts, str], Iterator[Verdict]]) -> Callable[[Facts, str], Iterator[Verdict]]:
+    """A check of a host as one of a mail exchanger (`needed`)."""
+
+    def check(facts: Facts, host: str) -> Iterator[Verdict]:
+        needed(facts, host)
+        yield from judge(facts, host)
+
+    return check
 
 
 def users(facts: Facts, host: str) -> tuple[str, ...]:

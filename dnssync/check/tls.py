@@ -10,7 +10,7 @@ from dnssync.check.facts import Facts, zone_line
 from dnssync.check.finding import Verdict, info, unknown, warning
 from dnssync.check.judging import Check
 from dnssync.check.mta_sts import published
-from dnssync.check.talking import Certificate, Talked, own_mx, reached, secured, users
+from dnssync.check.talking import Certificate, Talked, of_mx, own_mx, reached, secured, users
 
 SOON = 10 * 86400  # seconds: an ACME client that works has renewed long before
 STRONG = {"RSA": 2048, "DSA": 1 << 30, "EC": 224}  # bits; a DSA key is never enough
@@ -150,9 +150,9 @@ def _issue() -> str:
 
 
 CHECKS: tuple[Check, ...] = (
-    Check("TLS-01", "STARTTLS is offered.", own_mx, starttls),
-    Check("TLS-02", "TLS 1.2 or newer, and nothing older.", own_mx, versions),
-    Check("TLS-03", "The certificate is trusted, valid and made out to the host.", own_mx, certificate),
-    Check("TLS-04", "The certificate's keys and signatures are strong.", own_mx, strength),
-    Check("TLS-05", "CAA records say who may issue certificates.", own_mx, caa),
+    Check("TLS-01", "STARTTLS is offered.", own_mx, of_mx(starttls)),
+    Check("TLS-02", "TLS 1.2 or newer, and nothing older.", own_mx, of_mx(versions)),
+    Check("TLS-03", "The certificate is trusted, valid and made out to the host.", own_mx, of_mx(certificate)),
+    Check("TLS-04", "The certificate's keys and signatures are strong.", own_mx, of_mx(strength)),
+    Check("TLS-05", "CAA records say who may issue certificates.", own_mx, of_mx(caa)),
 )

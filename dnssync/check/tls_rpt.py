@@ -9,7 +9,7 @@ from dnssync.check import dane
 from dnssync.check.facts import Facts, Failed, sending, zone_line
 from dnssync.check.finding import MOOT, Verdict, info, unknown, warning
 from dnssync.check.judging import Check
-from dnssync.check.talking import Reply, Taken, exchanges, own_mx
+from dnssync.check.talking import Reply, Taken, exchanges, needed, own_mx
 
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@([A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*)")
 
@@ -94,6 +94,7 @@ def _unquoted(text: str) -> str:
 
 def _host(facts: Facts, host: str) -> Iterator[Verdict]:
     """The mail server's own name without a record."""
+    needed(facts, host)
     if not facts.texts(dane.owner(host), "TLSA"):
         yield MOOT
         return

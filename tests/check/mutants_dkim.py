@@ -53,6 +53,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
     ],
     ("dnssync/check/dkim_messages.py", "tests/check/test_dkim.py tests/check/test_dkim_signed.py"): [
         ('return "" if verified else', "return"),
+        ("minkey=1024", "minkey=2048"),
         ("verify(idx=signature.index,", "verify(idx=0,"),
         ("return related or (same is not None", "return related or (True"),
     ],

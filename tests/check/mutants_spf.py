@@ -33,6 +33,8 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("if _meanings(name, domain) & gone & here]", "if _meanings(name, domain) & here]"),
     ],
     ("dnssync/check/spf.py", REMEDIES): [
+        ("elif wanted is not None and same(text, wanted, domain):", "elif False:"),
+        ("elif wanted is not None and same(text, wanted, domain):", "elif wanted is not None:"),
         ('if relay and facts.wanted(domain, "TXT") is None:', "if False:"),
         ('elif isinstance(term, Modifier) and term.name == "redirect":', "elif False:"),
         ("elif where == domain and wanted is not None and not _strict(wanted):", "elif False:"),
@@ -47,6 +49,8 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ('== ["none"] for name in', '!= [] for name in'),
         ("if written(facts, name) is not None and not fixable and getattr(facts.domain(domain).policy.dmarc, tag):", "if False:"),
         ("            found.pop(tag)", "            pass"),
+        ("tag: None for tag in known if tag in REMOVED}", "}"),
+        ('tags |= {} if _failure_options(known.get("fo", "0")) else {"fo": None}', "pass"),
     ],
     ("dnssync/check/dmarc_reports.py", REMEDIES): [
         ("        if host in own_names(facts):", "        if False:"),
@@ -97,6 +101,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
     ("dnssync/check/dmarc_values.py", DMARC): [
         ("record.get(tag).lower() not in POLICIES]", "record.get(tag) == '']"),
         ("organization(domain, walked(facts, domain)) != domain:", "False:"),
+        ("            above, at = value, tag", "            pass"),
         ("strength(value) < strength(above)", "strength(value) < strength('quarantine') < 0"),
         ("and not {\"0\", \"1\"} <= set(found)", ""),
         ('    if record.policy == "reject" and mail is not None', '    if record.policy == "reject" and mail is None'),

@@ -11,6 +11,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("    if any(not answer.known for answer in answers):\n", "    if not answers:\n"),
         ("key=lambda host: (host not in names, -targets[host])", "key=lambda host: host"),
         ("if not talked.trouble)", "if True)"),
+        ("    if silent and not any(", "    if False and not any("),
     ],
     ("dnssync/check/talked.py", "tests/check/test_talk.py"): [
         ("if talk.trouble and talk.here:", "if talk.trouble:"),

@@ -43,6 +43,11 @@ class TestChanges:
         """A number of hours grows by itself."""
         assert (not changes((AGE,), [replace(AGE, message=message)])) is same
 
+    def test_what_stands_is_kept_once(self) -> None:
+        """Found again in part, while the rest is unknown, it is kept as it is now, and does not pile up day by day."""
+        now = replace(AGE, message="The last pass was 54 hours ago.")
+        assert standing((AGE,), [now, replace(UNKNOWN, id=AGE.id)]) == (now,)
+
     def test_another_address_is_news(self) -> None:
         """The same id for another host or address is another finding; so is another severity."""
         other = replace(SPF, message="192.0.2.2 is not allowed to send.")

@@ -73,6 +73,8 @@ CASES = [
     Case("DMARC-03", "reject", ("info", "mailing lists"), dmarc("v=DMARC1; p=reject")),
     Case("DMARC-03", "sp", ("warning", "sp=none is weaker than p=quarantine"), dmarc("v=DMARC1; p=quarantine; sp=none")),
     Case("DMARC-03", "np", ("warning", "np=none is weaker than p=quarantine"), dmarc("v=DMARC1; p=quarantine; np=none")),
+    Case("DMARC-03", "np-as-sp", ("warning", "sp=none is weaker than p=quarantine"), dmarc("v=DMARC1; p=quarantine; sp=none; np=none")),
+    Case("DMARC-03", "np-below-sp", ("warning", "np=quarantine is weaker than sp=reject"), dmarc("v=DMARC1; p=quarantine; sp=reject; np=quarantine")),
     Case("DMARC-03", "test", ("warning", "one step milder"), dmarc("v=DMARC1; p=quarantine; t=y")),
     Case("DMARC-03", "sub-sp", None, dmarc("v=DMARC1; p=reject", '_dmarc.sub TXT "v=DMARC1; p=quarantine; sp=none"\n'), at="sub"),
     Case("DMARC-03", "inherits", None, dmarc("v=DMARC1; p=reject"), at="sub"),

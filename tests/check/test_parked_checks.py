@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,15 @@ def test_a_parked_name_that_greets(tmp_path: Path) -> None:
         assert world.severities("PARK-01") == ["ok"]
         world.host = host(hostname="mx.example.org")
         assert world.severities("PARK-01") == ["warning"]
+
+
+@pytest.mark.parametrize(("local", "severity"), [(True, "info"), (False, "warning")])
+def test_an_mx_of_a_parked_domain(tmp_path: Path, local: bool, severity: str) -> None:
+    """Where exim takes mail for it, a null MX would lose that; where exim only knows the name, the MX is one too many."""
+    told = host("p.test", hostname="mx.example.org")
+    told = replace(told, domains=(replace(told.domains[0], local=local),))
+    with World(tmp_path, {"p.test": SPF + "@ MX 10 mx.example.org.\n" + DMARC}, parked=["p.test"], host=told) as world:
+        assert world.severities("PARK-01") == [severity], world.said("PARK-01")
 
 
 def test_silence_is_unknown(tmp_path: Path) -> None:

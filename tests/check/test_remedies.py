@@ -367,3 +367,24 @@ def test_without_exim_its_names_are_unknown(tmp_path: Path) -> None:
         facts = {"seen": None, "decision": None, "trouble": "exim cannot use its configuration", "hostname": name}
         with World(tmp_path, {"a.test": ""}, facts=facts) as world:
             assert world.said("A-01") == world.said("HELO-01") == [("unknown", "exim cannot use its configuration.")]
+
+
+def test_all_faults_of_a_dmarc_record_have_one_remedy(tmp_path: Path) -> None:
+    """Of several faults each names the same record, which has none of them: whoever publishes one after the other ends well."""
+    text = "v=DMARC1; p=reject; pct=20; ri=86400; adkim=x; fo=0:1; ruf=mailto:b@a.test; rua=mailto:a@a.test!10m,mailto:c@a.test"
+    cured = "v=DMARC1; p=reject; ruf=mailto:b@a.test; rua=mailto:a@a.test,mailto:c@a.test"
+    with World(tmp_path, {"a.test": f'_dmarc TXT "{text}"\n', "b.test": f'_dmarc TXT "{cured}"\n', "test": ""}, foreign=["test"]) as world:  # fmt: skip
+        found = [f for f in world.findings("DMARC-02") if f.severity != "ok"]
+        assert {f.subject for f in found} == {"a.test"} and len(found) == 5
+        assert {f.remedy.partition(" IN TXT ")[2].partition(" (")[0] for f in found} == {f'"{cured}"'}
+
+
+def test_a_changed_txt_beside_type_spf(tmp_path: Path) -> None:
+    """Where type SPF still says what dnssync wants, the TXT record is the wrong one: nobody is told to let both refuse this host's mail."""
+    told, wanted = host("a.test", hostname=HOST), "v=spf1 mx ip4:192.0.2.1 -all"
+    for old, right in ((wanted, True), ("v=spf1 mx -all", False)):
+        zones = {"a.test": f'@ MX 10 mx\nmx A 192.0.2.1\n@ TXT "v=spf1 -all"\n@ SPF "{old}"\n', "test": ""}
+        with World(tmp_path, zones, foreign=["test"], host=told) as world:
+            assert world.facts().wanted("a.test", "TXT") == wanted
+            remedy = only(world.findings("SPF-09"), "SPF-09", "a.test", "error").remedy
+            assert (f'a.test. IN TXT "{wanted}"' in remedy) is right and ("Delete it" in remedy) is not right, remedy

@@ -170,6 +170,18 @@ def test_silent_name_servers(tmp_path: Path) -> None:
             assert w.severities(id) and set(w.severities(id)) == {"unknown"}, id
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_perhaps_no_exchanger(tmp_path: Path, known: bool) -> None:
+    """A host that no MX names takes no mail and is not looked at; where one domain's MX could not be looked up, it is unknown, and no fault."""
+    zones = {"example.org": "@ MX 10 mx.relay.test.\nmx A 192.0.2.1\n", "relay.test": "mx A 198.51.100.9\n"}
+    domains = ("example.org",) if known else ("example.org", "lost.test")  # BIND refuses what is none of its zones
+    host = told_host(*domains, hostname="mx.example.org")
+    sources = {"connect": network({("192.0.2.1", 25): ConnectionRefusedError}), "here": lambda _: True}
+    with World(tmp_path, zones, domains=domains, foreign=("relay.test",), host=host, sources=sources) as w:
+        for id in ("MX-07", "TLS-01", "TLS-05", "DANE-01"):
+            assert set(w.severities(id)) == (set() if known else {"unknown"}), (id, w.said(id))
+
+
 @needs_exim
 def test_a_recipient_is_no_command(tmp_path: Path) -> None:
     """What would end the command or its path is not given to exim; the others beside it are asked about."""

@@ -17,7 +17,7 @@ from tests.check.world import World
 from tests.exim_host import EximHost, needs_exim
 from tests.zonetext import host as told_host
 
-CASES = ("good", "plain", "deaf", "broken", "old", "both", "expired", "soon", "early", "named", "wild", "own", "untrusted", "bare", "sha1", "short", "strict", "fit")  # fmt: skip
+CASES = ("good", "plain", "deaf", "broken", "old", "both", "expired", "soon", "early", "named", "wild", "own", "untrusted", "bare", "sha1", "short", "strict", "fit", "brief")  # fmt: skip
 
 
 def mx(case: str) -> str:
@@ -30,6 +30,7 @@ def server(ca: Ca, other: Ca, case: str) -> Smtp:
     certificates = {
         "expired": lambda: ca.issue(name, days=(-90, -1)),
         "soon": lambda: ca.issue(name, days=(-80, 5)),
+        "brief": lambda: ca.issue(name, days=(-2, 4)),
         "early": lambda: ca.issue(name, days=(1, 90)),
         "named": lambda: ca.issue("other.test"),
         "strict": lambda: ca.issue("other.test"),
@@ -103,6 +104,7 @@ def said(world: World) -> dict[tuple[str, str], list[tuple[str, str]]]:
         ("TLS-03", "good", "ok", ""),
         ("TLS-03", "expired", "warning", "expired on"),
         ("TLS-03", "soon", "warning", "has not been renewed"),
+        ("TLS-03", "brief", "ok", ""),  # it lives for six days
         ("TLS-03", "early", "warning", "not valid before"),
         ("TLS-03", "named", "info", "made out to other.test, not to mx.named.test"),
         ("TLS-03", "strict", "warning", "strict.test has MTA-STS"),
