@@ -34,6 +34,10 @@ def test_a_host_before_and_after_apply(site: CheckSite) -> None:
     assert (
         spf["subject"] == DOMAIN and spf["fixable"] and "dnssync apply" in spf["remedy"] and "v=spf1 " in spf["remedy"]
     )
+    unsigned = next(f for f in before["findings"] if f["id"] == "DKIM-07" and f["subject"] == DOMAIN)
+    assert unsigned["severity"] == "error" and unsigned["remedy"].startswith(
+        "See DKIM-01"
+    )  # its macros are right, its line is to come
     assert site.run("apply", "--yes", "--wait")[0] == 0
     after = site.found()
     left = {f["id"] for f in after["findings"] if f["severity"] == "error"}

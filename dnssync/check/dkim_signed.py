@@ -109,11 +109,20 @@ def _one(facts: Facts, name: str, one: Made, made: SignedMail, unseen: Mapping[s
         elif one.transport in unseen and not why:
             yield _Fault(f"it leaves without a signature. {unseen[one.transport]}", Severity.UNKNOWN, HOW)
         else:
-            yield _Fault("it leaves without a signature." + (f' exim logs: "{why}".' if why else ""))
+            first = _MAP if not why and _unmapped(facts, name, one.transport) else ""
+            yield _Fault("it leaves without a signature." + (f' exim logs: "{why}".' if why else ""), remedy=first)
         return
     for signature in found:
         yield from _verified(facts, one.data, signature)
     yield from _aligned(facts, name, author(one.data), found)
+
+
+_MAP = "See DKIM-01: these are signed once the domain has its line in the map that exim signs by."
+
+
+def _unmapped(facts: Facts, name: str, transport: str) -> bool:
+    """Whether the transport signs by dnssync's map, and the domain has no line there."""
+    return any(t.uses_map and not t.signers for t in facts.mail(name).transports if t.name == transport)
 
 
 _AS_ROOT = "Run `dnssync check` as root: exim then opens its keys as its own user."
