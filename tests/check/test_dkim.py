@@ -148,11 +148,6 @@ def test_a_short_key_still_verifies(found: Found) -> None:
     assert [severity for severity, _, _ in said(found, "DKIM-07", "short")] == ["ok"]
 
 
-def test_a_short_key_still_verifies(found: Found) -> None:
-    """Verifiers have to take 1024 bits (RFC 8301): its messages are well, and DKIM-04 alone tells of the key."""
-    assert [severity for severity, _, _ in said(found, "DKIM-07", "short")] == ["ok"]
-
-
 def test_a_domain_that_signs_nothing(found: Found) -> None:
     """About keys that nobody signs with nothing is said."""
     assert not any(said(found, id, "nomap") for id in ("DKIM-02", "DKIM-03", "DKIM-04", "DKIM-05"))
