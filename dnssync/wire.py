@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import struct
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ import dns.message
 import dns.name
 import dns.query
 import dns.rcode
+import dns.rdata
 import dns.rdatatype
 import dns.rrset
 
@@ -163,7 +165,8 @@ def _udp(query: dns.message.Message, server: Server, timeout: float) -> dns.mess
     """The response, None where it is truncated.
 
     A new socket each time has a new random port. It is connected, so that the kernel drops what others send, and tells
-    at once where nobody listens. What is no response to this very query is passed over until the time is up.
+    at once where nobody listens. What is no response to this very query is passed over until the time is up; one that
+    cannot be read is an answer all the same, and no silence.
     """
     family = socket.AF_INET6 if ":" in server.address else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as sock:
@@ -179,11 +182,41 @@ def _udp(query: dns.message.Message, server: Server, timeout: float) -> dns.mess
             if len(wire) >= 12 and wire[:2] == query.id.to_bytes(2, "big") and wire[2] & 0x82 == 0x82:
                 return None  # QR and TC: what follows may be cut anywhere
             try:
-                response = dns.message.from_wire(wire)
-            except (dns.exception.DNSException, ValueError):
+                response = _read(wire)
+            except (dns.exception.DNSException, ValueError, struct.error):
                 continue
             if query.is_response(response):
+                if response.errors:
+                    raise _Failed(Rcode.ERROR, f"the answer cannot be read: {_reason(response.errors[0].exception)}")
                 return response
+
+
+def _read(wire: bytes) -> dns.message.Message:
+    """The message, its `errors` where some of it cannot be read. A TLSA record whose data is too short or too long for its matching type is none to
+    dnspython; it is there all the same, and is kept in the generic form (RFC 3597 §5)."""
+    response = dns.message.from_wire(wire, continue_on_error=True)
+    if not response.errors:
+        return response
+    at = 12
+    for _ in response.question:
+        at += dns.name.from_wire(wire, at)[1] + 4
+    kept = 0
+    for _ in range(int.from_bytes(wire[6:8])):
+        name, used = dns.name.from_wire(wire, at)
+        kind, rdclass, ttl, length = struct.unpack_from("!HHIH", wire, at + used)
+        begin = at + used + 10
+        at = begin + length
+        if kind != dns.rdatatype.TLSA:
+            continue
+        try:
+            dns.rdata.from_wire(rdclass, kind, wire, begin, length)
+        except dns.exception.DNSException:
+            rrset = response.find_rrset(response.answer, name, rdclass, kind, create=True)
+            rrset.add(dns.rdata.GenericRdata(rdclass, kind, wire[begin:at]), ttl)
+            kept += 1
+    if kept == len(response.errors):
+        response.errors = []
+    return response
 
 
 def _plain(response: dns.message.Message) -> Message:

@@ -7,9 +7,9 @@ import threading
 
 import pytest
 
-from dnssync.core.sighting import Question, Sight
+from dnssync.core.sighting import Question, Rcode, Sight
 from dnssync.resolver import ATTEMPTS, Resolver
-from dnssync.wire import PAYLOAD, Server, routed, split
+from dnssync.wire import PAYLOAD, Server, ask, routed, split
 from tests.looking import ASK, KEY, NAME, ZONE, look, record, resolver, see, serving
 from tests.nameserver import Fault
 
@@ -83,6 +83,26 @@ def test_noise_is_passed_over(serve):
         answer = look(Resolver({ZONE: [f"127.0.0.1:{front.getsockname()[1]}"]}, timeout=5, system=[]))
         thread.join()
     assert see(answer) is Sight.VISIBLE
+
+
+def test_an_answer_that_cannot_be_read():
+    """An address of three octets: the server has answered, so nothing is waited for, and what stands there is not known."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+
+        def answer():
+            query, client = server.recvfrom(65535)
+            question = query[12 : query.index(b"\0", 12) + 5]
+            head = query[:2] + b"\x84\0\0\1\0\1\0\0\0\0"
+            server.sendto(head + question + b"\xc0\x0c\0\1\0\1\0\0\0\5\0\3abc", client)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        message = ask(Server("127.0.0.1", server.getsockname()[1]), "a.example.org", "A", timeout=30)
+        thread.join()
+    assert (
+        message.rcode is Rcode.ERROR and message.note.startswith("the answer cannot be read: ") and not message.answer
+    )
 
 
 def test_server_spellings():

@@ -46,8 +46,11 @@ def owner(host: str) -> str:
 
 
 def parsed(text: str) -> Tlsa:
-    """A record from its presentation form; a field that is no number becomes −1."""
+    """A record from its presentation form, or the generic one (RFC 3597 §5); a field that is no number becomes −1."""
     fields = text.split()
+    if fields[:1] == ["\\#"]:
+        octets = "".join(fields[2:])
+        fields = [*(str(int(octets[at : at + 2], 16)) for at in range(0, min(len(octets), 6), 2)), octets[6:]]
     numbers = [int(part) if re.fullmatch(r"\d{1,3}", part) else -1 for part in fields[:3]]
     usage, selector, matching = (*numbers, -1, -1, -1)[:3]
     return Tlsa(usage, selector, matching, "".join(fields[3:]).lower())

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from dnssync.check.dane import parsed
 from dnssync.check.dnssec import Validated, Validation
 from dnssync.check.facts import Failed
+from dnssync.core.sighting import Question, Rcode
 from tests.check.certificates import Ca, serving
 from tests.check.servers import Smtp, network
 from tests.check.world import World
@@ -248,3 +249,19 @@ def test_nothing_is_published_twice(said) -> None:
     """Where a record does its work, only the useless one beside it is to go."""
     assert [remedy for _, _, remedy in said["DANE-04", "pkix"]] == ["Take it away."]
     assert "IN TLSA 3 1 1 " in said["DANE-04", "onlypkix"][0][2]
+
+
+@pytest.mark.parametrize(
+    ("octets", "severity"), [("030101" + "ab" * 32, "ok"), ("030101" + "ab" * 31, "warning"), ("03010100", "warning")]
+)
+def test_data_of_the_wrong_length(tmp_path: Path, octets: str, severity: str) -> None:
+    """A digest that lost an octet on its way into the zone is told as a record that matches nothing, and holds up no other look-up."""
+    tlsa = f"_25._tcp.mx TYPE52 \\# {len(octets) // 2} {octets}\n"
+    zones = {"example.org": "@ MX 10 mx.host.test.\n", "host.test": "mx A 192.0.2.1\n" + tlsa}
+    host = told_host("example.org", hostname="mx.host.test")
+    with World(tmp_path, zones, foreign=["host.test"], host=host) as w:
+        [finding] = w.findings("DANE-04")
+        told = "The TLSA record 3 1 1 ab" in finding.message or "The TLSA record 3 1 1 00" in finding.message
+        assert (str(finding.severity), told) == (severity, severity != "ok"), finding.message
+        answer = w.resolver().look([Question("_25._tcp.mx.host.test", "TLSA")])
+        assert all(reply.rcode is Rcode.DATA for one in answer.values() for reply in one.replies)
