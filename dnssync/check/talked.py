@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dnssync.check.facts import Facts, Failed
-from dnssync.check.finding import Verdict, unknown, warning
+from dnssync.check.finding import Verdict, info, unknown, warning
 from dnssync.check.judging import Check
 from dnssync.check.talking import MOST, Reply, Taken, all_own, needed, own_mx, own_names, talks, users
 
@@ -40,8 +40,10 @@ def talked(facts: Facts, host: str) -> Iterator[Verdict]:
                 "/etc/exim4/update-exim4.conf.conf; a packet filter may close the port.",
             )
         elif talk.trouble or talk.through:
+            # Behind NAT it never will be seen from inside; where the server itself answers, that is no reason to be called for each day.
+            tell = unknown if talk.trouble else info
             why = talk.trouble or f"{talk.through} answers in its place"
-            yield unknown(
+            yield tell(
                 f"Whether port 25 of {host} is open at {ip} cannot be seen from here, where that address is on no interface: {why}.",
                 f"From another network: `nc -v {ip} 25`.",
             )

@@ -99,7 +99,7 @@ def test_behind_nat_loopback_stands_for_it(tmp_path: Path) -> None:
         tmp_path, TimeoutError, here=False, routes={("127.0.0.1", 25): server.port}
     ) as w:  # fmt: skip
         said = relays(w)
-        assert [severity for severity, _ in said] == ["unknown", "warning", "warning"]
+        assert [severity for severity, _ in said] == ["info", "warning", "warning"]
         assert "127.0.0.1 answers in its place" in said[0][1]
         assert w.severities("TLS-01") == ["warning"]  # judged by what loopback offers
 

@@ -107,7 +107,7 @@ class Setup(Site):
         """Only our own port 25 can be reached; this host's clock is kept right; its interfaces have the source address."""
 
         def connect(address: str, port: int, timeout: float) -> socket.socket:
-            if (address, port) in ((self.address, 25), ("127.0.0.1", 25)) and self.exchanger:
+            if (address, port) in ((self.source, 25), ("127.0.0.1", 25)) and self.exchanger:
                 return socket.create_connection(("127.0.0.1", self.exchanger), timeout=timeout)
             raise ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
 
