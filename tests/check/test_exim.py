@@ -177,6 +177,11 @@ def test_a_configuration_without_sources(build: Build, pems: Pems) -> None:
     built = build()
     use_own(built)
     assert built.findings("EXIM-04") == []
+    other = build()
+    text = other.host.config.read_text()
+    assert severities(other.findings("EXIM-04")) == ["ok"] and "generated dynamically" in text
+    other.host.config.write_text(text.replace("generated dynamically", "written"))
+    assert other.findings("EXIM-04") == []
 
 
 def test_the_panic_log(build: Build) -> None:
