@@ -121,7 +121,7 @@ TABLE = [
     ("DKIM-05", "quoted", "error", "Quotes or backslashes", "without any quotes"),
     ("DKIM-05", "escaped", "error", "Quotes or backslashes", "without any quotes"),
     ("DKIM-05", "identity", "error", "says t=s, but exim signs with an i= of news.identity.test", "t=s"),  # (loose, below)
-    ("DKIM-07", "nomap", "error", "without a signature", "dnssync exim --print"),
+    ("DKIM-07", "nomap", "error", "without a signature", "See DKIM-01"),
     ("DKIM-07", "closed", "error", "waits in exim's queue (dkim_strict)", "exim's user"),
     ("DKIM-07", "absent", "error", "there is no record at s1._domainkey.absent.test", "DKIM-02"),
     ("DKIM-07", "other", "error", "does not match the message", "DKIM-02"),
