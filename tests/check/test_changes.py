@@ -22,6 +22,7 @@ class TestChanges:
         """What was not there before is new, what is not there any more is over."""
         assert changes((), [SPF, WELL]) == Changes((SPF,), ())
         assert changes((SPF,), [WELL]) == Changes((), (SPF,))
+        assert changes((SPF,), ()) == Changes((), (SPF,))  # what was told, beside what stands now
         assert not changes((SPF,), [SPF])
 
     def test_unknown_is_not_over(self) -> None:
