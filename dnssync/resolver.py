@@ -16,7 +16,7 @@ from pathlib import Path
 
 from dnssync import wire
 from dnssync.core.model import relative, zone_of
-from dnssync.core.sighting import ANSWERS, Answer, Question, Rcode, Reply
+from dnssync.core.sighting import ANSWERS, Answer, Question, Rcode, Reply, alias_note
 from dnssync.delegation import Delegations, Servers, Told
 from dnssync.wire import Message, Server
 
@@ -200,7 +200,7 @@ def _judge(server: str, zone: str, question: Question, message: Message) -> tupl
         if zone and relative(name, zone) is None:
             break  # what this server holds of another zone need not be what that zone's own servers say
         found = message.found(name, question.type)
-    note = f"CNAME to {' → '.join(passed)}" if passed else ""
+    note = alias_note(passed)
     if found is not None:
         return Reply(server, Rcode.DATA, found.texts, min([*ttls, found.ttl]), message.negative_ttl, note), ""
     rcode = Rcode.NXDOMAIN if message.rcode is Rcode.NXDOMAIN else Rcode.NODATA

@@ -61,11 +61,10 @@ def resolve(facts: Facts, name: str) -> Resolved:
     """What A and AAAA say of a host name."""
     answers = [facts.ask(name, kind) for kind in ("A", "AAAA")]
     found = [normal(text) for answer in answers if answer.known for text in answer.texts]
-    notes = [reply.note for answer in answers for reply in answer.replies if reply.note.startswith("CNAME to ")]
     return Resolved(
         tuple(sorted(set(found), key=order)),
         next((unanswered(answer) for answer in answers if not answer.known), ""),
-        notes[0].partition(";")[0].partition(":")[0].removeprefix("CNAME to ") if notes else "",
+        " → ".join(next((answer.aliases for answer in answers if answer.aliases), ())),
     )
 
 

@@ -31,8 +31,7 @@ def _names(facts: Facts, ip: str) -> tuple[str, ...]:
 
 def _place(answer: Answer) -> str:
     """Where the PTR record has to stand: behind the CNAME of a delegation in the manner of RFC 2317, where there is one."""
-    notes = [reply.note for reply in answer.replies if reply.note.startswith("CNAME to ")]
-    return notes[0].partition(";")[0].partition(":")[0].split()[-1] if notes else answer.question.name
+    return (answer.aliases or (answer.question.name,))[-1]
 
 
 def _remedy(facts: Facts, ip: str) -> str:

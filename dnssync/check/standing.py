@@ -78,8 +78,7 @@ def mend(facts: Facts, name: str, text: str, cured: Callable[[str], bool]) -> tu
 
 def alias_of(answer: Answer) -> str:
     """The name that has what an answer shows, where a CNAME leads there; "" without. Beside a CNAME, dnssync writes nothing."""
-    notes = [reply.note for reply in answer.replies if reply.note.startswith("CNAME to ")]
-    return notes[0].partition(";")[0].partition(":")[0].split()[-1].rstrip(".") if notes else ""
+    return (answer.aliases or ("",))[-1]
 
 
 def written(facts: Facts, name: str) -> str | None:

@@ -63,8 +63,7 @@ def _here(facts: Facts, name: str) -> tuple[str, ...]:
 
 def _alias(answer: Answer) -> str:
     """Where a CNAME leads to first, "" without."""
-    notes = [reply.note for reply in answer.replies if reply.note.startswith("CNAME to ")]
-    return notes[0].removeprefix("CNAME to ").partition(";")[0].split(" → ")[0] if notes else ""
+    return (answer.aliases or ("",))[0]
 
 
 def _no(text: str) -> bool:

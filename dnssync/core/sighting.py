@@ -6,7 +6,7 @@ time-out, SERVFAIL, REFUSED or an answer without authority is none).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -45,6 +45,7 @@ class Rcode(StrEnum):
     ERROR = "error"
 
 
+ALIAS = "CNAME to "
 ANSWERS = frozenset({Rcode.DATA, Rcode.NODATA, Rcode.NXDOMAIN})
 
 
@@ -65,6 +66,11 @@ class Reply:
         """Whether it says anything about the name at all."""
         return self.rcode in ANSWERS
 
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """The names that CNAMEs led through, the last of which has the answer; () where the name has it itself."""
+        return _aliases(self.note)
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -81,9 +87,25 @@ class Answer:
         return bool(self.replies) and all(reply.answered for reply in self.replies)
 
     @property
+    def aliases(self) -> tuple[str, ...]:
+        """As in `Reply`, by the first server that tells of any."""
+        return next((reply.aliases for reply in self.replies if reply.aliases), ())
+
+    @property
     def texts(self) -> tuple[str, ...]:
         """The union of the values, in order of first sight; meaningful only where `known`."""
         return tuple(dict.fromkeys(text for reply in self.replies for text in reply.texts))
+
+
+def alias_note(names: Iterable[str]) -> str:
+    """What a reply's note says of the CNAMEs that were followed, "" where there was none."""
+    told = " → ".join(names)
+    return told and f"{ALIAS}{told}"
+
+
+def _aliases(note: str) -> tuple[str, ...]:
+    told = note.partition(";")[0].partition(":")[0]
+    return tuple(told.removeprefix(ALIAS).split(" → ")) if told.startswith(ALIAS) else ()
 
 
 def sight(answer: Answer, wanted: str, owns: Callable[[str], bool], same: Callable[[str, str], bool]) -> Sight:

@@ -80,7 +80,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("octets in runs or octets[::-1] in runs", "octets[:2] in [run[:2] for run in runs]"),
         ("for label in labels[:-2] if", "for label in labels if"),
         ("_DYNAMIC.fullmatch(label)", "_DYNAMIC.match(label)"),
-        ("notes[0].partition(\";\")[0].partition(\":\")[0].split()[-1] if notes else", "answer.question.name if notes else"),
+        ("return (answer.aliases or (answer.question.name,))[-1]", "return answer.question.name"),
     ],
     ("dnssync/check/helo.py", "tests/check/test_reverse.py"): [
         ("        return not leaving(facts)\n", "        return False\n"),
