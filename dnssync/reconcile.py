@@ -14,6 +14,7 @@ from functools import cache
 
 from dnssync import identity, signing_map
 from dnssync.config import Config, ZoneConfig
+from dnssync.core import dkim
 from dnssync.core.clock import Reading as ClockReading
 from dnssync.core.clock import Verdict, judge
 from dnssync.core.decide import Decision, decide
@@ -270,7 +271,7 @@ class Line:
 
     def _standing(self, domain: str, selector: str, views: Sequence[ZoneView]) -> str:
         """The text that stands in DNS for a hand-made key, "" where there is none or nobody knows."""
-        full = f"{selector}._domainkey.{domain}".lower()
+        full = dkim.record_name(selector, domain)
         for view in views:
             name = relative(full, view.zone)
             if name is None or view.zone != zone_of(full, self.config.zones):

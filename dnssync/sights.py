@@ -33,7 +33,7 @@ def sights(
     zones = {view.zone: view for view in views}
     asked: dict[Question, KeyPair] = {}
     for key in keys:
-        full = f"{key.selector}._domainkey.{key.domain}".lower()
+        full = dkim.record_name(key.selector, key.domain)
         zone = zone_of(full, configured)  # not that of a view above it, which does not hold the name
         if zone in zones and key.removed is None:
             asked[Question(full, "TXT", zone)] = key

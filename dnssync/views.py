@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from dnssync import by_dns, signing_map
 from dnssync.by_dns import Reading
 from dnssync.config import ZoneConfig
+from dnssync.core import dkim
 from dnssync.core.decide import decide
 from dnssync.core.model import Provider, ProviderError, absolute, zone_of
 from dnssync.core.observed import Observed, ZoneView
@@ -130,7 +131,7 @@ def _readings(line: Line, zone: str, provider: Provider, domains: Sequence[str])
         return (Reading((), {rrset.key: rrset for rrset in provider.read(zone)}),)
     of = [(key.domain, key.selector) for key in line.state.living()]
     of += [(domain, name) for domain, names in signing_map.read(line.config.exim.map).items() for name in names]
-    selectors = [f"{selector}._domainkey.{domain}".lower() for domain, selector in of if domain in domains]
+    selectors = [dkim.record_name(selector, domain) for domain, selector in of if domain in domains]
     # What we wrote matters wherever it stands: what is not looked at would be taken for gone, and be forgotten.
     noted = [absolute(e.name, zone) for e in (*line.state.ledger(zone), *line.state.handed_over(zone))]
     names = [zone, *domains, *(f"_dmarc.{domain}" for domain in domains), *selectors, *noted]

@@ -31,7 +31,7 @@ def _policy(facts: Facts, name: str) -> Policy:
 
 
 def _name(key: KeyPair) -> str:
-    return f"{key.selector}._domainkey.{key.domain}".lower()
+    return dkim.record_name(key.selector, key.domain)
 
 
 def ages(facts: Facts, name: str) -> Iterator[Verdict]:

@@ -10,6 +10,7 @@ from email.utils import getaddresses
 from enum import StrEnum
 
 from dnssync.check.facts import Unanswered, Wish
+from dnssync.core.dkim import record_name
 from dnssync.core.model import zone_of
 
 _SILENT = logging.Logger(
@@ -78,7 +79,7 @@ class Signature:
     @property
     def record(self) -> str:
         """The name of its key record."""
-        return f"{self.selector}._domainkey.{self.domain}".lower()
+        return record_name(self.selector, self.domain)
 
     @property
     def identity(self) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dnssync.check.dkim_elsewhere import DECLARE, HOW, depends, left_alone
 from dnssync.check.facts import Facts
 from dnssync.check.finding import Verdict, error, info, unknown
+from dnssync.core import dkim
 from dnssync.core.host import TAINTED, Signer, Transport
 
 _OURS_FAILING = "dnssync cannot "  # how the probe begins to say that we, and not exim, are shut out
@@ -16,7 +17,7 @@ _AS_ROOT = "Run `dnssync check` as root, or as a user of group Debian-exim."
 
 def record_name(signer: Signer) -> str:
     """Where the key record of a signature stands."""
-    return f"{signer.selector}._domainkey.{signer.domain}".lower()
+    return dkim.record_name(signer.selector, signer.domain)
 
 
 def signers(facts: Facts, name: str) -> tuple[Signer, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from dnssync.check.dkim_elsewhere import DECLARE, HOW, SIGNING, depends, elsewhere, left_alone
 from dnssync.check.dkim_keys import same_key
-from dnssync.check.dkim_signers import openable
+from dnssync.check.dkim_signers import openable, record_name
 from dnssync.check.exim_setup import Setup
 from dnssync.check.facts import Facts, Unanswered, sending, zone_line
 from dnssync.check.finding import MOOT, Verdict, error, info, unknown, warning
@@ -245,7 +245,7 @@ def readable(facts: Facts, name: str) -> Iterator[Verdict]:
         yield MOOT
         return
     for signer in found:  # all are asked for before one is looked at
-        facts.ask(_at(signer), "TXT")
+        facts.ask(record_name(signer), "TXT")
     for signer in found:
         yield from _one(facts, signer)
     told = {(signer.domain, signer.selector) for signer in found if signer.problem}
@@ -256,10 +256,6 @@ def readable(facts: Facts, name: str) -> Iterator[Verdict]:
                 f"The private half of {key.selector}, which signs mail of {name}, is missing, cannot be read, or is another key than the published one.",
                 "Bring it back from a backup; else another key takes over once one is ready. `dnssync status` shows it.",
             )
-
-
-def _at(signer: Signer) -> str:
-    return f"{signer.selector}._domainkey.{signer.domain}".lower()
 
 
 def _one(facts: Facts, signer: Signer) -> Iterator[Verdict]:
@@ -274,7 +270,7 @@ def _one(facts: Facts, signer: Signer) -> Iterator[Verdict]:
             openable(signer),
         )
         return
-    where = _at(signer)
+    where = record_name(signer)
     kind = "ed25519" if signer.algorithm == "ed25519" else "rsa"
     right = f"v=DKIM1; k={kind}; p={signer.public_key}"
     try:

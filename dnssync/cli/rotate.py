@@ -266,7 +266,7 @@ def _left(line: Line, report: Report, marked: Sequence[KeyPair], emergency: bool
             told.append(f"{key.domain}: {key.selector} could not be revoked, since {because}. Do it by hand, now: "
                         f'{key.selector}._domainkey.{key.domain}. TXT "v=DKIM1; p="')  # fmt: skip
         for above in zones_above(zone, line.config.zones) if emergency and at in PAST else ():
-            full = f"{key.selector}._domainkey.{key.domain}".lower()
+            full = dkim.record_name(key.selector, key.domain)
             if above in held and any(absolute(entry.name, above) == full for entry in line.state.ledger(above)):
                 told.append(f"{key.domain}: {key.selector} could not be revoked in {above}, where its record stood before, since that is held at "
                             f'{held[above]}, see above. Do it by hand: {full}. TXT "v=DKIM1; p="')  # fmt: skip

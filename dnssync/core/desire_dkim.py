@@ -52,7 +52,7 @@ def unsigned(draft: Draft, domain: str, mail: MailDomain) -> None:
 def _key_claim(draft: Draft, key: KeyPair, at: Phase) -> None:
     """What a key's record says, or that it goes."""
     wish = draft.wish
-    full = f"{key.selector}._domainkey.{key.domain}".lower()
+    full = dkim.record_name(key.selector, key.domain)
     name = draft.name(full)
     if not wish.holds(full) and not left_here(key, name, wish.ledger, wish.found):
         return  # it lies in a zone below; here, only what is left from before that one was configured goes with it

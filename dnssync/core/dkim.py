@@ -96,6 +96,11 @@ def is_revoked(text: str) -> bool:
         return False
 
 
+def record_name(selector: str, domain: str) -> str:
+    """Where the record of a key stands (RFC 6376 §3.6.2.1): absolute, lower case, without the final dot."""
+    return f"{selector}._domainkey.{domain}".lower()
+
+
 def record_for(key: KeyPair) -> str:
     """The text to publish for a key; that of an adopted key stays as it was found."""
     if key.adopted and key.record:
