@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from dnssync import checked
 from dnssync.alerts import HOOK, MAIL, AlertError, Alerts
 from dnssync.check import words
-from dnssync.check.changes import Changes, changes, standing
+from dnssync.check.changes import Changes, changes
 from dnssync.check.finding import ranked
 from dnssync.check.gather import Looked, Sources, look, sources
 from dnssync.checked import DAILY, Checked
@@ -80,7 +80,7 @@ class Daily:
 
     def _kept(self, config: Config, kept: Checked, looked: Looked) -> Checked:
         """Log what has changed, and keep what stands now."""
-        found = changes(kept.found, looked.findings, looked.unsure, looked.whole)
+        found = looked.changes(kept.found)
         for finding in ranked(found.begun)[: words.LISTED]:
             level = logging.WARNING if finding.severity in words.MAILED else logging.INFO
             log.log(level, "check %s %s %s: %s", finding.severity, finding.id, finding.subject, finding.message)
@@ -93,7 +93,7 @@ class Daily:
         kept = replace(
             kept,
             at=looked.facts.now,
-            found=standing(kept.found, looked.findings, looked.unsure, looked.whole),
+            found=looked.standing(kept.found),
             remembered=looked.remembered,
         )
         checked.write(config.state_directory, DAILY, kept)

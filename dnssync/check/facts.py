@@ -67,9 +67,8 @@ class ZonePass:
 class Facts:
     """All that is known. `now` in seconds since 1970; `zones`: the configured zones that are looked at, `configured` all of them;
     `seen` and `decision`: what `dnssync plan` would see and do, None where `trouble` says why that could not be found out (exim, state);
-    `passes` by zone, None where the state cannot be read; `interval`: seconds between two passes of the daemon; `interval_known`: whether somebody configured one. `lists`: exim's
-    domain lists; `map_path`: exim's signing map. `remembered`: what
-    `mta_sts.remember` gave the last time. `have(wish)`: what came of a wish; None = not looked into yet, and noted."""
+    `passes` by zone, None where the state cannot be read; `interval`: seconds between two passes of the daemon; `map_path`: exim's
+    signing map. `remembered`: what `mta_sts.remember` gave the last time. `have(wish)`: what came of a wish; None = not looked into yet, and noted."""
 
     now: int
     hostname: str
@@ -130,14 +129,12 @@ class Facts:
     @property
     def host(self) -> Host:
         """What exim told. Raises `Unanswered`."""
-        return self._seen().host
+        return self.observed().host
 
     @property
     def keys(self) -> tuple[KeyPair, ...]:
         """The keys with their stamps as this pass leaves them. Raises `Unanswered`."""
-        if self.decision is None:
-            raise Unanswered(self.trouble)
-        return self.decision.keys
+        return self.decided().keys
 
     def keys_of(self, name: str) -> tuple[KeyPair, ...]:
         """Those of one domain; with ten thousand domains it is not for each of them to look at all. Raises `Unanswered`."""
@@ -148,7 +145,9 @@ class Facts:
 
     def observed(self) -> Observed:
         """What a pass saw. Raises `Unanswered`."""
-        return self._seen()
+        if self.seen is None:
+            raise Unanswered(self.trouble)
+        return self.seen
 
     def decided(self) -> Decision:
         """What `apply` would do. Raises `Unanswered`."""
@@ -186,11 +185,6 @@ class Facts:
         if found is None:
             raise Unanswered(f"exim was not asked about {name}")
         return found
-
-    def _seen(self) -> Observed:
-        if self.seen is None:
-            raise Unanswered(self.trouble)
-        return self.seen
 
     # --- what apply would do ----------------------------------------------------------------------------------------
 

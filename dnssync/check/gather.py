@@ -12,12 +12,14 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from dnssync import clock
 from dnssync.check import areas
+from dnssync.check.changes import Changes, changes, standing
 from dnssync.check.facts import Domain, Facts, Failed, ZonePass
 from dnssync.check.finding import Finding
 from dnssync.check.judging import judge
@@ -98,9 +100,7 @@ class Sources:
 
 def sources(line: Line) -> Sources:
     """Where the answers come from in the world: the parts of a pass, and this host's own exim, network and clock."""
-    return Sources(
-        line.config, line.resolver, Exim(line.config.exim.command), now=line.now, disciplined=clock.disciplined
-    )
+    return Sources(line.config, line.resolver, Exim(line.config.exim.command), now=line.now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +118,14 @@ class Looked:
         """Whether exim, keys and state could be read."""
         return not self.facts.trouble
 
+    def changes(self, before: Sequence[Finding]) -> Changes:
+        """What is new, and what is over, since what stood then."""
+        return changes(before, self.findings, self.unsure, self.whole)
+
+    def standing(self, before: Sequence[Finding]) -> tuple[Finding, ...]:
+        """What is to be compared with the next time."""
+        return standing(before, self.findings, self.unsure, self.whole)
+
 
 def look(
     line: Line,
@@ -133,7 +141,7 @@ def look(
 
     `line.progress` is told of each step, and what it raises ends the check there. Raises `DnssyncError` for a name that is neither.
     """
-    facts = replace(base(line, only, closed), remembered=remembered or {})
+    facts = base(line, only, closed, remembered or {})
 
     def fetched(wishes: Sequence[Any]) -> Mapping[Any, Any]:
         return fetch(sources, wishes, line.progress, until)
@@ -148,7 +156,9 @@ def look(
     )
 
 
-def base(line: Line, only: Sequence[str] = (), closed: str = "") -> Facts:
+def base(
+    line: Line, only: Sequence[str] = (), closed: str = "", remembered: Mapping[str, str] = MappingProxyType({})
+) -> Facts:
     """What a pass sees and would do; where exim, the keys or the state cannot be read, the rest of the checks go on without (`Facts.trouble`).
 
     `only` names zones or domains, () = all; `closed`: why neither the providers nor the state are open to this user ("" = they are). Raises `DnssyncError` for a name that is neither.
@@ -179,6 +189,7 @@ def base(line: Line, only: Sequence[str] = (), closed: str = "") -> Facts:
         passes=passes,
         interval=config.schedule.interval,
         map_path=str(config.exim.map),
+        remembered=remembered,
     )
 
 

@@ -71,7 +71,8 @@ def of_one_mind(facts: Facts, zone: str) -> Iterator[Verdict]:
     if differing:
         last = [facts.have(Settled(answer.question)) for answer in differing]
         still = [answer for answer in last if isinstance(answer, Answer) and not agreed(answer)]
-        young = [answer.question.name for answer in still if answer.question.name in _young(facts)]
+        new = _young(facts)
+        young = [answer.question.name for answer in still if answer.question.name in new]
         if young:
             yield info(
                 f"{', '.join(young[:FEW])} was made within the hour and is not on all name servers of {zone} yet.",

@@ -134,8 +134,8 @@ def _weak(text: str) -> str:
 
 def _keys(facts: Facts, domain: str) -> Iterator[Verdict]:
     """No key verifies: neither any by a wildcard nor one of ours."""
-    keys = facts.decision.keys if facts.decision is not None else ()
-    selectors = ["*", *dict.fromkeys(key.selector for key in keys if key.domain == domain)]
+    keys = facts.keys_of(domain) if facts.decision is not None else ()
+    selectors = ["*", *dict.fromkeys(key.selector for key in keys)]
     answers = [facts.ask(f"{selector}._domainkey.{domain}", "TXT") for selector in selectors]
     for selector, answer in zip(selectors, answers, strict=True):
         for text in answer.texts:

@@ -69,8 +69,8 @@ def command(
         if context.json or since or whole:
             raise click.UsageError("--monitoring prints one line; --json, --since and --all do not go with it.")
         return _monitor(context, domains, asked, strict)
-    looked = _look(context, domains, asked)
-    before = _before(context, looked, domains) if since else None
+    looked, kept = _look(context, domains, asked)
+    before = _before(kept, looked, domains) if since else None
     code = exit_code(looked.findings, strict)
     if context.json:
         _emit(context, looked, before, code)
@@ -89,16 +89,17 @@ def exit_code(found: Sequence[Finding], strict: bool) -> int:
     return BAD if any(finding.severity in bad for finding in found) else 0
 
 
-def _look(context: Context, domains: tuple[str, ...], asked: frozenset[str]) -> Looked:
+def _look(context: Context, domains: tuple[str, ...], asked: frozenset[str]) -> tuple[Looked, Checked]:
+    """The check, and what was kept of an earlier one."""
     from dnssync.check import gather
 
     only = chosen(context, domains)
     line, closed = _line(context)
-    remembered = _kept(context).remembered
+    kept = _kept(context)
     with _ended():
-        looked = gather.look(line, (context.make_sources or gather.sources)(line), only, asked, remembered, closed)
+        looked = gather.look(line, (context.make_sources or gather.sources)(line), only, asked, kept.remembered, closed)
     context.progress("")
-    return looked
+    return looked, kept
 
 
 def _line(context: Context) -> tuple[Line, str]:
@@ -143,7 +144,7 @@ def _monitor(context: Context, domains: tuple[str, ...], asked: frozenset[str], 
     from dnssync.check import words
 
     try:
-        text, code = words.monitored(_look(context, domains, asked).findings, strict=strict)
+        text, code = words.monitored(_look(context, domains, asked)[0].findings, strict=strict)
     except Exception as error:  # an exit code of 1 would be taken for a warning
         if context.debug:
             raise
@@ -153,11 +154,10 @@ def _monitor(context: Context, domains: tuple[str, ...], asked: frozenset[str], 
     return code
 
 
-def _before(context: Context, looked: Looked, domains: tuple[str, ...]) -> Checked:
+def _before(kept: Checked, looked: Looked, domains: tuple[str, ...]) -> Checked:
     """What stood at the last check that is compared with; of the subjects that were looked at now, where not all were."""
     from dnssync import checked
 
-    kept = _kept(context)
     subjects = {finding.subject for finding in looked.findings}
     return checked.Checked(kept.at, tuple(f for f in kept.found if not domains or f.subject in subjects))
 
@@ -171,9 +171,8 @@ def _kept(context: Context) -> Checked:
 
 def _keep(context: Context, looked: Looked, before: Checked) -> None:
     from dnssync import checked
-    from dnssync.check.changes import standing
 
-    stands = standing(before.found, looked.findings, looked.unsure, looked.whole)
+    stands = looked.standing(before.found)
     try:
         checked.write(
             context.config.state_directory,
@@ -185,12 +184,11 @@ def _keep(context: Context, looked: Looked, before: Checked) -> None:
 
 
 def _emit(context: Context, looked: Looked, before: Checked | None, code: int) -> None:
-    from dnssync.check.changes import changes
     from dnssync.check.finding import counted
 
     data: dict[str, object] = {"host": looked.facts.hostname, "at": looked.facts.now, "findings": looked.findings}
     if before is not None:
-        changed = changes(before.found, looked.findings, looked.unsure, looked.whole)
+        changed = looked.changes(before.found)
         data.update(findings=changed.begun, over=changed.over, since=before.at or None)
     log = _log(looked)
     if log is not None:
@@ -215,16 +213,13 @@ def _log(looked: Looked) -> LogReport | None:
 
 def _show(context: Context, looked: Looked, before: Checked | None, whole: bool) -> None:
     from dnssync.check import log_table
-    from dnssync.check.changes import changes
     from dnssync.cli import check_table
 
     width = render.width(context)
     if before is None:
         lines = check_table.found(looked.facts, looked.findings, width, context.hinted, whole=whole)
     else:
-        lines = check_table.changed(
-            changes(before.found, looked.findings, looked.unsure, looked.whole), before.at, width, context.hinted
-        )
+        lines = check_table.changed(looked.changes(before.found), before.at, width, context.hinted)
     log = _log(looked)
     if log is not None:
         lines = [*lines, ("exim's log", "bold"), *((f"  {row}", "") for row in log_table.lines(log)), ("", "")]

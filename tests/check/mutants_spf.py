@@ -138,6 +138,6 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ('if got is None or got.policy != "reject":', "if got is None:"),
         ('for tag in ("sp", "np")', 'for tag in ("sp",)'),
         ("not dkim.is_revoked(text):", "False:"),
-        ("if key.domain == domain)", "if False)"),
+        ("facts.keys_of(domain) if", "facts.keys if"),
     ],
 }  # fmt: skip
