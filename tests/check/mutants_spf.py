@@ -138,6 +138,6 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ('if got is None or got.policy != "reject":', "if got is None:"),
         ('for tag in ("sp", "np")', 'for tag in ("sp",)'),
         ("not dkim.is_revoked(text):", "False:"),
-        ("facts.keys_of(domain) if", "facts.keys if"),
+        ("facts.keys_of(domain) if facts.decision is not None else ()", "()"),
     ],
 }  # fmt: skip
