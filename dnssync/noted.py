@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
 
 from dnssync.state import LedgerEntry, State, ZoneRecord
-
-T = TypeVar("T")
-FEW = 8  # zones that are asked for one by one: a command for one of ten thousand need not read the rows of all
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +20,13 @@ class Noted:
 
     @classmethod
     def of(cls, state: State, zones: Collection[str]) -> Noted:
-        """All that the state has of these zones (or of more)."""
-
-        def rows(ask: Callable[[str | None], Iterable[T]]) -> Iterable[T]:
-            return (row for zone in zones for row in ask(zone)) if len(zones) <= FEW else ask(None)
-
-        records = (
-            {zone: record for zone in zones if (record := state.zone(zone))} if len(zones) <= FEW else state.zones()
+        """All that the state has of these zones."""
+        return cls(
+            state.zones(zones),
+            _by_zone(state.ledger_of(zones)),
+            _by_zone(state.handed_over(zones)),
+            _by_zone(state.unfinished(zones)),
         )
-        ledger, handed, unfinished = rows(state.ledger), rows(state.handed_over), rows(state.unfinished)
-        return cls(records, _by_zone(ledger), _by_zone(handed), _by_zone(unfinished))
 
 
 def _by_zone(rows: Iterable[LedgerEntry]) -> dict[str, tuple[LedgerEntry, ...]]:

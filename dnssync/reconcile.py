@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 
-from dnssync import identity, signing_map
-from dnssync.config import Config, ZoneConfig
+from dnssync import identity, mail_domains, signing_map
+from dnssync.batches import Batch
+from dnssync.config import Config
 from dnssync.core import dkim
 from dnssync.core.clock import Reading as ClockReading
 from dnssync.core.clock import Verdict, judge
 from dnssync.core.decide import Decision, decide
-from dnssync.core.desire import domains_of
 from dnssync.core.durations import HOUR, MARGIN
 from dnssync.core.hand_made import adopted
 from dnssync.core.homes import KEYS, guests, home, key_zone, zones_above
@@ -30,7 +30,6 @@ from dnssync.core.pass_notices import silent
 from dnssync.core.rotation import PAST, SERVING, Policy, phase, rebased
 from dnssync.core.sighting import Question
 from dnssync.core.taken_on import made_here, mapped, overtaken, strays, unknown
-from dnssync.errors import DnssyncError
 from dnssync.keystore import Keystore
 from dnssync.noted import Noted
 from dnssync.quiet import calm, loud
@@ -47,12 +46,13 @@ REMEMBER = 7 * 86400  # an address that was seen within these seconds stays in t
 @dataclass
 class Look:
     """One of the looks of a pass. `dns_first`: zones that are calm are taken as noted, but for those that are `loud`; `host` and `seen` are what
-    the look before found out already."""
+    the look before found out already. `batch`: which zones these are, where a pass takes some at a time."""
 
     dns_first: bool = False
     loud: frozenset[str] = frozenset()
     host: Host | None = None
     seen: dict[str, Viewed] = field(default_factory=dict)
+    batch: Batch | None = None
 
 
 @dataclass
@@ -90,18 +90,24 @@ class Line:
         now = int(self.now())
         requests = self.state.requests(now)
         confirmed = frozenset((request.kind, request.subject) for request in requests)
-        keys, current = self.state.living(), signing_map.read(self.config.exim.map)
-        clock = self._clock(now, keys, ("clock", "") in confirmed)
+        batch = look.batch
+        keys = self.state.living(batch.domains if batch else None)
+        current = signing_map.read(self.config.exim.map)
+        clock = self._clock(now, ("clock", "") in confirmed)
         host_id = self.keystore.host()
         if clock.jumped is not None:
             keys = rebased(keys, Policy(), clock.jumped, now)
         elif clock.restarted is not None:
             keys = rebased(keys, Policy(), clock.restarted, now, restarted=True)
         self.progress("asking exim")
-        host = look.host or self._host(keys, current)
-        served = self._served(host)
-        strangers = guests(served, self.config.zones)
-        chosen = _chosen(self.config, served, only, strangers if attended else {})
+        host = look.host or self._host(current)
+        served = batch.served if batch else mail_domains.served(self.config, _local(host))
+        strangers = batch.strangers if batch else guests(served, self.config.zones)
+        chosen = (
+            [self.config.zones[zone] for zone in batch.zones]
+            if batch
+            else mail_domains.chosen(self.config, served, only, strangers if attended else {})
+        )
         kept = Noted.of(self.state, [zone.name for zone in chosen])
         noted = calm(self, chosen, now, confirmed, kept) - look.loud if look.dns_first else frozenset()
         for zone in chosen:
@@ -150,7 +156,7 @@ class Line:
             map=current,
             beyond=cache(self._beyond),  # one answer a pass, so that deciding again decides the same
             policies={domain: self.config.zones[zone].policy for zone in served for domain in served[zone]},
-            remembered=self._remembered(now),
+            remembered=self._remembered(now, batch.domains if batch else None),
             confirmed=confirmed,
             closed=self._closed(views),
             configured=frozenset(self.config.zones),
@@ -163,7 +169,7 @@ class Line:
             noted=noted,
             notices=(
                 *host.notices,
-                *self._homeless(host),
+                *mail_domains.homeless(self.config, _local(host)),
                 *silent(unanswered),
                 *_unusable(
                     {
@@ -182,13 +188,18 @@ class Line:
         self, only: Sequence[str] = (), *, adopt: bool = False, attended: bool = True, dns_first: bool = False
     ) -> tuple[Observed, Decision]:
         """Observe and decide; changes nothing anywhere. `dns_first`: providers are asked only for zones that are not quiet."""
-        look = Look(dns_first)
+        return self.decided(Look(dns_first), only, adopt=adopt, attended=attended)
+
+    def decided(
+        self, look: Look, only: Sequence[str] = (), *, adopt: bool = False, attended: bool = True
+    ) -> tuple[Observed, Decision]:
+        """The same for the zones of a look's batch, or with an exim that was asked already."""
         seen = self.observe(only, adopt=adopt, attended=attended, look=look)
         got = decide(seen)
         if waking := loud(seen, got, self.resolver) if seen.noted else frozenset():
             kept = {zone: view for zone, view in look.seen.items() if zone not in waking}
-            look = Look(dns_first, waking, seen.host, kept)
-            seen = self.observe(only, adopt=adopt, attended=attended, look=look)
+            again = replace(look, loud=waking, host=seen.host, seen=kept)
+            seen = self.observe(only, adopt=adopt, attended=attended, look=again)
             got = decide(seen)
         return seen, got
 
@@ -196,44 +207,25 @@ class Line:
         """Whether a key of this name is, or was, one of this host's."""
         return self.keystore.holds(domain, selector) or self.state.knew(domain, selector)
 
-    def _clock(self, now: int, keys: Sequence[KeyPair], confirmed: bool) -> Verdict:
+    def _clock(self, now: int, confirmed: bool) -> Verdict:
         """Whether the clock can be trusted, beside that of the last pass."""
         boot, boot_id = self.uptime() if self.uptime is not None else (float(now), "")
-        season = max((key.season for key in keys), default=0)
+        season = self.state.longest_season()
         return judge(self.state.clock(), ClockReading(now, boot, boot_id), max(season, HOUR + MARGIN), confirmed)
 
     # --- exim -------------------------------------------------------------------------------------------------------
 
-    def _host(self, keys: Sequence[KeyPair], current: Mapping[str, tuple[str, ...]]) -> Host:
+    def _host(self, current: Mapping[str, tuple[str, ...]]) -> Host:
         """Ask exim about every name that may be a mail domain, and about the addresses that would get reports."""
-        names = {*self.config.zones, *current, *(key.domain for key in keys)}
-        names.update(domain for zone in self.config.zones.values() for domain in zone.domains or ())
-        names.update(entry.domain for entry in self.state.ledger())
-        recipients = [
-            uri.removeprefix("mailto:").partition("?")[0]
-            for zone in self.config.zones.values()
-            for uri in (*zone.policy.dmarc.rua, *zone.policy.dmarc.ruf)
-            if uri.startswith("mailto:")
-        ]
-        return self.observe_host(sorted(names), sorted(set(recipients)))
+        return self.observe_host(self.names(current), mail_domains.recipients(self.config))
+
+    def names(self, current: Mapping[str, tuple[str, ...]]) -> list[str]:
+        """The names that may be mail domains, beside those that exim knows itself. `current`: the lines of its map."""
+        return mail_domains.asked(self.config, {*current, *self.state.mail_domains()})
 
     def served(self) -> dict[str, tuple[str, ...]]:
         """The mail domains of each configured zone. Asks exim; raises `EximError`."""
-        return self._served(self._host(self.state.living(), signing_map.read(self.config.exim.map)))
-
-    def _served(self, host: Host) -> dict[str, tuple[str, ...]]:
-        """The mail domains of each configured zone: those named for it, else those that exim has in it."""
-        local: dict[str | None, list[str]] = {}
-        for mail in host.domains:
-            if mail.local:
-                local.setdefault(zone_of(mail.name, self.config.zones), []).append(mail.name)
-        served = {}
-        for zone in self.config.zones.values():
-            named: Sequence[str] = zone.domains if zone.domains is not None else local.get(zone.name, ())
-            if zone.policy.parked and zone.domains is None:
-                named = (zone.name,)
-            served[zone.name] = domains_of(zone.name, named, self.config.zones)
-        return served
+        return mail_domains.served(self.config, _local(self._host(signing_map.read(self.config.exim.map))))
 
     def _closed(self, views: Sequence[ZoneView]) -> dict[str, str]:
         """The domains whose new keys exim could not open, and why."""
@@ -242,19 +234,9 @@ class Line:
         }
         return {domain: why for domain, why in told.items() if why}
 
-    def _homeless(self, host: Host) -> list[Notice]:
-        """Names that exim has and no configured zone holds: nothing can be done for them, and somebody should know."""
-        file = self.config.file
-        return [
-            Notice("no_zone", f"{mail.name}: known to exim, but no zone in {file} holds such a name; add the zone, with its provider, if dnssync "
-                   "is to publish there.")
-            for mail in host.domains
-            if mail.local and zone_of(mail.name, self.config.zones) is None
-        ]  # fmt: skip
-
-    def _remembered(self, now: int) -> dict[str, tuple[Address, ...]]:
+    def _remembered(self, now: int, domains: Collection[str] | None) -> dict[str, tuple[Address, ...]]:
         recent: dict[str, list[Address]] = {}
-        for row in self.state.addresses():
+        for row in self.state.addresses(domains):
             if row.last_seen >= now - REMEMBER:
                 recent.setdefault(row.domain, []).append(Address(row.ip, row.source, row.host_name))
         return {domain: tuple(addresses) for domain, addresses in recent.items()}
@@ -299,29 +281,9 @@ def _unusable(lost: Mapping[KeyPair, str], keys: Sequence[KeyPair], now: int) ->
     ]  # fmt: skip
 
 
-def _chosen(
-    config: Config, served: Mapping[str, tuple[str, ...]], only: Sequence[str], strangers: Mapping[str, tuple[str, ...]]
-) -> list[ZoneConfig]:
-    """The zones that are named, or whose domains are; all where nothing is. `strangers`: by zone, domains of other zones some of whose
-    records it holds; a domain's zones are chosen together. Raises `DnssyncError` for another name."""
-    for name in only:
-        if name not in served and not any(name in domains for domains in served.values()):
-            raise no_domain(config, name)
-    named = {zone for zone, domains in served.items() if zone in only or any(domain in only for domain in domains)}
-    apart = {domain for zone in named for domain in (*served[zone], *strangers.get(zone, ()))}
-    named |= {zone for zone, domains in strangers.items() if apart & {*domains}}
-    named |= {
-        zone for zone, domains in served.items() if any(apart & {*strangers.get(one, ())} & {*domains} for one in named)
-    }
-    return [zone for zone in config.zones.values() if not only or zone.name in named]
-
-
-def no_domain(config: Config, name: str) -> DnssyncError:
-    """What to tell of a name in a configured zone that is none of its mail domains."""
-    zone = zone_of(name, config.zones) or ""
-    named = zone in config.zones and config.zones[zone].domains is not None
-    why = f"zones.{zone}.domains in {config.file} does not name it" if named else "exim has no such domain"
-    return DnssyncError(f"{name}: {why}; its zone is {zone}.")
+def _local(host: Host) -> list[str]:
+    """The names that exim has."""
+    return [mail.name for mail in host.domains if mail.local]
 
 
 def again(seen: Observed, made: Sequence[KeyPair]) -> Observed:

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from dnssync.core.clock import Reading
-from dnssync.core.host import Address
 from dnssync.core.model import KeyPair, Owner
 from dnssync.errors import StateError
 from dnssync.state_engine import alone, engine_for, overwriting, rows_query, sentence
-from dnssync.state_events import Events
+from dnssync.state_looks import SOME, Looks
 from dnssync.state_rows import Event, LedgerEntry, Request, SeenAddress, ZoneRecord, made_of, storable
 
 if TYPE_CHECKING:
@@ -25,10 +23,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 SPOKEN = ("called", "compromised", "recalled")  # what a person says of a key, at any moment
-SOME = 500  # names in one statement: SQLite takes no more than 999 parameters in older versions
 
 
-class State(Events):
+class State(Looks):
     """An open state; `State.open` makes one. `host` tells this host's rows from others' in a shared database."""
 
     def __init__(self, engine: sa.Engine | None, host: str, where: str) -> None:
@@ -125,12 +122,28 @@ class State(Events):
         query = rows_query(table, there, tuple(equal), None if where else order)
         if where:
             query = query.where(*where).order_by(order)
-        given = {"host": self._host, **equal}
+        return tuple(map(make, self._rows(query, {"host": self._host, **equal})))
+
+    def _rows(self, query: Any, given: Mapping[str, Any]) -> Sequence[Any]:
+        """What a query finds; nothing where there is no state yet."""
+        if self._engine is None:
+            return ()
         with self._told():
             if self._open is not None:
-                return tuple(make(row) for row in self._open.execute(query, given).all())
+                return self._open.execute(query, given).all()
             with self._engine.connect() as connection:
-                return tuple(make(row) for row in connection.execute(query, given).all())
+                return connection.execute(query, given).all()
+
+    def _some(
+        self, table: sa.Table, make: Callable[[Any], T], column: sa.Column[Any], names: Collection[str], *where: Any
+    ) -> list[T]:
+        """This host's rows in which a column has one of these values, asked for by so many at a time."""
+        every = sorted(names)
+        return [
+            row
+            for start in range(0, len(every), SOME)
+            for row in self._select(table, make, column.in_(every[start : start + SOME]), *where)
+        ]
 
     def _execute(self, statement: Any, rows: Sequence[dict[str, Any]] | None = None) -> Any:
         with self.transaction():
@@ -156,16 +169,50 @@ class State(Events):
 
         return self._select(table, made_of(KeyPair), order=table.c.generated)
 
-    def living(self) -> tuple[KeyPair, ...]:
+    def living(self, domains: Collection[str] | None = None) -> tuple[KeyPair, ...]:
         """The keys that a pass has anything to do with, in order of birth: all but those whose private half is gone, of which there are
-        more with every year. Hand-made ones stay: exim may be told to sign with one again."""
+        more with every year. Hand-made ones stay: exim may be told to sign with one again. `domains`: those of these alone."""
         from dnssync.state_schema import keys as table
 
         if self._older is not None and "purged" not in self._older[table.name]:
-            return self.keys()
-        return self._select(
-            table, made_of(KeyPair), (table.c.purged.is_(None)) | table.c.adopted, order=table.c.generated
-        )
+            return tuple(key for key in self.keys() if domains is None or key.domain in domains)
+        alive = (table.c.purged.is_(None)) | table.c.adopted
+        if domains is None:
+            return self._select(table, made_of(KeyPair), alive, order=table.c.generated)
+        found = self._some(table, made_of(KeyPair), table.c.domain, domains, alive)
+        return tuple(sorted(found, key=lambda key: key.generated))
+
+    def mail_domains(self) -> frozenset[str]:
+        """The domains that a pass has to know of: of living keys, and of what was written."""
+        import sqlalchemy as sa
+
+        from dnssync.state_schema import keys, ledger
+
+        older = self._older or {}
+        whole = self._older is not None and "purged" not in older.get(keys.name, ())
+        alive = sa.true() if whole else (keys.c.purged.is_(None)) | keys.c.adopted
+        asked = [sa.select(keys.c.domain).where(keys.c.host == self._host, alive),
+                 sa.select(ledger.c.domain).where(ledger.c.host == self._host)]  # fmt: skip
+        return frozenset(row[0] for query in asked for row in self._rows(query.distinct(), {}))
+
+    def longest_season(self) -> int:
+        """The longest season of a key that is still there, in seconds; 0 without keys."""
+        import sqlalchemy as sa
+
+        from dnssync.state_schema import keys as table
+
+        if self._older is not None and "purged" not in self._older[table.name]:
+            return max((key.season for key in self.keys()), default=0)
+        alive = (table.c.purged.is_(None)) | table.c.adopted
+        query = sa.select(sa.func.max(table.c.season)).where(table.c.host == self._host, alive)
+        return max((row[0] or 0 for row in self._rows(query, {})), default=0)
+
+    def shared(self, key: KeyPair) -> bool:
+        """Whether a key that is not at its end has the same public half."""
+        from dnssync.state_schema import keys as table
+
+        rows = self._select(table, made_of(KeyPair), table.c.removed.is_(None), public_key=key.public_key)
+        return any((row.domain, row.selector) != (key.domain, key.selector) for row in rows)
 
     def knew(self, domain: str, selector: str) -> bool:
         """Whether there ever was a key of that name here."""
@@ -220,13 +267,19 @@ class State(Events):
 
         return self._select(table, LedgerEntry.of, **({} if zone is None else {"zone": zone}))
 
+    def ledger_of(self, zones: Collection[str]) -> list[LedgerEntry]:
+        """What we wrote in these zones."""
+        from dnssync.state_schema import ledger as table
+
+        return self._some(table, LedgerEntry.of, table.c.zone, zones)
+
     def record_applied(self, entries: Iterable[LedgerEntry]) -> None:
         """Note what stands in DNS for us now; entries that are known already are not touched."""
         from dnssync.state_schema import ledger as table
 
         entries = list(entries)
         zones = {entry.zone for entry in entries}
-        old = {entry.place: entry for zone in zones for entry in self.ledger(zone)}
+        old = {entry.place: entry for entry in self.ledger_of(zones)}
         rows = []
         for entry in entries:
             before = old.get(entry.place)
@@ -254,92 +307,6 @@ class State(Events):
             self._execute(kept.delete().where(kept.c.host == self._host, kept.c.zone == zone))
         self.drop_intents(zone)
         return int(self._execute(table.delete().where(table.c.host == self._host, table.c.zone == zone)).rowcount)
-
-    # --- requests, addresses, zones ----------------------------------------------------------------------------------
-
-    def requests(self, now: int) -> tuple[Request, ...]:
-        """The words of people that hold now."""
-        from dnssync.state_schema import requests as table
-
-        rows = self._select(table, made_of(Request))
-        return tuple(request for request in rows if request.until is None or request.until > now)
-
-    def add_request(self, kind: str, subject: str, at: int, until: int | None) -> None:
-        """Note a person's word; the same word again replaces the old one."""
-        from dnssync.state_schema import requests as table
-
-        self._replace(table, [{"kind": kind, "subject": subject, "made_at": at, "until": until}])
-
-    def drop_request(self, kind: str, subject: str) -> bool:
-        """Take a word back; False where there was none."""
-        from dnssync.state_schema import requests as t
-
-        where = (t.c.host == self._host, t.c.kind == kind, t.c.subject == subject)
-        return bool(self._execute(t.delete().where(*where)).rowcount)
-
-    def addresses(self) -> tuple[SeenAddress, ...]:
-        """Every address that mail was seen to leave from."""
-        from dnssync.state_schema import addresses as table
-
-        return self._select(table, made_of(SeenAddress))
-
-    def save_addresses(self, seen: Iterable[tuple[str, Address]], at: int, *, coarse: int = 3600) -> None:
-        """Note (domain, address) pairs as seen now; a sighting within `coarse` seconds of the last is not written again."""
-        from dnssync.state_schema import addresses as table
-
-        old = {(row.domain, row.ip): row for row in self.addresses()}
-        rows = []
-        for domain, address in seen:
-            before = old.get((domain, address.ip))
-            if before is not None and 0 <= at - before.last_seen < coarse:
-                continue
-            first = before.first_seen if before is not None else at
-            rows.append({"domain": domain, "ip": address.ip, "host_name": address.host, "source": address.source,
-                         "first_seen": first, "last_seen": at})  # fmt: skip
-        if rows:
-            self._replace(table, rows)
-
-    def zone(self, name: str) -> ZoneRecord | None:
-        """The last reading of a zone, None where there was none."""
-        from dnssync.state_schema import zones as table
-
-        rows = self._select(table, made_of(ZoneRecord), zone=name)
-        return rows[0] if rows else None
-
-    def zones(self) -> dict[str, ZoneRecord]:
-        """The last reading of every zone, by its name."""
-        from dnssync.state_schema import zones as table
-
-        return {record.zone: record for record in self._select(table, made_of(ZoneRecord))}
-
-    def touch(self, names: Iterable[str], at: int) -> None:
-        """Note a pass over zones that were in order and still are, and were not read."""
-        from dnssync.state_schema import zones as t
-
-        every = sorted(names)
-        with self.transaction() if every else contextlib.nullcontext():
-            for start in range(0, len(every), SOME):
-                these = t.c.zone.in_(every[start : start + SOME])
-                self._execute(t.update().where(t.c.host == self._host, these).values(last_pass=at))
-
-    def clock(self) -> Reading | None:
-        """The clocks as the last pass that wrote anything read them, None before the first."""
-        from dnssync.state_schema import clocks as table
-
-        rows = self._select(table, made_of(Reading))
-        return rows[0] if rows else None
-
-    def save_clock(self, reading: Reading) -> None:
-        """Note the clocks of a pass."""
-        from dnssync.state_schema import clocks as table
-
-        self._replace(table, [asdict(reading)])
-
-    def save_zone(self, record: ZoneRecord) -> None:
-        """Note a reading."""
-        from dnssync.state_schema import zones as table
-
-        self._replace(table, [asdict(record)])
 
 
 __all__ = ["Event", "LedgerEntry", "Request", "SeenAddress", "State", "ZoneRecord"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -28,6 +28,11 @@ class Intents:
     def _select(
         self, table: sa.Table, make: Callable[[Any], T], *where: Any, order: Any = None, **equal: Any
     ) -> tuple[T, ...]: ...
+
+    @abstractmethod
+    def _some(
+        self, table: sa.Table, make: Callable[[Any], T], column: sa.Column[Any], names: Collection[str], *where: Any
+    ) -> list[T]: ...
 
     @abstractmethod
     def transaction(self) -> AbstractContextManager[None]:
@@ -88,20 +93,24 @@ class Intents:
             self._execute(table.update().where(table.c.id == intent).values(kind=HAND))
         return not same
 
-    def handed_over(self, zone: str | None) -> tuple[LedgerEntry, ...]:
-        """What persons were given to enter in a zone (None = in all), each by their own word, and DNS did not show yet."""
-        return self._entries_of(zone, (HAND,))
+    def handed_over(self, zones: str | Collection[str]) -> tuple[LedgerEntry, ...]:
+        """What persons were given to enter in a zone, or in several, each by their own word, and DNS did not show yet."""
+        return self._entries_of(zones, (HAND,))
 
-    def unfinished(self, zone: str | None) -> tuple[LedgerEntry, ...]:
-        """What interrupted passes, and persons, meant to write to a zone (None = to all); true only where DNS shows it."""
-        return self._entries_of(zone, (WRITE, HAND))
+    def unfinished(self, zones: str | Collection[str] | None) -> tuple[LedgerEntry, ...]:
+        """What interrupted passes, and persons, meant to write to a zone, to several, or (None) to all; true only where DNS shows it."""
+        return self._entries_of(zones, (WRITE, HAND))
 
-    def _entries_of(self, zone: str | None, kinds: tuple[str, ...]) -> tuple[LedgerEntry, ...]:
+    def _entries_of(self, zones: str | Collection[str] | None, kinds: tuple[str, ...]) -> tuple[LedgerEntry, ...]:
         from dnssync.state_schema import intents as table
 
-        equal = {} if zone is None else {"zone": zone}
-        found = self._select(table, lambda row: (row.kind, row.data), order=table.c.id, **equal)
-        return tuple(entry for kind, data in found if kind in kinds for entry in _entries(data))
+        def row(told: Any) -> tuple[int, str, str]:
+            return (told.id, told.kind, told.data)
+
+        of = table.c.kind.in_(kinds)
+        names = [zones] if isinstance(zones, str) else zones
+        found = self._select(table, row, of) if names is None else self._some(table, row, table.c.zone, names, of)
+        return tuple(entry for _, _, data in sorted(found) for entry in _entries(data))
 
     def settle(self, zone: str, provider: str) -> None:
         """Drop the open intents for a zone at a provider, once what they may have done is in the ledger."""

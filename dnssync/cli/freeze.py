@@ -11,7 +11,8 @@ from dnssync.config_check import duration
 from dnssync.core.durations import moment
 from dnssync.core.model import zone_of
 from dnssync.errors import DnssyncError
-from dnssync.reconcile import Line, no_domain
+from dnssync.mail_domains import no_domain
+from dnssync.reconcile import Line
 
 
 @click.command(name="freeze")
