@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dnssync.exim import routing
-from dnssync.exim.observe import retry_cutoff
+from dnssync.exim.leaving import retry_cutoff
 from tests.exim_host import EximHost
 from tests.exim_told import ips, mail, told
 

@@ -96,7 +96,7 @@ def _loopback(item: str) -> bool:
 
 def _strict(exim: Exim) -> dict[str, bool]:
     """dkim_strict of each smtp transport. One that depends on the message is taken to be set."""
-    texts = {name: options.get("dkim_strict", "") for name, options in smtp_transports(exim).items()}
+    texts = {name: options.get("dkim_strict", "") for name, options in smtp_transports(exim.overview()[1]).items()}
     said = exim.expand(text for text in texts.values() if text)
     return {name: bool(text) and (bool(said[text].error) or said[text].true) for name, text in texts.items()}
 

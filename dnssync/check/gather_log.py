@@ -50,10 +50,11 @@ def look(days: int, sources: Sources) -> Logged | Failed:
         files = ()
     except OSError as error:
         return Failed(_closed(Path(error.filename or patterns[0]), error))
+    _, transports, _ = exim.overview()
     counting = Counting(
         since,
         relays=_relays(exim),
-        inner=frozenset(exim.listing("transport_list")) - smtp_transports(exim).keys(),
+        inner=transports.keys() - smtp_transports(transports).keys(),
         verbose=_verbose(options["log_selector"]),
     )
     notes, read = [], []

@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from dnssync.errors import EximError
 
@@ -21,6 +21,7 @@ TIMEOUT = 120  # seconds for one process; ten thousand expansions take two
 _LINE = 1000  # exim reads -be's standard input in lines of at most 4 kB; longer ones are continued with a backslash
 _MARK = "dnssync-mark-"
 _GUARD = "="  # before every text: a line that begins with a capital or with `set` defines a macro or a variable in -be
+_BLOCK = re.compile(r"^\n(\S+) (transport|router):\n", re.MULTILINE)
 _OPTION = re.compile(r"(?:(no_)?([a-z0-9_]+)|([a-z0-9_]+) = ?(.*))")
 # lines by which exim tells of a fault on standard error, after its own log prefix has been taken off
 _NOISE = re.compile(r"^(LOG: .*|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d .*lost privilege.*)$")
@@ -45,6 +46,11 @@ class Expansion:
     def true(self) -> bool:
         """How exim reads it as a condition: empty, `0`, `no` and `false` are false, and so is a failure."""
         return not self.error and self.text.strip().lower() not in ("", "0", "no", "false")
+
+
+_T = TypeVar("_T")
+# What asks in rounds: it yields texts, is sent what exim made of them, and returns what it has learned.
+Asking = Generator[Iterable[str], Mapping[str, Expansion], _T]
 
 
 class Exim:
@@ -128,6 +134,14 @@ class Exim:
         """All options of one `router` or `transport`, unexpanded."""
         return _options(self._start("-bP", kind, name).stdout)
 
+    def overview(self, *names: str) -> tuple[dict[str, str], dict[str, dict[str, str]], dict[str, dict[str, str]]]:
+        """Main options, and every transport and every router with all of its options, in exim's order, unexpanded: in one process."""
+        main, *blocks = _BLOCK.split(self._start("-bP", *names, "transports", "routers").stdout)
+        found: dict[str, dict[str, dict[str, str]]] = {"transport": {}, "router": {}}
+        for name, kind, text in zip(blocks[0::3], blocks[1::3], blocks[2::3], strict=True):
+            found[kind][name] = _options(text)
+        return _options(main), found["transport"], found["router"]
+
     def config(self) -> str:
         """The whole configuration as exim parsed it, macros expanded, hidden options masked."""
         return self._start("-bP", "config").stdout
@@ -157,6 +171,17 @@ class Exim:
                 f"`{' '.join(self.command)} -be` by hand shows it too."
             )
         return {text: _expansion(answer) for text, answer in zip(asked, answers, strict=False)}
+
+    def ask(self, asking: Asking[_T]) -> _T:
+        """Run what asks in rounds, a process a round; returns what it returns."""
+        answers: Mapping[str, Expansion] | None = None
+        while True:
+            try:
+                texts = next(asking) if answers is None else asking.send(answers)
+            except StopIteration as end:
+                result: _T = end.value
+                return result
+            answers = self.expand(texts)
 
     def tainted(self, text: str, sender: str) -> bool:
         """Whether the expansion depends on the message so that exim will not use it in a file name (≥ 4.94).
@@ -203,6 +228,24 @@ class Exim:
                     found.append((int(match[1]), "\n".join(texts)))
                     texts = []
         return tuple(found)
+
+
+def together(*asking: Asking[Any]) -> Asking[list[Any]]:
+    """What asks for several in the same rounds, since they do not depend on each other; gives what each of them returns."""
+    done: list[Any] = [None] * len(asking)
+    answers: dict[int, Mapping[str, Expansion] | None] = dict.fromkeys(range(len(asking)))
+    while True:
+        texts: list[str] = []
+        for at, got in tuple(answers.items()):
+            try:
+                texts.extend(next(asking[at]) if got is None else asking[at].send(got))
+            except StopIteration as end:
+                done[at] = end.value
+                del answers[at]
+        if not answers:
+            return done
+        told = yield texts
+        answers = dict.fromkeys(answers, told)
 
 
 def _stdin(text: str) -> str:

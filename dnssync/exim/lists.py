@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 _SPELLINGS = {
     "from": r"(?:r|b|l)?h(?:eader)?_from:",  # $rh_from:, $h_from:, $header_from: and their braces
@@ -48,18 +49,32 @@ def _name(match: re.Match[str]) -> str:
     return next((name for name, spelling in _SPELLINGS.items() if re.fullmatch(spelling, written)), written)
 
 
+@lru_cache(maxsize=1024)
 def variables(text: str) -> frozenset[str]:
     """The variables of a message that an expansion reads; those that never change are left out."""
     found = {_name(match) for match in _VARIABLE.finditer(text)}
     return frozenset(name for name in found if name not in _STEADY and not name.isdigit())
 
 
-def written(text: str, values: dict[str, str]) -> str:
+def written(text: str, values: Mapping[str, str]) -> str:
     """The expansion with variables replaced by their values as text, so that many messages fit into one exim process.
 
     The values are host names and addresses of our own making: nothing in them means anything to exim.
     """
-    return _VARIABLE.sub(lambda match: values.get(_name(match), match[0]), text)
+    first, *rest = _pieces(text)
+    if not rest:
+        return text
+    return first[0] + "".join([values.get(name, spelled) + after for after, name, spelled in rest])
+
+
+@lru_cache(maxsize=1024)  # a handful of texts, each filled in for every domain
+def _pieces(text: str) -> tuple[tuple[str, str, str], ...]:
+    """The text cut at its variables: each piece with the name of the variable before it, and as it is spelled there."""
+    pieces, at, name, spelled = [], 0, "", ""
+    for match in _VARIABLE.finditer(text):
+        pieces.append((text[at : match.start()], name, spelled))
+        at, name, spelled = match.end(), _name(match), match[0]
+    return (*pieces, (text[at:], name, spelled))
 
 
 def message(domain: str, local_part: str = "postmaster") -> dict[str, str]:

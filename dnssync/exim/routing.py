@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from dnssync.exim.ask import Exim
+from dnssync.exim.ask import Asking, Expansion
 from dnssync.exim.lists import message, split, unknown, written
 
 ELSEWHERE = "remote.dnssync.invalid"  # stands for any domain that is not ours (RFC 6761: nobody can have it)
@@ -46,9 +46,8 @@ class Way:
     direct: bool
 
 
-def smtp_transports(exim: Exim) -> dict[str, dict[str, str]]:
-    """Every smtp transport with its options, unexpanded; LMTP (RFC 2033) hands mail to a mailbox, never to another host."""
-    blocks = {name: exim.block("transport", name) for name in exim.listing("transport_list")}
+def smtp_transports(blocks: Mapping[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+    """Of all transports, with their options unexpanded, the smtp ones; LMTP (RFC 2033) hands mail to a mailbox, never to another host."""
     return {
         name: options
         for name, options in blocks.items()
@@ -56,12 +55,14 @@ def smtp_transports(exim: Exim) -> dict[str, dict[str, str]]:
     }
 
 
-def routers(exim: Exim, transports: Mapping[str, Mapping[str, str]], lists: Sequence[str]) -> tuple[Router, ...]:
-    """The routers that hand mail to smtp transports; local ones and those that can never match are left out.
+def routers(
+    blocks: Mapping[str, Mapping[str, str]], transports: Mapping[str, Mapping[str, str]], lists: Sequence[str]
+) -> Asking[tuple[Router, ...]]:
+    """Of all routers, with their options unexpanded, those that hand mail to smtp transports; local ones and those that can never match
+    are left out.
 
     `lists`: the named domain lists that hold our own domains.
     """
-    blocks = {name: exim.block("router", name) for name in exim.listing("router_list")}
     sending = {
         name: block
         for name, block in blocks.items()
@@ -69,11 +70,11 @@ def routers(exim: Exim, transports: Mapping[str, Mapping[str, str]], lists: Sequ
         if block["transport"] in transports or "$" in block["transport"]
     }
     listed = {name: written(block.get("domains", ""), {"domain": ELSEWHERE}) for name, block in sending.items()}
-    lists_said = exim.expand(listed.values())
+    lists_said = yield listed.values()
     matches = {name: _match("domain", ELSEWHERE, lists_said[text].text) for name, text in listed.items()}
     named = sorted({item for text in listed.values() for item in _named(lists_said[text].text)})
     texts = {item: f"${{listnamed:{item}}}" for item in named}
-    answers = exim.expand([*matches.values(), *texts.values()])
+    answers = yield [*matches.values(), *texts.values()]
     empty = {item for item in named if not answers[texts[item]].text and not answers[texts[item]].error}
     found = []
     for name, block in sending.items():
@@ -141,47 +142,75 @@ def _semicolons(text: str) -> str:
     return text if text.startswith("<") else f"<;{text}"
 
 
-def ways(exim: Exim, found: Sequence[Router], transports: Iterable[str], domains: Sequence[str]) -> dict[str, Way]:
-    """Each domain's ways out; what the routers ask of the sender is expanded for each domain, in one process."""
-    texts = {text for r in found for text in (*r.tests, *r.relays, r.transport, r.senders) if text}
-    asked = {(text, domain): written(text, message(domain)) for text in texts for domain in domains}
-    answers = exim.expand(asked.values())
-    lists = {(r.senders, domain): answers[asked[r.senders, domain]] for r in found if r.senders for domain in domains}
-    senders = {at: _match("address", f"postmaster@{at[1]}", said.text) for at, said in lists.items()}
-    answers = {**answers, **exim.expand(senders.values())}
+def reach(found: Sequence[Router], transports: Iterable[str]) -> tuple[str, ...]:
+    """The transports that mail of some domain may leave through, in order: none that `ways` can name is missing."""
     names = tuple(transports)
+    through: list[str] = []
+    for router in found:
+        through.extend([router.transport] if router.transport in names else names)
+    return tuple(dict.fromkeys(through))
+
+
+def ways(found: Sequence[Router], transports: Iterable[str], domains: Sequence[str]) -> Asking[dict[str, Way]]:
+    """Each domain's ways out; what the routers ask of the sender is expanded for each domain."""
+    texts = {text for r in found for text in (*r.tests, *r.relays, r.transport, r.senders) if text}
+    asked = {domain: _filled(texts, domain) for domain in domains}
+    answers = yield (text for filled in asked.values() for text in filled.values())
+    lists = {(r.senders, domain): answers[asked[domain][r.senders]] for r in found if r.senders for domain in domains}
+    senders = {at: _match("address", f"postmaster@{at[1]}", said.text) for at, said in lists.items()}
+    matched = yield senders.values()
+    names = tuple(transports)
+    same: dict[tuple[object, ...], Way] = {}
     result = {}
     for domain in domains:
-        through: list[str] = []
-        relays: list[str] = []
-        beside: tuple[list[str], list[str]] = ([], [])  # transports and hosts of this very machine: a filter, a tunnel
-        direct = False
-        for router in found:
-            tests = [answers[asked[text, domain]] for text in router.tests]
-            if router.senders:
-                said = lists[router.senders, domain]
-                tests.append(said if said.error else answers[senders[router.senders, domain]])
-            if any(test.forced or not (test.true or test.error) for test in tests):
-                continue
-            target = answers[asked[router.transport, domain]].text
-            texts_said = [answers[asked[text, domain]].text for text in router.relays]
-            hosts = [host for text in texts_said for host in host_names(text)]
-            conditional = bool(router.tests or router.senders) or not router.final
-            if conditional and hosts and all(map(_here, hosts)):
-                # A content filter gives the mail back, and it comes to the routers again, which are its ways out then. It has
-                # a condition, or it would never see the last of a message; without one it is a tunnel to a smarthost.
-                beside[0].extend([target] if target in names else names)
-                beside[1].extend(hosts)
-                continue
-            through.extend([target] if target in names else names)
-            relays.extend(hosts)
-            direct = direct or not router.relays
-            if router.final:
-                break
-        if not through:  # what listens here is the only way: where it sends mail on is not known
-            through, relays = beside
-        result[domain] = Way(tuple(dict.fromkeys(through)), tuple(dict.fromkeys(relays)), direct)
+        told = {text: answers[filled] for text, filled in asked[domain].items()}
+        matching = {
+            text: said if (said := lists[text, domain]).error else matched[senders[text, domain]]
+            for text in dict.fromkeys(router.senders for router in found if router.senders)
+        }
+        key = (*told.values(), *matching.values())
+        if key not in same:  # ten thousand domains, and a handful of ways
+            same[key] = _way(found, names, told, matching)
+        result[domain] = same[key]
     return result
+
+
+def _filled(texts: Iterable[str], domain: str) -> dict[str, str]:
+    values = message(domain)
+    return {text: written(text, values) for text in texts}
+
+
+def _way(
+    found: Sequence[Router], names: Sequence[str], told: Mapping[str, Expansion], matching: Mapping[str, Expansion]
+) -> Way:
+    """The way out, by what exim made of the routers' texts (`told`), and whether their address lists hold the sender (`matching`)."""
+    through: list[str] = []
+    relays: list[str] = []
+    beside: tuple[list[str], list[str]] = ([], [])  # transports and hosts of this very machine: a filter, a tunnel
+    direct = False
+    for router in found:
+        tests = [told[text] for text in router.tests]
+        if router.senders:
+            tests.append(matching[router.senders])
+        if any(test.forced or not (test.true or test.error) for test in tests):
+            continue
+        target = told[router.transport].text
+        hosts = [host for text in router.relays for host in host_names(told[text].text)]
+        conditional = bool(router.tests or router.senders) or not router.final
+        if conditional and hosts and all(map(_here, hosts)):
+            # A content filter gives the mail back, and it comes to the routers again, which are its ways out then. It has
+            # a condition, or it would never see the last of a message; without one it is a tunnel to a smarthost.
+            beside[0].extend([target] if target in names else names)
+            beside[1].extend(hosts)
+            continue
+        through.extend([target] if target in names else names)
+        relays.extend(hosts)
+        direct = direct or not router.relays
+        if router.final:
+            break
+    if not through:  # what listens here is the only way: where it sends mail on is not known
+        through, relays = beside
+    return Way(tuple(dict.fromkeys(through)), tuple(dict.fromkeys(relays)), direct)
 
 
 def _here(host: str) -> bool:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from dnssync.core.host import TAINTED, Signer
 from dnssync.errors import KeyFileError
-from dnssync.exim.ask import Exim, Expansion
+from dnssync.exim.ask import Asking, Exim, Expansion
 from dnssync.exim.lists import message, split, variables, written
 
 PublicHalf = Callable[[bytes, str], tuple[str, str]]
@@ -63,30 +63,35 @@ def shown(options: Mapping[str, str]) -> dict[str, str]:
     return {name: secret.sub(INLINE, text) for name, text in options.items() if name.startswith("dkim_") and text}
 
 
-def expires(exim: Exim, options: Mapping[str, str]) -> int | None:
+def expires(options: Mapping[str, str]) -> Asking[int | None]:
     """How long its signatures are valid, in seconds (x= − t=), None where they carry no x=."""
     text = options.get("dkim_timestamps", "").strip()
     if "$" in text:
-        text = exim.expand([text])[text].text
+        text = (yield [text])[text].text
     return int(text) if text.isdigit() and int(text) > 0 else None
 
 
 def probe(
-    exim: Exim,
-    transports: Mapping[str, Mapping[str, str]],
-    through: Mapping[str, Sequence[str]],
-    reader: Reader,
-) -> dict[tuple[str, str], Probe]:
-    """For each domain and each transport that its mail leaves `through`: the signatures that exim would make."""
+    transports: Mapping[str, Mapping[str, str]], pairs: Sequence[tuple[str, str]], reader: Reader
+) -> Asking[dict[tuple[str, str], Probe]]:
+    """For each pair of a domain and a transport that its mail may leave through: the signatures that exim would make."""
     signing = {name: options for name, options in transports.items() if all(options.get(o) for o in _NEEDED)}
-    pairs = [(domain, name) for domain, names in through.items() for name in names if name in signing]
-    domains = exim.expand(_text(signing[name], "dkim_domain", domain) for domain, name in pairs)
-    named = {pair: domains[_text(signing[pair[1]], "dkim_domain", pair[0])] for pair in pairs}
-    pending = [(*pair, d) for pair in pairs for d in _items(named[pair])]
-    selectors = exim.expand(_text(signing[name], "dkim_selector", domain, d) for domain, name, d in pending)
-    chosen = {at: selectors[_text(signing[at[1]], "dkim_selector", at[0], at[2])] for at in pending}
-    lines = [(*at, s) for at in pending for s in _items(chosen[at])]
-    keys = exim.expand(_text(signing[name], "dkim_private_key", domain, d, s) for domain, name, d, s in lines)
+    pairs = [pair for pair in pairs if pair[1] in signing]
+    texts = {pair: _text(signing[pair[1]], "dkim_domain", pair[0]) for pair in pairs}
+    answers = yield texts.values()
+    named = {pair: answers[text] for pair, text in texts.items()}
+    of_domain = {
+        (*pair, d): _text(signing[pair[1]], "dkim_selector", pair[0], d) for pair in pairs for d in _items(named[pair])
+    }
+    answers = yield of_domain.values()
+    chosen = {at: answers[text] for at, text in of_domain.items()}
+    of_selector = {
+        (*at, s): _text(signing[at[1]], "dkim_private_key", at[0], at[2], s)
+        for at in of_domain
+        for s in _items(chosen[at])
+    }
+    keys = yield of_selector.values()
+    obstructed = Obstacles(reader.uid, reader.gid)
     opened: dict[str, Signer] = {}
     found: dict[tuple[str, str], Probe] = {}
     for pair in pairs:
@@ -95,12 +100,12 @@ def probe(
         for d in _items(named[pair]):
             problem = problem or _problem(pair[1], "dkim_selector", chosen[(*pair, d)])
             for s in _items(chosen[(*pair, d)]):
-                key = keys[_text(signing[pair[1]], "dkim_private_key", pair[0], d, s)]
+                key = keys[of_selector[(*pair, d, s)]]
                 problem = problem or _problem(pair[1], "dkim_private_key", key)
                 if not key.error and key.text.strip().lower() not in _NO_KEY:
-                    signers.append(_signer(d, s, key.text.strip(), reader, opened))
+                    signers.append(_signer(d, s, key.text.strip(), reader, obstructed, opened))
         found[pair] = Probe(tuple(signers), problem)
-    return _without_tainted(exim, signing, found)
+    return found
 
 
 def _text(options: Mapping[str, str], option: str, domain: str, d: str = "", s: str = "") -> str:
@@ -122,20 +127,20 @@ def _problem(transport: str, option: str, expansion: Expansion) -> str:
     )
 
 
-def _signer(d: str, s: str, key: str, reader: Reader, opened: dict[str, Signer]) -> Signer:
+def _signer(d: str, s: str, key: str, reader: Reader, obstructed: Obstacles, opened: dict[str, Signer]) -> Signer:
     """One signature; a key file is opened once, however many domains share it."""
     if key not in opened:
-        opened[key] = _open(key, reader)
+        opened[key] = _open(key, reader, obstructed)
     one = opened[key]
     return Signer(d.lower(), s, one.path, one.algorithm, one.public_key, one.problem)
 
 
-def _open(key: str, reader: Reader) -> Signer:
+def _open(key: str, reader: Reader, obstructed: Obstacles) -> Signer:
     path = key if key.startswith("/") else INLINE
     if path == INLINE:
         pem = key.encode("utf-8", "surrogateescape")
     else:
-        hindrance = obstacle(Path(path), reader.uid, reader.gid)
+        hindrance = obstructed(path)
         if hindrance:
             return Signer("", "", path, problem=hindrance)
         try:
@@ -151,36 +156,72 @@ def _open(key: str, reader: Reader) -> Signer:
 
 def obstacle(path: Path, uid: int, gid: int) -> str:
     """Why exim, as this user and group, cannot open the file; "" where it can. Judged by owner, group and modes."""
-    if uid == 0:
-        return ""
-    real = Path(os.path.realpath(path))  # a link leads through other folders too
-    for part in dict.fromkeys((*reversed(path.parents), *reversed(real.parents), path)):
+    return Obstacles(uid, gid)(str(path))
+
+
+class Obstacles:
+    """The same for many files: each folder on the way to them is looked at once."""
+
+    def __init__(self, uid: int, gid: int) -> None:
+        self._uid, self._gid = uid, gid
+        self._folders: dict[str, tuple[str, str]] = {}
+
+    def __call__(self, path: str) -> str:
+        """Why exim cannot open the file, "" where it can."""
+        if self._uid == 0:
+            return ""
+        folder, name = os.path.split(path)
+        real, hindrance = self._way(folder)
+        if hindrance:
+            return f"{path}: {hindrance}"
+        beyond = os.path.split(os.path.realpath(f"{real}/{name}"))[0]
+        if beyond != real and (hindrance := self._way(beyond)[1]):  # a link leads through other folders too
+            return f"{path}: {hindrance}"
+        hindrance = self._judge(path, stat.S_IROTH, "read the file")
+        return f"{path}: {hindrance}" if hindrance else ""
+
+    def _way(self, folder: str) -> tuple[str, str]:
+        """A folder's real path, and what keeps exim from entering it, as it is named or as it really lies; "" = nothing."""
+        if folder not in self._folders:
+            real = os.path.realpath(folder)
+            parts = dict.fromkeys((*_down(folder), *_down(real)))
+            told = (self._judge(part, stat.S_IXOTH, "enter the folder") for part in parts)
+            self._folders[folder] = (real, next(filter(None, told), ""))
+        return self._folders[folder]
+
+    def _judge(self, part: str, wanted: int, how: str) -> str:
         try:
-            info = part.stat()
+            info = Path(part).stat()
         except FileNotFoundError:
-            return f"{path}: exim signs with this key, and there is no such file"
+            return "exim signs with this key, and there is no such file"
         except OSError as error:
-            return f"{path}: dnssync cannot look at {part}: {error.strerror}"
-        shift = 6 if info.st_uid == uid else 3 if info.st_gid == gid else 0
-        wanted = stat.S_IXOTH if part != path else stat.S_IROTH
-        if not (info.st_mode >> shift) & wanted:
-            how = "enter the folder" if part != path else "read the file"
-            return f"{path}: exim may not {how} {part} (mode {stat.S_IMODE(info.st_mode):04o}); give it to exim's group"
-    return ""
+            return f"dnssync cannot look at {part}: {error.strerror}"
+        shift = 6 if info.st_uid == self._uid else 3 if info.st_gid == self._gid else 0
+        if (info.st_mode >> shift) & wanted:
+            return ""
+        return f"exim may not {how} {part} (mode {stat.S_IMODE(info.st_mode):04o}); give it to exim's group"
 
 
-def _without_tainted(
-    exim: Exim, signing: Mapping[str, Mapping[str, str]], found: dict[tuple[str, str], Probe]
+def _down(folder: str) -> tuple[str, ...]:
+    """The folders from the root down to one, itself the last."""
+    path = Path(folder)
+    return (*(str(parent) for parent in reversed(path.parents)), folder)
+
+
+def mark_tainted(
+    found: Mapping[tuple[str, str], Probe],
+    signing: Mapping[str, Mapping[str, str]],
+    tainted: Callable[[str, str], bool],
 ) -> dict[tuple[str, str], Probe]:
-    """Mark the signers whose key file exim will not open because its name comes from the message (since 4.94)."""
-    for name, options in signing.items():
+    """Mark the signers whose key file exim will not open because its name comes from the message (since 4.94).
+
+    `tainted(transport, domain)`: whether exim says so of mail of the domain; see `is_tainted`.
+    """
+    marked = dict(found)
+    for name in dict.fromkeys(pair[1] for pair in found):
         pairs = [pair for pair in found if pair[1] == name and found[pair].signers]
         from_file = any(signer.path != INLINE for pair in pairs for signer in found[pair].signers)
-        if not from_file or not _message_in_path(options):
-            continue
-        path = written(options["dkim_private_key"], {"dkim_selector": options["dkim_selector"]})
-        path = written(path, {"dkim_domain": options["dkim_domain"]})
-        if not exim.tainted(path, f"postmaster@{pairs[0][0]}"):
+        if not from_file or not _message_in_path(signing[name]) or not tainted(name, pairs[0][0]):
             continue
         why = (
             f"exim refuses a key file whose name comes from the message ({TAINTED}): dkim_domain of transport {name} has "
@@ -191,8 +232,15 @@ def _without_tainted(
                 Signer(s.domain, s.selector, s.path, s.algorithm, s.public_key, s.problem or why)
                 for s in found[pair].signers
             )
-            found[pair] = Probe(signers, found[pair].problem)
-    return found
+            marked[pair] = Probe(signers, found[pair].problem)
+    return marked
+
+
+def is_tainted(exim: Exim, options: Mapping[str, str], domain: str) -> bool:
+    """Whether exim refuses the key files of a transport with these options, asked with a message of the domain."""
+    path = written(options["dkim_private_key"], {"dkim_selector": options["dkim_selector"]})
+    path = written(path, {"dkim_domain": options["dkim_domain"]})
+    return exim.tainted(path, f"postmaster@{domain}")
 
 
 def _message_in_path(options: Mapping[str, str]) -> bool:

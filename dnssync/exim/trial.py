@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dnssync.errors import EximError, RefusedError
-from dnssync.exim import debian, macros, observe, routing, signing
+from dnssync.exim import debian, macros, names, routing, signing
 from dnssync.exim.ask import Exim
 from dnssync.exim.lists import split
 
@@ -68,11 +68,11 @@ def tried(
     hindrance = signing.obstacle(map_path, reader.uid, reader.gid)
     if hindrance:
         raise RefusedError(f"exim could not read its map, and then no mail would be signed: {hindrance}.")
-    asked = observe.names(exim, [*domains, options["primary_hostname"], options["qualify_domain"]], lists)
+    asked = _asked(exim, [*domains, options["primary_hostname"], options["qualify_domain"]], lists)
     today = signs(exim, asked, lists, reader)
     with tempfile.TemporaryDirectory(prefix="dnssync-") as folder:
         new = rendered(exim, candidate, Path(folder), run)
-        blocks = routing.smtp_transports(new)
+        blocks = routing.smtp_transports(new.overview()[1])
         reached = {name for name, block in blocks.items() if str(map_path) in block.get("dkim_selector", "")}
         if not reached:
             raise RefusedError(
@@ -160,11 +160,21 @@ def _clashes(copied: Path, ours: Path, candidate: Candidate) -> list[str]:
     return found
 
 
+def _asked(exim: Exim, candidates: Sequence[str], lists: Sequence[str]) -> tuple[str, ...]:
+    """The candidates, and what exim can name itself."""
+    told = exim.ask(names.listed(lists)).values()
+    items = [item for text in told if not text.error for item in split(text.text)]
+    return names.usable([*candidates, *items, exim.macro("DCreadhost") or ""])
+
+
 def signs(exim: Exim, asked: Sequence[str], lists: Sequence[str], reader: signing.Reader) -> Signing:
     """What exim signs of the domains' mail now, on each transport that it can leave through."""
-    transports = routing.smtp_transports(exim)
-    ways = routing.ways(exim, routing.routers(exim, transports, lists), transports, asked)
-    probes = signing.probe(exim, transports, {domain: way.transports for domain, way in ways.items()}, reader)
+    _, transports, routers = exim.overview()
+    smtp = routing.smtp_transports(transports)
+    ways = exim.ask(routing.ways(exim.ask(routing.routers(routers, smtp, lists)), smtp, asked))
+    through = [(domain, name) for domain, way in ways.items() for name in way.transports]
+    probes = exim.ask(signing.probe(smtp, through, reader))
+    probes = signing.mark_tainted(probes, smtp, lambda name, domain: signing.is_tainted(exim, smtp[name], domain))
     pairs = {
         pair: next((text for text in (probe.problem, *(signer.problem for signer in probe.signers)) if text), "")
         for pair, probe in probes.items()
