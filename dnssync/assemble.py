@@ -10,7 +10,7 @@ from dnssync.config import Config, secret
 from dnssync.core.host import Host
 from dnssync.core.model import zone_of
 from dnssync.exim.ask import Exim
-from dnssync.exim.observe import observe
+from dnssync.exim.survey import Survey
 from dnssync.files import group_id, home_owner, make_directory
 from dnssync.keystore import GROUP, USER, Keystore
 from dnssync.lock import become_owner
@@ -49,24 +49,39 @@ def line(
         else State.open(config.state, host=identity.rows(config.keys), read_only=read_only)
     )
     resolver = Resolver({zone.name: zone.nameservers for zone in config.zones.values()})
-    exim = Exim(config.exim.command)
+    # Where the time is given by the caller, there is no second clock to hold it against.
+    second = clock.uptime if now is time.time else None
+    made = Line(config, state, Keystore(config.keys), resolver, zones, _nobody, now, progress, second, identity.machine)
+    made.observe_host = Asked(made)
+    return made
 
-    def lookup(name: str, kind: str) -> tuple[str, ...] | None:
-        return resolver.texts(name, kind, zone_of(name, config.zones) or "")
 
-    def observe_host(names: Sequence[str], recipients: Sequence[str]) -> Host:
-        return observe(
-            exim,
-            names,
+def _nobody(names: Sequence[str], recipients: Sequence[str]) -> Host:
+    raise AssertionError("replaced at once")
+
+
+class Asked:
+    """The real exim, as a line asks it: about names at once, or by a survey and then batch by batch."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+
+    def survey(self) -> Survey:
+        """What exim tells once a pass."""
+        config, resolver = self._line.config, self._line.resolver
+
+        def lookup(name: str, kind: str) -> tuple[str, ...] | None:
+            return resolver.texts(name, kind, zone_of(name, config.zones) or "")
+
+        return Survey(
+            Exim(config.exim.command),
             lookup=lookup,
             lists=config.exim.lists,
             addresses=config.addresses,
             map_path=config.exim.map,
-            recipients=recipients,
         )
 
-    # Where the time is given by the caller, there is no second clock to hold it against.
-    second = clock.uptime if now is time.time else None
-    return Line(
-        config, state, Keystore(config.keys), resolver, zones, observe_host, now, progress, second, identity.machine
-    )
+    def __call__(self, names: Sequence[str], recipients: Sequence[str]) -> Host:
+        """See `Line.observe_host`."""
+        survey = self.survey()
+        return survey.host(survey.names(names), recipients)

@@ -37,7 +37,7 @@ def families(zones: Sequence[str], served: Served) -> list[tuple[str, ...]]:
         return zone
 
     for zone in zones:
-        related = {above for above in zones_above(zone, known)}
+        related = set(zones_above(zone, known))
         related |= {
             at for domain in (*served.get(zone, ()), *strangers.get(zone, ())) for at in zones_of(domain, known)
         }

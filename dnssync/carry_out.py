@@ -34,7 +34,7 @@ from dnssync.errors import RefusedError
 from dnssync.new_keys import Work, held, make_keys, note_machine, random_token
 from dnssync.reconcile import Line, again
 from dnssync.report import Outcome, Report, keep_said, look_again, named
-from dnssync.stamps import purge, stamp, switch
+from dnssync.stamps import note_clock, purge, stamp, switch
 from dnssync.state import LedgerEntry, ZoneRecord
 from dnssync.state_rows import ProviderTry
 from dnssync.views import read
@@ -44,16 +44,22 @@ TRIES = 3  # how often a zone is read anew when somebody else writes to it betwe
 
 
 def carry_out(
-    line: Line, seen: Observed, shown: Decision, *, token: Callable[[], str] = random_token, keys_only: bool = False
+    line: Line,
+    seen: Observed,
+    shown: Decision,
+    *,
+    token: Callable[[], str] = random_token,
+    keys_only: bool = False,
+    clock: bool = True,
 ) -> Report:
     """Write what was decided and shown; the caller holds the lock. `keys_only`: of DNS only the records of keys, since a person was
-    asked about nothing else.
+    asked about nothing else. `clock`: whether the clocks are noted as this pass read them; not, where it is one of several batches.
 
     Raises `RefusedError` where deciding again, with the new keys in hand, gives more than their names in place of the
     placeholders. A zone that fails stops no other.
     """
     work = Work(line, seen, shown, token, keys_only=keys_only)
-    before = line.state.zones()
+    before = line.state.zones([view.zone for view in seen.zones])
     if not seen.moved:
         note_machine(line, seen.host.hostname)
     made = make_keys(work)
@@ -65,6 +71,8 @@ def carry_out(
     failed = {outcome.zone for outcome in work.outcomes if outcome.error or outcome.refusals} | set(final.unread)
     line.progress("noting what was seen")
     stamp(work, final)
+    if clock:
+        note_clock(line, seen)
     _results(work, final, before)
     purge(work, final)
     line.progress("writing exim's map")

@@ -32,6 +32,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from dnssync.config import Config
 from dnssync.errors import ConfigError, DnssyncError, LockedError, understood
+from dnssync.kept import Kept
 from dnssync.lock import hold
 from dnssync.not_taken import NotTaken
 from dnssync.notify import Notifier
@@ -85,7 +86,7 @@ class Daemon:
         self._failures = 0  # passes in a row that failed as a whole
         self._state: State | None = None  # for reading only
         self._mark: int | None = None
-        self._told, self._not_taken = Told(), NotTaken()
+        self._told, self._not_taken, self._kept = Told(), NotTaken(), Kept()
         self._status = "the first pass is under way"
         self._offset = now() - monotonic()
         self._scheduler = BackgroundScheduler(
@@ -219,7 +220,9 @@ class Daemon:
 
         at_once, self._at_once, done = self._at_once, False, False
         try:
-            result = one_pass(self.config, line, now=self._now, at_once=at_once, looking=self._only_looking)
+            result = one_pass(
+                self.config, line, now=self._now, at_once=at_once, looking=self._only_looking, kept=self._kept
+            )
             done = result.error is None
         finally:
             self._at_once = self._at_once or (at_once and not done)

@@ -167,6 +167,16 @@ class Keystore:
         """Whether a file is there for the key; raises `KeyFileError` where that cannot be looked at."""
         return there(self.path(domain, selector), KeyFileError)
 
+    def mark(self, domain: str, selector: str | None = None) -> tuple[int, ...]:
+        """How a key's file, or a domain's folder, looks without being opened: another one, or a changed one, has another mark; () where there is
+        none, or it cannot be looked at."""
+        try:
+            info = (self.root / domain if selector is None else self.path(domain, selector)).stat()
+        except (OSError, KeyFileError):
+            return ()
+        changed = (info.st_size, info.st_mtime_ns) if selector is not None else ()
+        return (info.st_ino, info.st_mode, info.st_uid, info.st_gid, *changed)
+
     def public(self, domain: str, selector: str) -> tuple[str, str] | None:
         """(algorithm, p=) of a key whose private half lies here and can be used, None where none does."""
         try:

@@ -8,27 +8,27 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from functools import partial
 
 from dnssync import identity
-from dnssync.carry_out import carry_out
 from dnssync.config import Config
 from dnssync.core.attention import FAILED
 from dnssync.core.backoff import due_zones
 from dnssync.core.homes import zones_of
+from dnssync.core.model import zone_of
 from dnssync.errors import DnssyncError, LockedError, StateError, understood
-from dnssync.lock import Held, hold
+from dnssync.kept import Kept
+from dnssync.lock import hold
 from dnssync.new_keys import make_map, recover
+from dnssync.not_taken import CONFIGURATION
 from dnssync.reconcile import Line
-from dnssync.report import Report
+from dnssync.report import Report, said
+from dnssync.settled import Settled
 from dnssync.state import State
-from dnssync.state_rows import ProviderTry, Trouble, ZoneRecord
-from dnssync.zones import TooLong
+from dnssync.state_rows import ProviderTry, Trouble, ZoneRecord, by_place
+from dnssync.under_lock import Passed, passed
 
 log = logging.getLogger("dnssync")
 PASS = ("", FAILED, "pass")  # the place of a trouble: the host's own, a pass that came to nothing
-BRIEF = 15.0  # seconds that a plug-in may sleep with the lock held, in the middle of a pass that writes; taking a write back needs them
-LOOKS = 3  # at what there is, where others change it while this one waits
 
 
 class Stopped(Exception):
@@ -40,7 +40,8 @@ class PassResult:
     """How a pass went. Without a `report` it came to none, and `error` says why, or no zone was due. `state` is None where it could
     not be opened. `left_out`: zones that failed before and are not due, each with the moment of its next try. `started` and `ended` in
     seconds since 1970. `mark`: the newest event that the pass knew of, or that came of it; a later one is somebody else's. `requests`: what the
-    APIs of providers answered, as `Zones.requests` counts it."""
+    APIs of providers answered, as `Zones.requests` counts it. `settled`: the zones that were found to be as they were left, and of which nothing else was
+    looked at; `goes_on`: what was said of them before."""
 
     config: Config
     state: State | None
@@ -51,6 +52,8 @@ class PassResult:
     left_out: Mapping[str, int] = field(default_factory=dict)
     mark: int | None = None
     requests: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    settled: Mapping[str, Settled] = field(default_factory=dict)
+    goes_on: tuple[Trouble, ...] = ()
 
     @property
     def failed(self) -> bool:
@@ -75,25 +78,31 @@ def one_pass(
     at_once: bool = False,
     looking: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
     sleep: Callable[[float], None] = time.sleep,
+    kept: Kept | None = None,
 ) -> PassResult:
     """One pass under the lock. What fails is in the result, and in the state for `status` and alerts.
 
     `wait`: seconds for whoever holds the lock; raises `LockedError` after that, and where another one keeps it that took it in a pause of this one.
     `at_once`: no zone and no provider is left out for having failed before. `looking` surrounds the part in which nothing is written; `sleep`: what the
-    lock is waited for with. Whatever `Line.progress` raises that is `Stopped` comes through.
+    lock is waited for with; `kept`: what earlier passes of this process found, and what this one adds to it. Whatever `Line.progress` raises that is `Stopped` comes through.
     """
-    started, state, report, error = int(now()), None, None, None
+    started, state, error = int(now()), None, None
+    done = Passed(None)
     left: dict[str, int] = {}
     mark = line = None
     before = 0
     try:
         line = open_line(config)
         state = line.state
+        if kept is not None:
+            kept.begin(line)
         with hold(config.state_directory / "lock", who="dnssync run", wait=wait, now=now, sleep=sleep) as lock:
             try:
                 before = state.last_event()
                 left = {} if at_once else _left_out(line)
-                report = _under_lock(line, left, looking, lock)
+                recover(line)
+                make_map(line)
+                done = passed(line, left, looking, lock, kept)
             finally:
                 with contextlib.suppress(StateError):
                     mark = state.heard(before)
@@ -106,7 +115,28 @@ def one_pass(
     if state is not None:
         _note(state, error, int(now()))
     asked = line.zones.requests() if line is not None else {}
-    return PassResult(config, state, started, int(now()), report, error, left, mark, asked)
+    on = _going_on(state, done, config) if state is not None and error is None else ()
+    return PassResult(config, state, started, int(now()), done.report, error, left, mark, asked, done.settled, on)
+
+
+def _going_on(state: State, done: Passed, config: Config) -> tuple[Trouble, ...]:
+    """What was said of the zones that are settled, and goes on; where nothing else was looked at, what was said of the host, too."""
+    report = done.report
+    if report is None or not done.settled:
+        return ()
+    with contextlib.suppress(StateError):
+        rows = [row for row in state.troubles() if row.ended is None and row.place[:3] not in (PASS, CONFIGURATION)]
+        told = by_place(said(report))
+        return tuple(
+            row
+            for row in rows
+            if row.place not in told
+            and (
+                row.zone in done.settled
+                or (not row.zone and (not report.decision.zones or zone_of(row.subject, config.zones) in done.settled))
+            )
+        )
+    return ()
 
 
 def _left_out(line: Line) -> dict[str, int]:
@@ -131,44 +161,6 @@ def _left_out(line: Line) -> dict[str, int]:
     line.resting = {place: row.sentence for place, row in waits.items() if place not in soon}
     due = {*due_zones(line.config.zones, tries, now)}
     return {zone: tries[zone] or 0 for zone in line.config.zones if zone not in due}
-
-
-def _under_lock(
-    line: Line, left: Mapping[str, int], looking: Callable[[], AbstractContextManager[None]], lock: Held
-) -> Report | None:
-    recover(line)
-    make_map(line)
-    only = tuple(zone for zone in line.config.zones if zone not in left) if left else ()
-    if left and not only:
-        return None
-    nap = line.zones.sleep
-    for look in range(1, LOOKS + 1):
-        before = line.state.last_event()
-        # In the last one the lock is kept: what it sees is what there is.
-        line.zones.sleep = partial(_briefly, nap) if look == LOOKS else partial(_aside, lock, nap)
-        with looking():
-            seen, got = line.plan(only, attended=False, dns_first=True)
-        line.zones.sleep = partial(_briefly, nap)
-        if lock.lost is not None:
-            raise lock.lost
-        if line.state.last_event() == before:
-            break  # else somebody was at work while this waited: what was seen is not what there is
-    return carry_out(line, seen, got)
-
-
-def _aside(lock: Held, nap: Callable[[float], None], seconds: float) -> None:
-    """A provider wants a pause while nothing is written: nobody has to wait for that."""
-    if seconds > 1:
-        lock.aside(seconds)
-    else:
-        nap(seconds)
-
-
-def _briefly(nap: Callable[[float], None], seconds: float) -> None:
-    """The same in the middle of a pass that writes: what it rests on grows old, and others wait."""
-    if seconds > BRIEF:
-        raise TooLong(seconds)
-    nap(seconds)
 
 
 def _note(state: State, error: DnssyncError | None, now: int) -> None:

@@ -93,7 +93,7 @@ class Line:
         batch = look.batch
         keys = self.state.living(batch.domains if batch else None)
         current = signing_map.read(self.config.exim.map)
-        clock = self._clock(now, ("clock", "") in confirmed)
+        clock = self.clock(now, ("clock", "") in confirmed)
         host_id = self.keystore.host()
         if clock.jumped is not None:
             keys = rebased(keys, Policy(), clock.jumped, now)
@@ -207,7 +207,7 @@ class Line:
         """Whether a key of this name is, or was, one of this host's."""
         return self.keystore.holds(domain, selector) or self.state.knew(domain, selector)
 
-    def _clock(self, now: int, confirmed: bool) -> Verdict:
+    def clock(self, now: int, confirmed: bool) -> Verdict:
         """Whether the clock can be trusted, beside that of the last pass."""
         boot, boot_id = self.uptime() if self.uptime is not None else (float(now), "")
         season = self.state.longest_season()

@@ -10,10 +10,12 @@ from dnssync.core.clock import newer
 from dnssync.core.decide import Decision
 from dnssync.core.homes import homes_of
 from dnssync.core.key_sets import left
+from dnssync.core.observed import Observed
 from dnssync.core.selectors import foreign
 from dnssync.errors import KeyFileError
 from dnssync.files import WriteError
 from dnssync.new_keys import Work
+from dnssync.reconcile import Line
 
 log = logging.getLogger("dnssync")
 
@@ -21,7 +23,7 @@ log = logging.getLogger("dnssync")
 def stamp(work: Work, decision: Decision) -> None:
     """The keys' new stamps, each of something that was seen, and the addresses that mail leaves from."""
     state = work.line.state
-    before = {(key.domain, key.selector): key for key in state.living()}
+    before = {(key.domain, key.selector): key for key in state.living({key.domain for key in decision.keys})}
     changed = [key for key in decision.keys if before.get((key.domain, key.selector)) not in (key, None)]
     found = {(key.domain, key.selector): key for key in work.seen.keys}
     with state.transaction():
@@ -34,12 +36,16 @@ def stamp(work: Work, decision: Decision) -> None:
                     word = stamp if getattr(key, stamp) is not None else f"no longer {stamp}"
                     state.add_event(work.now, word, domain=key.domain, selector=key.selector,
                                     sentence=f"{key.selector} {word}", because=step.because)  # fmt: skip
-        if newer(state.clock(), work.seen.clock.kept):
-            state.save_clock(work.seen.clock.kept)
-        if work.seen.clock.trusted and ("clock", "") in work.seen.confirmed:
-            state.drop_request("clock", "")  # a person's word counts for the jump that it was about
         addresses = [(mail.name, address) for mail in work.seen.host.domains for address in mail.addresses]
         state.save_addresses(addresses, work.now)
+
+
+def note_clock(line: Line, seen: Observed) -> None:
+    """Keep how the clocks were when a pass began, once all keys have heard of it: one that dies before that finds the same jump again."""
+    if newer(line.state.clock(), seen.clock.kept):
+        line.state.save_clock(seen.clock.kept)
+    if seen.clock.trusted and ("clock", "") in seen.confirmed:
+        line.state.drop_request("clock", "")  # a person's word counts for the jump that it was about
 
 
 def purge(work: Work, decision: Decision) -> None:
@@ -51,7 +57,7 @@ def purge(work: Work, decision: Decision) -> None:
         if key.selector in (*work.seen.map.get(key.domain, ()), *decision.map_after.get(key.domain, ())):
             continue  # exim may open it at any moment
         # One private half may be that of several domains, as an administrator made it: what signs for one of them is no secret to give.
-        shared = any(k.public_key == key.public_key and k.removed is None for k in decision.keys)
+        shared = state.shared(key)
         disclose = None if shared else work.line.config.disclose
         try:
             deleted = work.line.keystore.purge(key, disclose)

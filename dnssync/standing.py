@@ -12,7 +12,7 @@ from dnssync.core.model import Owner, zone_of
 from dnssync.core.together import Line, lines, some
 from dnssync.one_pass import PassResult, tries
 from dnssync.report import Report, said
-from dnssync.state_rows import by_place
+from dnssync.state_rows import Trouble, by_place
 
 
 def well(result: PassResult) -> frozenset[str]:
@@ -21,7 +21,7 @@ def well(result: PassResult) -> frozenset[str]:
     if report is None:
         return frozenset()
     bad = {o.zone for o in report.outcomes if o.error or o.refusals} | set(report.decision.unread)
-    return frozenset(plan.plan.zone for plan in report.decision.zones) - bad
+    return (frozenset(plan.plan.zone for plan in report.decision.zones) - bad) | {*result.settled}
 
 
 def next_event(result: PassResult) -> tuple[int, str] | None:
@@ -29,7 +29,8 @@ def next_event(result: PassResult) -> tuple[int, str] | None:
     if result.report is None:
         return None
     decision = result.report.decision
-    return ahead(decision.steps, well(result), result.config.zones, decision.now)
+    found = [ahead(decision.steps, well(result), result.config.zones, decision.now)]
+    return min((event for event in (*found, *(zone.event for zone in result.settled.values())) if event), default=None)
 
 
 def standing(result: PassResult, again: int) -> str:
@@ -40,6 +41,7 @@ def standing(result: PassResult, again: int) -> str:
     told: list[str] = []
     if report is not None:
         count = len(_domains(report, well(result), result.config.zones))
+        count += sum(zone.domains for zone in result.settled.values())
         told.append(f"{count} domain{'s' * (count != 1)} in order")
         failed = {*report.decision.unread, *(o.zone for o in report.outcomes if o.error)}
         refused = {o.zone for o in report.outcomes if o.refusals} - failed
@@ -49,7 +51,7 @@ def standing(result: PassResult, again: int) -> str:
     if waits := tries(result):
         zone = next(iter(waits)) if len(waits) == 1 else "ZONE"
         told.append(f"tried again from {moment(min(waits.values()))} on, by dnssync apply {zone} at once")
-    notices = [] if report is None else [t for t in said(report) if t.kind == NOTICE and needs_person(t.kind, t.reason)]
+    notices = [t for t in _said(result) if t.kind == NOTICE and needs_person(t.kind, t.reason)]
     if notices:
         count = len(lines(notices))
         told.append(f"{count} notice{'s' * (count != 1)} for a person")
@@ -78,7 +80,7 @@ def news(result: PassResult, before: Mapping[Place, str], long_ago: Collection[P
     """What to log of a pass that came to its end, of all that somebody has to do something about; what is said of many names alike, once.
     `before`: the sentences of the last pass, by place; `long_ago`: those that are to be told again where they go on. Of what nobody looked at
     nothing is over."""
-    fresh = {} if result.report is None else by_place(t for t in said(result.report) if needs_person(t.kind, t.reason))
+    fresh = by_place(t for t in _said(result) if needs_person(t.kind, t.reason))
     unseen = {*result.left_out, *([""] if result.left_out or result.report is None else [])}
     new = [
         trouble for place, trouble in fresh.items()
@@ -95,6 +97,11 @@ def news(result: PassResult, before: Mapping[Place, str], long_ago: Collection[P
         tuple((*what, some(names)) for what, names in gone.items()),
         {**goes_on, **{place: trouble.sentence for place, trouble in fresh.items()}},
     )
+
+
+def _said(result: PassResult) -> list[Trouble]:
+    """What the pass had to say, and what goes on of zones that were settled."""
+    return [] if result.report is None else [*said(result.report), *result.goes_on]
 
 
 def _domains(report: Report, zones: Collection[str], configured: Collection[str]) -> set[str]:

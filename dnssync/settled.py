@@ -1,0 +1,176 @@
+"""Zones that are settled: the last decision about them was that nothing is to be done, and all that it was made from is as it was then.
+
+A daemon remembers, for each zone that it left in peace, a digest of everything that the decision rested on: what exim told, the configuration,
+the words of persons, the zone's rows in the state, its keys' files, its lines in exim's map. While that is the same, deciding again would
+decide the same, so that the name servers alone are asked, one address of each zone, in rotation. What differs, and what nobody knows of, goes through the
+line like any other zone; and so does each settled one every few hours, since not everything leaves a mark: a look-up that exim makes elsewhere, a record of
+somebody else's that an SPF record includes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+
+from dnssync import __version__
+from dnssync.batches import Batch
+from dnssync.core.ahead import ahead
+from dnssync.core.decide import Decision
+from dnssync.core.durations import HOUR
+from dnssync.core.homes import zones_of
+from dnssync.core.model import KeyPair, Owner, absolute
+from dnssync.core.ownership import owns, same
+from dnssync.core.sighting import Answer, Question, Sight, sight
+from dnssync.noted import Noted
+from dnssync.quiet import calm
+from dnssync.resolver import Expected
+from dnssync.state import LedgerEntry
+
+if TYPE_CHECKING:
+    from dnssync.reconcile import Line
+
+AGAIN = (
+    6 * HOUR
+)  # after which a zone is decided about anew at the latest, whatever did not change; half of it at the soonest
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What is remembered of a zone: the `mark` of what was decided from, until when time alone changes nothing (seconds since 1970), what happens
+    next by itself (`core.ahead`), and how many mail domains it has."""
+
+    mark: bytes
+    until: int
+    event: tuple[int, str] | None = None
+    domains: int = 0
+
+
+@dataclass
+class Marks:
+    """The marks of one pass, by zone, taken before anything was decided; `settled`: the zones that are, and that DNS shows as they should be."""
+
+    of: dict[str, bytes] = field(default_factory=dict)
+    settled: dict[str, Settled] = field(default_factory=dict)
+
+
+def whole(line: Line, exim: str, words: Iterable[object], trusted: bool, config: bytes, moved: str) -> bytes:
+    """The mark of what is the same for all zones. `exim`: that of `Survey`; `words`: what persons said that holds now; `config`: that of the configuration."""
+    told = (__version__, exim, sorted(map(repr, words)), trusted, moved, line.keystore.host())
+    return hashlib.blake2b(repr(told).encode("utf-8", "surrogateescape") + config, digest_size=16).digest()
+
+
+def find(
+    line: Line,
+    batches: Iterable[Batch],
+    known: Mapping[str, Settled],
+    common: bytes,
+    lines: Mapping[str, tuple[str, ...]],
+    now: int,
+    turn: int,
+) -> Marks:
+    """The marks of the zones that may be taken for what the ledger says of them, and which of them are settled. `known`: what was remembered; `common`: the mark of
+    `whole`; `lines`: of exim's map; `turn`: the number of the pass, by which the server addresses take turns."""
+    marks = Marks()
+    differing = {
+        question.zone
+        for question in line.resolver.unlike(_asked(line, batches, known, common, lines, now, marks), turn)
+    }
+    for zone in differing:
+        marks.settled.pop(zone, None)
+    return marks
+
+
+def _asked(
+    line: Line,
+    batches: Iterable[Batch],
+    known: Mapping[str, Settled],
+    common: bytes,
+    lines: Mapping[str, tuple[str, ...]],
+    now: int,
+    marks: Marks,
+) -> Iterator[Expected]:
+    """Fills the marks, batch by batch, and gives what the name servers have to show of zones whose mark is the remembered one."""
+    confirmed = frozenset((request.kind, request.subject) for request in line.state.requests(now))
+    for batch in batches:
+        line.progress("")
+        kept = Noted.of(line.state, batch.zones)
+        quiet = calm(line, [line.config.zones[zone] for zone in batch.zones], now, confirmed, kept)
+        keys: dict[str, list[KeyPair]] = {}
+        for key in line.state.living(batch.domains):
+            for zone in zones_of(key.domain, line.config.zones):
+                keys.setdefault(zone, []).append(key)
+        seen: dict[str, list[object]] = {}
+        for row in line.state.addresses(batch.domains):
+            for zone in zones_of(row.domain, line.config.zones):
+                seen.setdefault(zone, []).append((row.domain, row.ip, row.source, row.host_name, row.first_seen))
+        for zone in quiet:
+            domains = sorted({*batch.served[zone], *batch.strangers.get(zone, ())})
+            entries = kept.ledger[zone]
+            told = (
+                kept.records[zone].last_read,
+                kept.records[zone].rrsets,
+                kept.records[zone].min_ttl,
+                kept.records[zone].max_ttl,
+                [(domain, lines.get(domain)) for domain in domains],
+                sorted(map(_row, entries)),
+                sorted(map(repr, seen.get(zone, ()))),
+                [(key, line.keystore.mark(key.domain, key.selector)) for key in sorted(keys.get(zone, ()), key=_name)],
+                [line.keystore.mark(domain) for domain in domains],
+            )
+            mark = hashlib.blake2b(repr(told).encode("utf-8", "surrogateescape"), digest_size=16, key=common).digest()
+            marks.of[zone] = mark
+            before = known.get(zone)
+            if before is not None and before.mark == mark and now < before.until:
+                marks.settled[zone] = before
+                yield from map(_expected, entries)
+
+
+def _row(entry: LedgerEntry) -> tuple[object, ...]:
+    return (*entry.place, entry.domain, entry.value, entry.ttl, entry.added)
+
+
+def _name(key: KeyPair) -> tuple[str, str]:
+    return key.domain, key.selector
+
+
+def _expected(entry: LedgerEntry) -> Expected:
+    """What has to stand in DNS for an entry of the ledger."""
+    question = Question(absolute(entry.name, entry.zone), entry.type, entry.zone)
+    mark = f"{entry.owner} {entry.domain} {entry.value}".encode("utf-8", "surrogateescape")
+    return Expected(question, mark, partial(shows, entry))
+
+
+def shows(entry: LedgerEntry, answer: Answer) -> bool:
+    """Whether the servers that answered show what was written, and that alone of its kind."""
+    if any(reply.note.startswith("CNAME") for reply in answer.replies):
+        return False  # where nothing may stand beside it
+    alike: Callable[[str, str], bool] = partial(same, entry.owner, domain=entry.domain)
+    return sight(answer, entry.value, partial(owns, entry.owner), alike) is Sight.VISIBLE
+
+
+def settle(
+    zones: Iterable[str], got: Decision, marks: Mapping[str, bytes], configured: Mapping[str, object]
+) -> dict[str, Settled]:
+    """What to remember of zones of which a pass decided that nothing is to be done. `marks` as before the pass."""
+    here = {zone for zone in zones if zone in marks}
+    steps: dict[str, dict[tuple[str, str], object]] = {}
+    domains: dict[str, set[str]] = {}
+    for (domain, kind), step in got.steps.items():
+        for zone in zones_of(domain, configured) & here:
+            steps.setdefault(zone, {})[domain, kind] = step
+            domains.setdefault(zone, set()).add(domain)
+    for plan in got.zones:
+        if plan.plan.zone in here:
+            told = {claim.domain for claim in plan.claims if claim.owner is Owner.DMARC}
+            domains.setdefault(plan.plan.zone, set()).update(told)
+    found = {}
+    for zone in here:
+        mine = steps.get(zone, {})
+        event = ahead(mine, {*configured}, configured, got.now)  # type: ignore[arg-type]
+        share = int.from_bytes(hashlib.sha256(zone.encode()).digest()[:4], "big") / 2**32
+        until = got.now + int(AGAIN * (1 + share) / 2)
+        found[zone] = Settled(marks[zone], min(until, event[0]) if event else until, event, len(domains.get(zone, ())))
+    return found
