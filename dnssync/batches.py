@@ -17,12 +17,13 @@ SIZE = 500  # zones: with their keys and records about 20 MB
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Some zones of a pass. `domains`: those whose keys, and whose senders' addresses, belong to them; `served`: by zone, the mail domains of every
-    configured zone; `strangers`: by zone, domains of others some of whose records it holds."""
+    configured zone; `strangers`: by zone, domains of others some of whose records it holds; `patient`: zones that are due to be read and wait (`quiet`)."""
 
     zones: tuple[str, ...]
     domains: frozenset[str]
     served: Served
     strangers: Served
+    patient: frozenset[str] = frozenset()
 
 
 def families(zones: Sequence[str], served: Served) -> list[tuple[str, ...]]:
@@ -54,6 +55,7 @@ def batches(
     served: Served,
     known: Iterable[str],
     configured: Mapping[str, object],
+    patient: frozenset[str] = frozenset(),
     size: int = SIZE,
 ) -> Iterator[Batch]:
     """Whole groups, about `size` zones at a time. `known`: all domains that have keys or records; those that no configured zone holds any more go with
@@ -76,7 +78,7 @@ def batches(
             for names in (served.get(zone, ()), strangers.get(zone, ()), of.get(zone, ()))
             for domain in names
         }
-        made = Batch(tuple(held), frozenset({*domains, *homeless}), served, strangers)
+        made = Batch(tuple(held), frozenset({*domains, *homeless}), served, strangers, patient)
         held.clear()
         homeless.clear()
         return made

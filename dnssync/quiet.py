@@ -9,12 +9,14 @@ them, are only seen there. Name servers that do not answer make no zone less qui
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
+from math import ceil
 from typing import TYPE_CHECKING
 
 from dnssync.config import ZoneConfig
+from dnssync.config_check import Schedule
 from dnssync.core.attention import needs_person
 from dnssync.core.decide import Decision
 from dnssync.core.homes import key_zone
@@ -31,6 +33,8 @@ from dnssync.state import LedgerEntry, ZoneRecord
 if TYPE_CHECKING:
     from dnssync.reconcile import Line
 
+SOME = 20  # zones that are read in one pass for being due, however few there are
+
 
 def deep_due(record: ZoneRecord, deep: int) -> int:
     """When a zone is to be read at its provider though all is quiet, in seconds since 1970: between half of `deep` and the whole of it
@@ -39,10 +43,28 @@ def deep_due(record: ZoneRecord, deep: int) -> int:
     return record.last_read + int(deep * (1 + share) / 2)
 
 
+def patient(records: Mapping[str, ZoneRecord], zones: Collection[str], schedule: Schedule, now: int) -> frozenset[str]:
+    """The zones that are due to be read at their providers, and wait for a later pass: twice as many as fall due in a pass when all goes its way are
+    read in one, those first that have been due for longest. So a host that was off for days does not ask for ten thousand zones at once."""
+    due = sorted(
+        (at, zone)
+        for zone in zones
+        if (record := records.get(zone)) is not None and (at := deep_due(record, schedule.deep)) <= now
+    )
+    even = len(zones) * schedule.interval / max(1, schedule.deep // 2)
+    return frozenset(zone for _, zone in due[max(SOME, ceil(2 * even)) :])
+
+
 def calm(
-    line: Line, chosen: Iterable[ZoneConfig], now: int, confirmed: frozenset[tuple[str, str]], kept: Noted
+    line: Line,
+    chosen: Iterable[ZoneConfig],
+    now: int,
+    confirmed: frozenset[tuple[str, str]],
+    kept: Noted,
+    patient: Collection[str] = (),
 ) -> frozenset[str]:
-    """The zones that may be taken for what the ledger says of them, until DNS or the decision says otherwise."""
+    """The zones that may be taken for what the ledger says of them, until DNS or the decision says otherwise. `patient`: those that
+    are not read for being due."""
     troubles = line.state.troubles()
     troubled = {row.zone for row in troubles if row.ended is None and needs_person(row.kind, row.reason)}
     deep = line.config.schedule.deep
@@ -51,7 +73,8 @@ def calm(
         record = kept.records.get(zone.name)
         if record is None or record.result != "ok" or zone.name in troubled or ("servers", zone.name) in confirmed:
             return False
-        if not record.last_read <= now < deep_due(record, deep) or not line.zones.limits(zone.name).reads:
+        due = now >= deep_due(record, deep) and zone.name not in patient
+        if due or record.last_read > now or not line.zones.limits(zone.name).reads:
             return False
         held = {entry.provider for entry in kept.ledger.get(zone.name, ())}
         return held == {*zone.providers} and not kept.unfinished.get(zone.name)

@@ -10,10 +10,10 @@ import logging
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
 
 from dnssync import identity, mail_domains, signing_map
 from dnssync.batches import Batch
+from dnssync.beyond import Beyond
 from dnssync.config import Config
 from dnssync.core import dkim
 from dnssync.core.clock import Reading as ClockReading
@@ -109,7 +109,8 @@ class Line:
             else mail_domains.chosen(self.config, served, only, strangers if attended else {})
         )
         kept = Noted.of(self.state, [zone.name for zone in chosen])
-        noted = calm(self, chosen, now, confirmed, kept) - look.loud if look.dns_first else frozenset()
+        patient = batch.patient if batch else frozenset[str]()
+        noted = calm(self, chosen, now, confirmed, kept, patient) - look.loud if look.dns_first else frozenset()
         for zone in chosen:
             if zone.name not in look.seen:
                 as_noted = zone.name in noted
@@ -146,6 +147,9 @@ class Line:
         keys = (*keys, *hand_made)
         self.progress("asking the authoritative servers")
         looks, unanswered = sights(keys, views, now, self.resolver, self.zones, self.config.zones)
+        beyond = Beyond(self.resolver, self.config.zones)
+        # What a reading of the zone would show, too.
+        beyond.ahead(domain for view in views if view.zone in noted for domain in view.domains)
         seen = Observed(
             now=now,
             host=host,
@@ -154,7 +158,7 @@ class Line:
             sights=looks,
             readable=frozenset((k.domain, k.selector) for k in keys if not problems.get((k.domain, k.selector))),
             map=current,
-            beyond=cache(self._beyond),  # one answer a pass, so that deciding again decides the same
+            beyond=beyond,
             policies={domain: self.config.zones[zone].policy for zone in served for domain in served[zone]},
             remembered=self._remembered(now, batch.domains if batch else None),
             confirmed=confirmed,
@@ -262,12 +266,8 @@ class Line:
                 if (name, "TXT") in found:
                     return found[(name, "TXT")].values[0].text
                 if (name, "CNAME") in found:
-                    return next(iter(self._beyond(full, "TXT") or ()), "")
+                    return next(iter(self.resolver.texts(full, "TXT", view.zone) or ()), "")
         return ""
-
-    def _beyond(self, name: str, kind: str) -> tuple[str, ...] | None:
-        """A look-up outside the zones that were read."""
-        return self.resolver.texts(name, kind, zone_of(name, self.config.zones) or "")
 
 
 def _unusable(lost: Mapping[KeyPair, str], keys: Sequence[KeyPair], now: int) -> list[Notice]:

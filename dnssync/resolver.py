@@ -27,14 +27,6 @@ REST = 60.0  # seconds after which, with the next look, silent servers get anoth
 ALIASES = 8  # CNAMEs followed for one question
 
 
-from dataclasses import dataclass
-@dataclass(frozen=True, slots=True)
-class Expected:
-    question: Question
-    mark: bytes
-    good: Callable[[Answer], bool]
-
-
 class Asker:
     """Asks one server with patience, but not a server that has been silent: it costs the look its time-outs once, not
     once a question."""
@@ -107,18 +99,6 @@ class Resolver:
             return self._look(pool, list(questions), ALIASES)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)  # waits for nobody after Ctrl-C
-
-    def unlike(self, expected, turn):
-        every = list(expected)
-        answers = self.look([e.question for e in every])
-        for e in every:
-            a = answers[e.question]
-            a = replace(a, replies=tuple(r for r in a.replies if r.answered))
-            if a.replies and not e.good(a):
-                yield e.question
-
-    def like(self, other):
-        return self._zones == other._zones
 
     def texts(self, name: str, kind: str, zone: str = "") -> tuple[str, ...] | None:
         """The values at a name: () where it is known that there are none, None where that is not known."""

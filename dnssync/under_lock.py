@@ -21,6 +21,7 @@ from dnssync.core.rotation import Policy, phase
 from dnssync.kept import Kept
 from dnssync.lock import Held
 from dnssync.mail_domains import Served
+from dnssync.quiet import patient
 from dnssync.reconcile import Line, Look
 from dnssync.report import Report
 from dnssync.settled import Marks, Settled, find, settle, whole
@@ -114,10 +115,11 @@ class _Shared:
             self._local = survey.local(self._names)
         self.served: Served = mail_domains.served(line.config, sorted(self._local))
         self.groups = families(zones, self.served)
+        self._patient = patient(line.state.zones(), zones, line.config.schedule, int(line.now()))
 
     def batches(self, groups: Sequence[Sequence[str]]) -> Iterable[Batch]:
         """Whole groups, some hundred zones at a time."""
-        return batches(groups, self.served, self._known, line_zones(self.line))
+        return batches(groups, self.served, self._known, line_zones(self.line), self._patient)
 
     def marks(self) -> Marks:
         """Which zones are settled; none where nothing is remembered, or exim tells nothing of what it rests on."""

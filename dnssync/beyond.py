@@ -1,0 +1,45 @@
+"""Look-ups outside the zones that were read, for the decision of one pass: each is made once, so that deciding again decides the same."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable
+
+from dnssync.core.model import zone_of
+from dnssync.core.sighting import Question
+from dnssync.resolver import Resolver
+
+Found = tuple[str, ...] | None  # the values; () where it is known that there are none, None where that is not known
+
+
+class Beyond:
+    """Answers for names; `ahead` has those that will surely be asked for looked up all at once, since a decision asks for one after the other."""
+
+    def __init__(self, resolver: Resolver, configured: Container[str]) -> None:
+        self._resolver, self._configured = resolver, configured
+        self._known: dict[tuple[str, str], Found] = {}
+
+    def __call__(self, name: str, kind: str) -> Found:
+        """The values of a type at a name."""
+        if (name, kind) not in self._known:
+            self._look([(name, kind)])
+        return self._known[name, kind]
+
+    def ahead(self, domains: Iterable[str]) -> None:
+        """What the SPF records of these domains are decided from: where mail for them comes in, and the addresses of that."""
+        every = [name.lower() for name in domains]
+        self._look([(name, kind) for name in every for kind in ("MX", "A", "AAAA")])
+        hosts = {
+            text.rpartition(" ")[2].lower().removesuffix(".")
+            for name in every
+            for text in self._known[name, "MX"] or ()
+        }
+        self._look([(host, kind) for host in sorted(hosts - {""}) for kind in ("A", "AAAA")])
+
+    def _look(self, asked: Iterable[tuple[str, str]]) -> None:
+        questions = {
+            Question(name, kind, zone_of(name, self._configured) or ""): (name, kind)
+            for name, kind in asked
+            if (name, kind) not in self._known
+        }
+        for question, answer in self._resolver.look(list(questions)).items() if questions else ():
+            self._known[questions[question]] = answer.texts if answer.known else None
