@@ -10,16 +10,14 @@ from __future__ import annotations
 import asyncio
 import secrets
 import socket
-import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
 
 from dnssync.core.sighting import Rcode
+from dnssync.patience import SILENT, Patience
 from dnssync.wire import Message, Query, Server, reason
 
 ATTEMPTS = 2  # a datagram may get lost
-SILENT = 4  # time-outs in a row after which a server is left alone
-REST = 60.0  # seconds after which, with the next look, silent servers get another chance
 TOTAL = 1000  # questions under way at a time
 EACH = 200  # of them, at most, at one server
 BEGIN = 32  # with so many a server is tried first; it gets one more with each answer
@@ -45,31 +43,18 @@ def connected(server: Server) -> socket.socket:
     return sock
 
 
-class Patience:
-    """With servers that are silent: such a one costs its time-outs once, and not once a question."""
-
-    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
-        self._now, self._since = now, now()
-        self._silent: dict[Server, int] = {}
-
-    def begin(self) -> None:
-        """A look begins: servers that were silent long ago get another chance."""
-        if self._now() - self._since >= REST:
-            self._silent, self._since = {}, self._now()
-
-    def silent(self, server: Server) -> None:
-        """A question timed out, and nothing at all came from the server while it waited."""
-        self._silent[server] = self._silent.get(server, 0) + 1
-
-    def heard(self, server: Server) -> None:
-        """The server answered."""
-        self._silent.pop(server, None)
-
-    def over(self, server: Server) -> Message | None:
-        """What is said of a server that is left alone, None where it is asked."""
-        if self._silent.get(server, 0) < SILENT:
-            return None
-        return Message(Rcode.TIMEOUT, note=f"left alone after {SILENT} time-outs in a row")
+async def streamed(server: Server, query: Query) -> bytes:
+    """The answer to a query over TCP (RFC 7766); raises `OSError`, `EOFError`."""
+    reader, writer = await asyncio.open_connection(server.address, server.port)
+    try:
+        ident = secrets.token_bytes(2)
+        writer.write((2 + len(query.octets)).to_bytes(2, "big") + ident + query.octets)
+        while True:
+            octets = await reader.readexactly(int.from_bytes(await reader.readexactly(2), "big"))
+            if octets[:2] == ident and query.answered(octets):
+                return octets
+    finally:
+        writer.close()
 
 
 class _Trip:
@@ -334,7 +319,7 @@ class Datagrams:
         """The same question over TCP (RFC 7766)."""
         try:
             async with self._streams:
-                octets = await asyncio.wait_for(self._over_tcp(lane.server, trip.query), self._timeout)
+                octets = await asyncio.wait_for(streamed(lane.server, trip.query), self._timeout)
         except TimeoutError:
             self._lost(lane, trip, "truncated over UDP, then no answer over TCP")
             self._soon(lane)
@@ -352,15 +337,3 @@ class Datagrams:
             self._soon(lane)
         else:
             self._loop.call_soon(trip.done, octets)
-
-    async def _over_tcp(self, server: Server, query: Query) -> bytes:
-        reader, writer = await asyncio.open_connection(server.address, server.port)
-        try:
-            ident = secrets.token_bytes(2)
-            writer.write((2 + len(query.octets)).to_bytes(2, "big") + ident + query.octets)
-            while True:
-                octets = await reader.readexactly(int.from_bytes(await reader.readexactly(2), "big"))
-                if octets[:2] == ident and query.answered(octets):
-                    return octets
-        finally:
-            writer.close()

@@ -11,88 +11,22 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import time
 import zlib
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from dnssync.core.model import relative, zone_of
 from dnssync.core.sighting import ANSWERS, Rcode
+from dnssync.known import Addresses, Known, Servers, Told
 from dnssync.wire import Message, Records, Server, routed, split
 
-REMEMBER = 1800.0  # seconds; shorter than any season, so that no key becomes READY by servers of a former delegation
-REMEMBER_FAILURE = 60.0  # seconds
 REFERRALS = 8  # zone cuts between the parent that was found and the zone
 AT_A_TIME = 200  # zones whose servers are looked for
 
 ALONE = "the zone above it has no delegation for it"
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Servers:
-    """The servers of a zone.
-
-    `asked` can be asked. `not_asked` are addresses without a route from here and servers without an address, as text.
-    `unknown` are servers whose addresses nobody told, with the reason. `problem` says why there are none at all."""
-
-    asked: tuple[Server, ...] = ()
-    not_asked: tuple[str, ...] = ()
-    unknown: tuple[tuple[str, str], ...] = ()
-    problem: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What the zone above says of a zone's servers: their `names` in lower case without the final dot, and `glue`, addresses by name.
-
-    `named`: the configuration names the servers, so the zone above was not asked. `alone`: it was, and has no delegation.
-    `problem`: why it could not be found out, as a sentence."""
-
-    names: tuple[str, ...] = ()
-    glue: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    named: bool = False
-    alone: bool = False
-    problem: str = ""
-
-
-class Remembered(Generic[T]):
-    """Values by name for a while: good ones longer than failures."""
-
-    def __init__(self, now: Callable[[], float]) -> None:
-        self._now = now
-        self._until: dict[str, tuple[float, T]] = {}
-
-    def get(self, name: str) -> T | None:
-        """The value, None where there is none or its time is over."""
-        until, value = self._until.get(name, (0.0, None))
-        return value if self._now() < until else None
-
-    def put(self, name: str, value: T, good: bool) -> T:
-        """Remember the value and hand it back."""
-        self._until[name] = (self._now() + (REMEMBER if good else REMEMBER_FAILURE), value)
-        return value
-
-
-@dataclass(frozen=True, slots=True)
-class _Addresses:
-    """Addresses of one server name; `trouble` = why there may be more that nobody told."""
-
-    found: tuple[str, ...] = ()
-    trouble: str = ""
-
-
-class Known:
-    """What looks found out about servers, for those that come after them."""
-
-    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
-        self.servers: Remembered[Servers] = Remembered(now)
-        self.parents: Remembered[Servers] = Remembered(now)
-        self.above: Remembered[Message] = Remembered(now)
-        self.addresses: Remembered[_Addresses] = Remembered(now)
 
 
 class Delegations:
@@ -170,7 +104,7 @@ class Delegations:
         )
 
     def _configured(self, zone: str, named: Sequence[str]) -> Servers:
-        addresses: dict[str, _Addresses] = {}
+        addresses: dict[str, Addresses] = {}
         targets: list[tuple[str, Server]] = []
         for text in named:
             try:
@@ -178,7 +112,7 @@ class Delegations:
                 # The operator's own word for where a server is, so /etc/hosts counts; an address costs no look-up.
                 infos = self._getaddrinfo(host, port, type=socket.SOCK_DGRAM)
             except (OSError, ValueError) as error:
-                addresses[text] = _Addresses(trouble=f"no address ({getattr(error, 'strerror', None) or error})")
+                addresses[text] = Addresses(trouble=f"no address ({getattr(error, 'strerror', None) or error})")
                 continue
             targets += [(text, Server(info[4][0], port)) for info in infos]
         return self._sort(zone, targets, addresses)
@@ -190,10 +124,10 @@ class Delegations:
         names, glue, problem = await self._referral(zone, parents, within)
         if problem:
             return Servers(problem=problem)
-        first: dict[str, _Addresses] = {}
+        first: dict[str, Addresses] = {}
         for name in names:
             told = tuple(glue.get(name, ()))
-            first[name] = _Addresses(told) if told else await self._of(name, zone, (), within)
+            first[name] = Addresses(told) if told else await self._of(name, zone, (), within)
         via = self._sort(zone, self._targets(first), {}).asked
         own: list[str] = []
         for message in await asyncio.gather(*(self._ask_now(server, zone, "NS") for server in via)):
@@ -203,7 +137,7 @@ class Delegations:
         for name in dict.fromkeys([*names, *own]):
             found = await self._of(name, zone, via, within)
             told = tuple(dict.fromkeys([*glue.get(name, ()), *found.found]))
-            united[name] = _Addresses(told, "" if name in glue else found.trouble)
+            united[name] = Addresses(told, "" if name in glue else found.trouble)
         return self._sort(zone, self._targets(united), united)
 
     async def _parent(self, zone: str, within: frozenset[str]) -> Servers:
@@ -266,12 +200,12 @@ class Delegations:
                 return names, glue, ""
             above = found.name
             addresses = {
-                n: _Addresses(tuple(glue[n])) if n in glue else await self._of(n, "", (), within) for n in names
+                n: Addresses(tuple(glue[n])) if n in glue else await self._of(n, "", (), within) for n in names
             }
             asked = self._sort(above, self._targets(addresses), {}).asked
         return (), {}, f"{zone}: more than {REFERRALS} zones lie between it and the zone above it that was found"
 
-    async def _of(self, name: str, zone: str, via: Sequence[Server], within: frozenset[str]) -> _Addresses:
+    async def _of(self, name: str, zone: str, via: Sequence[Server], within: frozenset[str]) -> Addresses:
         """The addresses of a server's name, A and AAAA; a name inside the zone is asked of its servers, `via`."""
         if relative(name, zone) is not None:
             return await self._addresses(name, via)
@@ -282,11 +216,11 @@ class Delegations:
         servers = None if holder is None else (await self.servers(holder, within)).asked
         return await self._shared(("address", name, servers), partial(self._remembered, name, servers))
 
-    async def _remembered(self, name: str, via: Sequence[Server] | None) -> _Addresses:
+    async def _remembered(self, name: str, via: Sequence[Server] | None) -> Addresses:
         addresses = await self._addresses(name, via)
         return self._known.addresses.put(name, addresses, good=not addresses.trouble)
 
-    async def _addresses(self, name: str, via: Sequence[Server] | None) -> _Addresses:
+    async def _addresses(self, name: str, via: Sequence[Server] | None) -> Addresses:
         """The addresses that these servers tell, or, without any, the system's resolver."""
         asked = [
             self._resolve_now(name, kind) if via is None else self._united(via, name, kind) for kind in ("A", "AAAA")
@@ -295,7 +229,7 @@ class Delegations:
         # Through a resolver a CNAME may stand before the address; RFC 2181 §10.3 forbids it, resolvers live with it.
         found = [r.texts for message in answers for r in message.answer if r.type in {"A", "AAAA"}]
         trouble = next((f"its address: {m.rcode}{_because(m)}" for m in answers if m.rcode not in ANSWERS), "")
-        return _Addresses(tuple(dict.fromkeys(text for texts in found for text in texts)), trouble)
+        return Addresses(tuple(dict.fromkeys(text for texts in found for text in texts)), trouble)
 
     async def _united(self, via: Sequence[Server], name: str, kind: str) -> Message:
         """What the zone's servers say together, since one that lags behind may lack an address."""
@@ -306,10 +240,10 @@ class Delegations:
         failed = [message for message in messages if message.rcode not in ANSWERS]
         return failed[0] if failed else Message(Rcode.LAME, note="" if messages else "no server to ask")
 
-    def _targets(self, addresses: Mapping[str, _Addresses]) -> list[tuple[str, Server]]:
+    def _targets(self, addresses: Mapping[str, Addresses]) -> list[tuple[str, Server]]:
         return [(name, Server(text, self._port)) for name, held in addresses.items() for text in held.found]
 
-    def _sort(self, zone: str, targets: Iterable[tuple[str, Server]], addresses: Mapping[str, _Addresses]) -> Servers:
+    def _sort(self, zone: str, targets: Iterable[tuple[str, Server]], addresses: Mapping[str, Addresses]) -> Servers:
         """Each address once, apart from those that this host has no route to."""
         servers = tuple(dict.fromkeys(server for _, server in targets))
         for server in servers:

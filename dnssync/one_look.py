@@ -10,7 +10,8 @@ from dnssync import wire
 from dnssync.asking import Asking
 from dnssync.core.model import zone_of
 from dnssync.core.sighting import ANSWERS, Answer, Question, Rcode, Reply
-from dnssync.delegation import Delegations, Servers
+from dnssync.delegation import Delegations
+from dnssync.known import Servers
 from dnssync.replies import answer, follow, judge
 from dnssync.wire import Message, Server
 

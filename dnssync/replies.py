@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from dnssync.core.model import relative
 from dnssync.core.sighting import ANSWERS, Answer, Question, Rcode, Reply, alias_note
-from dnssync.delegation import Servers
+from dnssync.known import Servers
 from dnssync.wire import Message
 
 ALIASES = 8  # CNAMEs followed for one question

@@ -20,9 +20,11 @@ from typing import Any, TypeVar
 from dnssync import wire
 from dnssync.asking import Asking
 from dnssync.core.sighting import Answer, Question
-from dnssync.datagrams import EACH, TOTAL, Datagrams, Patience, connected
-from dnssync.delegation import Delegations, Known, Servers, Told
+from dnssync.datagrams import EACH, TOTAL, Datagrams, connected
+from dnssync.delegation import Delegations
+from dnssync.known import Known, Servers, Told
 from dnssync.one_look import Look
+from dnssync.patience import Patience
 from dnssync.replies import ALIASES
 from dnssync.unlike import Expected, Unlike, Verified
 from dnssync.wire import Message, Server

@@ -18,7 +18,7 @@ from types import TracebackType
 
 from dnssync import wire
 from dnssync.core.sighting import Answer, Question, Reply
-from dnssync.delegation import Servers
+from dnssync.known import Servers
 from dnssync.one_look import Look
 from dnssync.replies import ALIASES, follow, judge
 from dnssync.wire import Message, Query, Server

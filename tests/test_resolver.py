@@ -7,7 +7,8 @@ import socket
 import pytest
 
 from dnssync.core.sighting import Question, Rcode, Sight
-from dnssync.datagrams import ATTEMPTS, BEGIN, SILENT, connected
+from dnssync.datagrams import ATTEMPTS, BEGIN, connected
+from dnssync.patience import SILENT
 from dnssync.replies import ALIASES
 from dnssync.resolver import Resolver
 from dnssync.wire import Server
