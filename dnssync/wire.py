@@ -1,4 +1,4 @@
-"""One question to one name server over UDP or TCP, and its answer as plain values. dnspython's door.
+"""A question as octets, and the octets of an answer as plain values. dnspython's door; how they travel: `datagrams`.
 
 Names are absolute, in lower case and without the final dot (`""` is the root). Nothing here raises for DNS trouble:
 an exchange that failed is a `Message` with the `Rcode` that says how.
@@ -9,16 +9,15 @@ from __future__ import annotations
 import ipaddress
 import socket
 import struct
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import dns.edns
 import dns.exception
 import dns.flags
 import dns.message
 import dns.name
-import dns.query
 import dns.rcode
 import dns.rdata
 import dns.rdatatype
@@ -27,7 +26,9 @@ import dns.rrset
 from dnssync.core.sighting import Rcode
 
 PAYLOAD = 1232  # octets of UDP that we accept: below every path's fragmentation, so that no firewall eats the rest
-_WITHOUT_EDNS = {dns.rcode.FORMERR, dns.rcode.NOTIMP, dns.rcode.BADVERS}
+NO_QUESTION = (dns.exception.DNSException, ValueError)  # what `query` raises for what can be no question
+_WITHOUT_EDNS = {int(dns.rcode.FORMERR), int(dns.rcode.NOTIMP)}
+_BARE = {*_WITHOUT_EDNS, int(dns.rcode.SERVFAIL), int(dns.rcode.REFUSED)}  # with these, some leave it out
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,98 +98,89 @@ def wrong(name: str, kind: str) -> str:
     try:
         dns.name.from_text(name or ".")
         dns.rdatatype.from_text(kind)
-    except (dns.exception.DNSException, ValueError) as error:
+    except NO_QUESTION as error:
         return f"{name} {kind} cannot be looked up: {error}"
     return ""
 
 
-def ask(
-    server: Server,
-    name: str,
-    kind: str,
-    *,
-    recurse: bool = False,
-    timeout: float = 3.0,
-    dnssec: bool = False,
-    checked: bool = True,
-) -> Message:
-    """Ask once: UDP with EDNS, TCP where the answer is truncated, without EDNS where the server does not know it.
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question's message without its id: `octets`, in which the header's other fields and the question section end at `end`."""
 
-    `timeout` in seconds, for each exchange. `recurse` sets RD: for a resolver, never for an authoritative server. `dnssec` asks for
-    signatures (DO) and whether they were validated (AD), and why not (RFC 8914) in the `note`; without `checked` a resolver is to give
-    out what does not validate too (CD).
+    octets: bytes
+    end: int
+
+    @property
+    def edns(self) -> bool:
+        """Whether it has an OPT record (RFC 6891)."""
+        return len(self.octets) > self.end
+
+    def plain(self) -> Query:
+        """The same question without EDNS."""
+        return Query(self.octets[:8] + b"\0\0" + self.octets[10 : self.end], self.end)
+
+    def answered(self, octets: bytes) -> bool:
+        """Whether a message with this query's id is a response to it: by QR, opcode and question section.
+
+        A truncated one may end anywhere, and one with an error may have no question at all.
+        """
+        if len(octets) < 12 or octets[2] & 0xF8 != 0x80:
+            return False
+        asked, told = self.octets[10 : self.end], octets[12 : self.end + 2]
+        if octets[2] & 2 and len(told) < len(asked):
+            return asked.startswith(told)
+        if octets[4:6] == b"\0\0":
+            return octets[3] & 15 in _BARE
+        # No length of a label is a letter's code, so that names compare in lower case (RFC 4343) octet by octet.
+        alike = told == asked or (told[-4:] == asked[-4:] and told[:-4].lower() == asked[:-4].lower())
+        return alike and octets[4:6] == b"\0\1"
+
+    def unknown_edns(self, octets: bytes) -> bool:
+        """Whether a response says that its server does not know EDNS, or this version of it (RFC 6891 §6.1.3, §7)."""
+        if octets[3] & 15 in _WITHOUT_EDNS:
+            return self.edns
+        opt = self.end + 2  # where nothing but an OPT record follows the question, its upper bits of the rcode are told
+        bare = octets[6:10] == b"\0\0\0\0" and octets[opt : opt + 3] == b"\0\0\x29"
+        return self.edns and bare and octets[3] & 15 == 0 and octets[opt + 5 : opt + 6] == b"\1"
+
+
+def query(name: str, kind: str, *, recurse: bool = False, dnssec: bool = False, checked: bool = True) -> Query:
+    """The question for a name's RRset of a type, with EDNS.
+
+    Raises `NO_QUESTION` for what is no name or no type. `recurse` sets RD: for a resolver, never for an authoritative server. `dnssec` asks for signatures (DO) and whether they were
+    validated (AD), and why not (RFC 8914) in the `note`; without `checked` a resolver is to give out what does not validate too (CD).
     """
-    query = dns.message.make_query(name or ".", kind, use_edns=0, payload=PAYLOAD, want_dnssec=dnssec)
+    head, tail = _around(kind, recurse, dnssec, checked)
+    owner = dns.name.from_text(name or ".").to_wire()
+    assert owner is not None
+    return Query(head + owner + tail, 10 + len(owner) + 4)
+
+
+@cache  # what stands before and after the name is the same for ten thousand of them, and slow to build
+def _around(kind: str, recurse: bool, dnssec: bool, checked: bool) -> tuple[bytes, bytes]:
+    """The octets of a query between its id and the name, and those after the name."""
+    query = dns.message.make_query(".", kind, use_edns=0, payload=PAYLOAD, want_dnssec=dnssec)
     if not recurse:
         query.flags &= ~dns.flags.RD
     if dnssec:
         query.flags |= dns.flags.AD
     if not checked:
         query.flags |= dns.flags.CD
+    octets = query.to_wire()
+    return octets[2:12], octets[13:]
+
+
+def heard(octets: bytes, dnssec: bool = False) -> Message:
+    """What a response says; ERROR where it cannot be read, since it is an answer all the same, and no silence."""
     try:
-        response = _exchange(query, server, timeout)
-        if response.rcode() in _WITHOUT_EDNS:  # RFC 6891 §7
-            query.use_edns(False)
-            response = _exchange(query, server, timeout)
-    except _Failed as failed:
-        return Message(failed.rcode, note=failed.note)
+        response = _read(octets)
+        trouble = response.errors[0].exception if response.errors else None
+    except (dns.exception.DNSException, ValueError, struct.error) as error:
+        trouble = error
+    if trouble is not None:
+        return Message(Rcode.ERROR, note=f"the answer cannot be read: {reason(trouble)}")
     message = _plain(response)
     return replace(message, note=_why(response) or message.note) if dnssec else message
-
-
-class _Failed(Exception):
-    def __init__(self, rcode: Rcode, note: str) -> None:
-        super().__init__(note)
-        self.rcode, self.note = rcode, note
-
-
-def _exchange(query: dns.message.Message, server: Server, timeout: float) -> dns.message.Message:
-    try:
-        response = _udp(query, server, timeout)
-    except TimeoutError:
-        raise _Failed(Rcode.TIMEOUT, "no answer over UDP") from None
-    except OSError as error:
-        raise _Failed(Rcode.UNREACHABLE, _reason(error)) from None
-    if response is not None:
-        return response
-    try:
-        return dns.query.tcp(query, server.address, timeout=timeout, port=server.port)
-    except (dns.exception.Timeout, TimeoutError):
-        raise _Failed(Rcode.TIMEOUT, "truncated over UDP, then no answer over TCP") from None
-    except (OSError, EOFError) as error:
-        raise _Failed(Rcode.UNREACHABLE, f"truncated over UDP, then TCP failed: {_reason(error)}") from None
-    except (dns.exception.DNSException, ValueError) as error:
-        raise _Failed(Rcode.ERROR, f"truncated over UDP, then over TCP: {_reason(error)}") from None
-
-
-def _udp(query: dns.message.Message, server: Server, timeout: float) -> dns.message.Message | None:
-    """The response, None where it is truncated.
-
-    A new socket each time has a new random port. It is connected, so that the kernel drops what others send, and tells
-    at once where nobody listens. What is no response to this very query is passed over until the time is up; one that
-    cannot be read is an answer all the same, and no silence.
-    """
-    family = socket.AF_INET6 if ":" in server.address else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as sock:
-        sock.connect((server.address, server.port))
-        sock.send(query.to_wire())
-        end = time.monotonic() + timeout
-        while True:
-            left = end - time.monotonic()
-            if left <= 0:
-                raise TimeoutError
-            sock.settimeout(left)
-            wire = sock.recv(65535)
-            if len(wire) >= 12 and wire[:2] == query.id.to_bytes(2, "big") and wire[2] & 0x82 == 0x82:
-                return None  # QR and TC: what follows may be cut anywhere
-            try:
-                response = _read(wire)
-            except (dns.exception.DNSException, ValueError, struct.error):
-                continue
-            if query.is_response(response):
-                if response.errors:
-                    raise _Failed(Rcode.ERROR, f"the answer cannot be read: {_reason(response.errors[0].exception)}")
-                return response
 
 
 def _read(wire: bytes) -> dns.message.Message:
@@ -263,7 +255,8 @@ def _negative_ttl(rrsets: Sequence[dns.rrset.RRset]) -> int | None:
     return ttls[0] if ttls else None
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """Why something failed, in few words."""
     if isinstance(error, EOFError):
         return "the connection was closed"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from dnssync.core.sighting import Question, Rcode, Sight
-from dnssync.delegation import REMEMBER
+from dnssync.known import REMEMBER
 from dnssync.resolver import Resolver
 from dnssync.wire import split
 from tests.looking import KEY, ZONE, look, record, see, serving

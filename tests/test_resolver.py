@@ -7,8 +7,11 @@ import socket
 import pytest
 
 from dnssync.core.sighting import Question, Rcode, Sight
-from dnssync.resolver import ALIASES, ATTEMPTS, SILENT, WORKERS, Resolver
-from dnssync.wire import Message
+from dnssync.datagrams import ATTEMPTS, BEGIN, connected
+from dnssync.patience import SILENT
+from dnssync.replies import ALIASES
+from dnssync.resolver import Resolver
+from dnssync.wire import Server
 from tests.looking import ASK, KEY, NAME, ZONE, look, record, resolver, see, serving
 from tests.nameserver import Fault
 
@@ -215,18 +218,20 @@ def test_no_resolver(tmp_path):
     assert Resolver({}, resolv_conf=missing).texts("net.test", "A") is None
 
 
-def test_resolv_conf(tmp_path):
+def test_resolv_conf(tmp_path, serve):
     """The servers of resolv.conf are asked in their order, comments and options passed over."""
     conf = tmp_path / "resolv.conf"
     conf.write_text("# nameserver 192.0.2.9\nnameserver 192.0.2.1\noptions edns0\nnameserver ::1\nnameserver\n")
+    fails = serve({}, faults={"*": Fault.SERVFAIL})
     asked = []
 
-    def ask(server, name, kind, *, recurse, timeout):
-        asked.append((str(server), recurse))
-        return Message(Rcode.SERVFAIL)
+    def elsewhere(server):
+        asked.append(str(server))
+        return connected(Server(fails.address, fails.port))
 
-    assert Resolver({}, resolv_conf=conf, ask=ask).texts("net.test", "A") is None
-    assert asked == [("192.0.2.1", True), ("::1", True)]
+    assert Resolver({}, resolv_conf=conf, connect=elsewhere).texts("net.test", "A") is None
+    assert asked == ["192.0.2.1", "::1"]
+    assert [query.recursive for query in fails.log] == [True, True]
 
 
 # In bulk
@@ -256,23 +261,18 @@ def test_a_dead_server_costs_its_time_outs_once(serve):
         (Rcode.DATA, Rcode.TIMEOUT),
         (Rcode.NXDOMAIN, Rcode.TIMEOUT),
     }
-    assert len(dead.log) <= WORKERS + SILENT
+    assert len(dead.log) <= BEGIN + SILENT
     assert {query.name for query in good.log} == {question.name for question in answers}
 
 
-def test_losses_between_answers_kill_nobody():
-    """Only time-outs in a row count: a server that answers between them is asked to the end."""
-    asked = []
-
-    def ask(server, name, kind, *, recurse, timeout):
-        asked.append(name)
-        return (
-            Message(Rcode.TIMEOUT) if int(name[1:].partition(".")[0]) % 2 else Message(Rcode.NODATA, authoritative=True)
-        )
-
-    answers = Resolver({ZONE: ["127.0.0.1"]}, system=[], workers=1, ask=ask).look(many(6 * SILENT))
-    assert len(asked) == 3 * SILENT * (ATTEMPTS + 1)
-    assert sum(answer.known for answer in answers.values()) == 3 * SILENT
+@pytest.mark.parametrize("each", [1, 200])
+def test_losses_between_answers_kill_nobody(serve, each):
+    """Only time-outs in a row count: a server that answers between them is asked to the end, one by one or many at a time."""
+    questions = many(6 * SILENT)
+    server = serve({ZONE: ""}, faults={question.name: Fault.DROP for question in questions[1::2]})
+    answers = resolver(server, each=each, timeout=0.1).look(questions)
+    assert len(server.log) == 3 * SILENT * (ATTEMPTS + 1)
+    assert [answer.known for answer in answers.values()] == [True, False] * (3 * SILENT)
 
 
 def test_a_server_that_comes_back(serve):

@@ -8,8 +8,9 @@ import threading
 import pytest
 
 from dnssync.core.sighting import Question, Rcode, Sight
-from dnssync.resolver import ATTEMPTS, Resolver
-from dnssync.wire import PAYLOAD, Server, ask, routed, split
+from dnssync.datagrams import ATTEMPTS
+from dnssync.resolver import Resolver
+from dnssync.wire import PAYLOAD, Server, routed, split
 from tests.looking import ASK, KEY, NAME, ZONE, look, record, resolver, see, serving
 from tests.nameserver import Fault
 
@@ -98,7 +99,8 @@ def test_an_answer_that_cannot_be_read():
 
         thread = threading.Thread(target=answer)
         thread.start()
-        message = ask(Server("127.0.0.1", server.getsockname()[1]), "a.example.org", "A", timeout=30)
+        where = Server("127.0.0.1", server.getsockname()[1])
+        message = Resolver({}, system=[], timeout=30).put(where, "a.example.org", "A")
         thread.join()
     assert (
         message.rcode is Rcode.ERROR and message.note.startswith("the answer cannot be read: ") and not message.answer

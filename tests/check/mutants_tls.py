@@ -3,7 +3,7 @@
 TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
     ("dnssync/wire.py", "tests/test_wire.py tests/check/test_dane.py"): [
         ("            kept += 1\n", "            pass\n"),
-        ("                if response.errors:\n", "                if False:\n"),
+        ("        trouble = response.errors[0].exception if response.errors else None\n", "        trouble = None\n"),
     ],
     ("dnssync/check/talking.py", "tests/check/test_talk.py tests/check/test_tls.py tests/check/test_dane.py"): [
         ('return host in self.names or (bool(above) and f"*.{above}" in self.names)', "return host in self.names"),

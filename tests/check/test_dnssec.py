@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import dns.dnssec
+import dns.message
 import dns.name
 import dns.rdata
 import pytest
@@ -18,15 +19,17 @@ from dnssync.check.gather import Sources
 from dnssync.check.gather_dnssec import fetch
 from dnssync.config import Config
 from dnssync.core.sighting import Rcode
+from dnssync.datagrams import connected
 from dnssync.exim.ask import Exim
 from dnssync.resolver import Resolver
-from dnssync.wire import Message
+from dnssync.wire import Server
 from tests.bind import Bind
 from tests.check.certificates import Ca, serving
 from tests.check.servers import Smtp, network
 from tests.check.signed import Sign, Validating, signed
 from tests.check.world import NOW, World
 from tests.knot import Knot
+from tests.nameserver import Fault, FaultyServer
 from tests.zonetext import host as told_host
 
 ZONES = {
@@ -115,23 +118,38 @@ def test_a_server_without_authority(worlds: Worlds) -> None:
     assert validating.severities("DNSSEC-01", "good.test") == ["ok"]
 
 
-def asked(*rcodes: Rcode) -> Validation | Failed:
+class Moody(FaultyServer):
+    """Answers with these in turn."""
+
+    def __init__(self, folder: Path, *rcodes: Rcode) -> None:
+        super().__init__(folder, {"example.org": ""})
+        self.turn = iter(rcodes)
+
+    def respond(self, query: dns.message.Message, tcp: bool) -> dns.message.Message | None:
+        """The next one."""
+        mood = next(self.turn)
+        self.faults = {} if mood is Rcode.DATA else {"*": Fault(mood)}
+        return super().respond(query, tcp)
+
+
+def asked(folder: Path, *rcodes: Rcode) -> Validation | Failed:
     """What a resolver that answers with these in turn is taken to say."""
-    turn = iter(rcodes)
-    which = Resolver(system=["192.0.2.53"], ask=lambda *args, **how: Message(next(turn)))
-    wish = Validated("example.org", "SOA")
-    sources = Sources(Config(Path("x"), {}, {}), which, Exim(("/nonexistent/exim",)))
-    return fetch([wish], sources)[wish]
+    with Moody(folder, *rcodes) as server:
+        where = Server(server.address, server.port)
+        which = Resolver(system=["192.0.2.53"], connect=lambda _: connected(where))
+        wish = Validated("example.org", "SOA")
+        sources = Sources(Config(Path("x"), {}, {}), which, Exim(("/nonexistent/exim",)))
+        return fetch([wish], sources)[wish]
 
 
-def test_a_resolver_that_fails_for_a_moment() -> None:
+def test_a_resolver_that_fails_for_a_moment(tmp_path: Path) -> None:
     """Only what is refused twice, and given out unchecked in between, is refused for its signatures."""
-    assert asked(Rcode.SERVFAIL, Rcode.DATA, Rcode.SERVFAIL) == Validation(secure=False, bogus=True)
-    assert asked(Rcode.SERVFAIL, Rcode.DATA, Rcode.DATA) == Validation(secure=False, bogus=False)
+    assert asked(tmp_path, Rcode.SERVFAIL, Rcode.DATA, Rcode.SERVFAIL) == Validation(secure=False, bogus=True)
+    assert asked(tmp_path, Rcode.SERVFAIL, Rcode.DATA, Rcode.DATA) == Validation(secure=False, bogus=False)
     for failed in (
-        asked(Rcode.SERVFAIL, Rcode.SERVFAIL),
-        asked(Rcode.REFUSED),
-        asked(Rcode.SERVFAIL, Rcode.DATA, Rcode.REFUSED),
+        asked(tmp_path, Rcode.SERVFAIL, Rcode.SERVFAIL),
+        asked(tmp_path, Rcode.REFUSED),
+        asked(tmp_path, Rcode.SERVFAIL, Rcode.DATA, Rcode.REFUSED),
     ):
         assert isinstance(failed, Failed) and failed.reason.startswith(
             "example.org SOA could not be looked up: 192.0.2.53 says"
