@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import pwd
 import stat
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dnssync import signing_map
 from dnssync.errors import StateError
@@ -133,3 +136,21 @@ def test_why_it_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "map").write_bytes(b"example.org: s\xff\n")
     with pytest.raises(StateError, match=r"cannot be read: octet 15 is not ASCII\. exim would not"):
         signing_map.read(tmp_path / "map")
+
+
+@given(st.text(alphabet="ab.-_: \n#A\t\x0b", max_size=60))
+def test_both_ways_to_read_it_agree(text: str) -> None:
+    """A map as dnssync writes it is read at one go, any other line by line: both understand the same, and refuse the same."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "selectors")
+
+        def told(text: str) -> object:
+            path.write_text(text)
+            try:
+                return signing_map.read(path)
+            except StateError:
+                return None
+
+        assert told(text) == told("# so that it is not as we write it\n" + text)
+        written = "".join(f"{line}\n" for line in text.replace("\x0b", "").split("\n") if ": " in line)
+        assert told(signing_map.HEAD + written) == told("# not as we write it\n" + written)
