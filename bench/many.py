@@ -1,4 +1,4 @@
-"""A mail host with many zones at Gandi, a month after its first day: real BIND, real exim, and the stand-in for Gandi in its own process.
+"""A mail host with many zones at Gandi, a month after its first day: two real BIND, real exim, and the stand-in for Gandi in its own process.
 
     with many(folder, zones=1000) as site:
         site.run("plan")                # the command as a process of its own: `Cost`
@@ -19,7 +19,6 @@ import os
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -41,7 +40,6 @@ from tests.bind import Bind
 from tests.exim_host import EximHost
 
 COMMAND = Path(sys.executable).parent / "dnssync"
-SERVERS = ("127.0.0.1", "127.0.0.2")
 
 
 @dataclass
@@ -62,18 +60,29 @@ class Cost:
         return sum(self.requests.values())
 
 
-class Servers(Bind):
-    """named on two addresses, with zones that nobody may change or transfer."""
+class Server(Bind):
+    """named with zones that nobody may change or transfer. `like`: it serves the files of another one."""
+
+    def __init__(self, folder: Path, zones: dict[str, str], like: Server | None = None) -> None:
+        super().__init__(folder, zones, transfer="none;")
+        self._files = like.folder if like is not None else folder
+        self._like = like
+
+    def zone_file(self, zone: str) -> Path:
+        """See `Bind`."""
+        return self._files / f"{zone}.zone"
+
+    def __enter__(self) -> Self:
+        if self._like is None:
+            super().__enter__()
+        else:
+            self.folder.mkdir()
+            self.start()
+        self.wait()
+        return self
 
     def _block(self, zone: str) -> str:
         return f'zone "{zone}" {{ type primary; file "{self.zone_file(zone)}"; check-names ignore; }};'
-
-    def _configured(self) -> list[str]:
-        argv = super()._configured()
-        conf = self.folder / "named.conf"
-        text = conf.read_text()
-        conf.write_text(text.replace("{ 127.0.0.1; }; listen-on-v6", f"{{ {'; '.join(SERVERS)}; }}; listen-on-v6", 1))
-        return argv
 
     def wait(self) -> None:
         """Until all zones are there."""
@@ -134,15 +143,15 @@ class Passes:
 class Many:
     """The host. `names` are its zones, `config` its configuration file; `log` what its processes have to say."""
 
-    def __init__(self, folder: Path, count: int, exim: EximHost, bind: Servers, gandi: Apart) -> None:
-        self.folder, self.count, self.exim, self.bind, self.gandi = folder, count, exim, bind, gandi
+    def __init__(self, folder: Path, count: int, exim: EximHost, servers: Sequence[Server], gandi: Apart) -> None:
+        self.folder, self.count, self.exim, self.servers, self.gandi = folder, count, exim, servers, gandi
         self.names = stock.names(count)
         self.config, self.log = folder / "dnssync.yaml", folder / "log"
         self.env = {k: v for k, v in os.environ.items() if k != "NOTIFY_SOCKET"}
 
     def write(self, defaults: str = "") -> None:
         """The configuration; `defaults` are lines of that section, indented by two."""
-        servers = ", ".join(f"{address}:{self.bind.port}" for address in SERVERS)
+        servers = ", ".join(server.server for server in self.servers)
         lines = [
             "providers:",
             f"  gandi: {{class: gandi, token: {self.gandi.token}, endpoint: '{self.gandi.endpoint}'}}",
@@ -194,8 +203,9 @@ class Many:
         """The name servers show what the provider holds now."""
         for name in self.names:
             rows = [(*key.split(), 3600, values) for key, values in self.gandi.values(name).items()]
-            self.bind.zone_file(name).write_text(stock.master(name, rows, serial))  # type: ignore[arg-type]
-        self.bind.reload()
+            self.servers[0].zone_file(name).write_text(stock.master(name, rows, serial))  # type: ignore[arg-type]
+        for server in self.servers:
+            server.reload()
 
     def settle(self) -> None:
         """The first passes: values that stand there already are taken on; then nothing is left to be written."""
@@ -247,19 +257,15 @@ def many(folder: Path, *, zones: int, latency: float = 0.0, a_minute: int | None
     with EximHost(hostnames=(), hostname=f"{stock.HOST}.host.test", extra=local) as exim:
         exim.switched()
         masters = _stock(folder, zones, exim)
-        with Servers(folder / "bind", masters, transfer="none;") as bind, Apart(folder / "rows") as gandi:
-            bind.wait()
-            site = Many(folder, zones, exim, bind, gandi)
+        with (
+            Server(folder / "bind", masters) as one,
+            Server(folder / "other", masters, one) as other,
+            Apart(folder / "rows") as gandi,
+        ):
+            site = Many(folder, zones, exim, (one, other), gandi)
             site.settle()
             gandi.tell(latency=latency, a_minute=a_minute)
             yield site
-
-
-def _reachable() -> None:
-    """Both addresses belong to loopback."""
-    for address in SERVERS:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.bind((address, 0))
 
 
 def main() -> None:
@@ -271,7 +277,6 @@ def main() -> None:
     words.add_argument("--limit", type=int, default=None, help="requests a minute that the provider takes")
     words.add_argument("--passes", type=int, default=3, help="of a daemon, measured at the beginning")
     given = words.parse_args()
-    _reachable()
     folder = given.keep or Path(tempfile.mkdtemp(prefix="dnssync-many-"))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     began = time.perf_counter()
