@@ -58,6 +58,7 @@ class Resolver:
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._zones = dict(nameservers or {})
+        self._made = (dict(self._zones), port, timeout, system, resolv_conf, total, each, routed, connect, now)
         self._system = None if system is None else [Server(*wire.split(text, 53)) for text in system]
         self._resolv_conf = resolv_conf
         self._patience, self._known, self._verified = Patience(now), Known(now), Verified()
@@ -65,6 +66,10 @@ class Resolver:
             Datagrams, timeout=timeout, patience=self._patience, total=total, each=each, connect=connect
         )
         self._delegations = partial(Delegations, self._zones, known=self._known, port=port, routed=routed)
+
+    def like(self, other: Resolver) -> bool:
+        """Whether another one was made to look up in the same way, so that what this one knows is worth as much to it."""
+        return self._made == other._made
 
     def look(self, questions: Iterable[Question]) -> dict[Question, Answer]:
         """Every question's answer: one query for each of its servers' addresses, all questions at once.

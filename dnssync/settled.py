@@ -26,8 +26,8 @@ from dnssync.core.ownership import owns, same
 from dnssync.core.sighting import Answer, Question, Sight, sight
 from dnssync.noted import Noted
 from dnssync.quiet import calm
-from dnssync.resolver import Expected
 from dnssync.state import LedgerEntry
+from dnssync.unlike import Expected
 
 if TYPE_CHECKING:
     from dnssync.reconcile import Line
