@@ -5,7 +5,7 @@ Zones that share a domain's records (`core.homes`), and zones below one another,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from dnssync.core.homes import guests, zones_above, zones_of
@@ -55,19 +55,20 @@ def batches(
     served: Served,
     known: Iterable[str],
     configured: Mapping[str, object],
+    left: Collection[str] = (),
     patient: frozenset[str] = frozenset(),
     size: int = SIZE,
 ) -> Iterator[Batch]:
-    """Whole groups, about `size` zones at a time. `known`: all domains that have keys or records; those that no configured zone holds any more go with
-    the first batch."""
+    """Whole groups, about `size` zones at a time. `known`: all domains that have keys or records; those that no configured zone holds any more, and those
+    of zones that are `left` out of the pass, go with the first batch, so that their keys hear of what happens to the clock."""
     strangers = guests(served, configured)
     of: dict[str, list[str]] = {}
-    homeless = []
+    homeless, away = [], frozenset(left)
     for domain in known:
         homes = zones_of(domain, configured)
         for zone in homes:
             of.setdefault(zone, []).append(domain)
-        if not homes:
+        if homes <= away:
             homeless.append(domain)
     held: list[str] = []
 

@@ -72,7 +72,7 @@ def carry_out(
     line.progress("noting what was seen")
     stamp(work, final)
     if clock:
-        note_clock(line, seen)
+        note_clock(line, seen.clock, seen.confirmed)
     _results(work, final, before)
     purge(work, final)
     line.progress("writing exim's map")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from dataclasses import replace
 
 from dnssync import signing_map
-from dnssync.core.clock import newer
+from dnssync.core.clock import Verdict, newer
 from dnssync.core.decide import Decision
 from dnssync.core.homes import homes_of
 from dnssync.core.key_sets import left
-from dnssync.core.observed import Observed
 from dnssync.core.selectors import foreign
 from dnssync.errors import KeyFileError
 from dnssync.files import WriteError
@@ -40,11 +40,11 @@ def stamp(work: Work, decision: Decision) -> None:
         state.save_addresses(addresses, work.now)
 
 
-def note_clock(line: Line, seen: Observed) -> None:
+def note_clock(line: Line, clock: Verdict, confirmed: Collection[tuple[str, str]]) -> None:
     """Keep how the clocks were when a pass began, once all keys have heard of it: one that dies before that finds the same jump again."""
-    if newer(line.state.clock(), seen.clock.kept):
-        line.state.save_clock(seen.clock.kept)
-    if seen.clock.trusted and ("clock", "") in seen.confirmed:
+    if newer(line.state.clock(), clock.kept):
+        line.state.save_clock(clock.kept)
+    if clock.trusted and ("clock", "") in confirmed:
         line.state.drop_request("clock", "")  # a person's word counts for the jump that it was about
 
 

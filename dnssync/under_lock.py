@@ -3,7 +3,7 @@ all others go through the line batch by batch, each to its end before the next o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -21,6 +21,7 @@ from dnssync.core.rotation import Policy, phase
 from dnssync.kept import Kept
 from dnssync.lock import Held
 from dnssync.mail_domains import Served
+from dnssync.new_keys import random_token
 from dnssync.quiet import patient
 from dnssync.reconcile import Line, Look
 from dnssync.report import Report
@@ -63,9 +64,10 @@ def passed(
     looking: Callable[[], AbstractContextManager[None]],
     lock: Held,
     kept: Kept | None,
+    token: Callable[[], str] = random_token,
 ) -> Passed:
     """The pass over all zones but those that are `left` out. `kept`: what the last pass found; None: nothing is remembered. `looking` surrounds
-    the parts in which nothing is written."""
+    the parts in which nothing is written; `token` as in `carry_out`."""
     zones = [zone for zone in line.config.zones if zone not in left]
     if left and not zones:
         return Passed(None)
@@ -73,7 +75,7 @@ def passed(
     survey = getattr(line.observe_host, "survey", None)
     with looking():
         line.progress("asking exim")
-        shared = _Shared(line, zones, survey() if survey is not None and kept is not None else None, kept)
+        shared = _Shared(line, zones, left, survey() if survey is not None and kept is not None else None, kept)
         marks = shared.marks()
     rest, settled = [], {}
     for group in shared.groups:
@@ -83,15 +85,12 @@ def passed(
             rest.append(group)
     parts = []
     fresh = dict(settled)
-    first: Observed | None = None
     for batch in shared.batches(rest):
         seen, got = _looked(line, shared, batch, looking, lock, nap)
-        report = carry_out(line, seen, got, clock=False)
-        first = first or seen
+        report = carry_out(line, seen, got, token=token, clock=False)
         fresh.update(settle(seen.noted, got, marks.of, line.config.zones))
         parts.append(report)
-    if first is not None:
-        note_clock(line, first)
+    note_clock(line, shared.clock, shared.confirmed)
     if kept is not None:
         kept.remember(fresh, line.config.zones)
     line.state.touch(settled, int(line.now()))
@@ -101,8 +100,13 @@ def passed(
 class _Shared:
     """What all batches share: which domains each zone serves, and what exim said."""
 
-    def __init__(self, line: Line, zones: Sequence[str], survey: Survey | None, kept: Kept | None) -> None:
-        self.line, self._survey, self._kept = line, survey, kept
+    def __init__(
+        self, line: Line, zones: Sequence[str], left: Collection[str], survey: Survey | None, kept: Kept | None
+    ) -> None:
+        self.line, self._left, self._survey, self._kept = line, left, survey, kept
+        self.requests = line.state.requests(int(line.now()))
+        self.confirmed = frozenset((request.kind, request.subject) for request in self.requests)
+        self.clock = line.clock(int(line.now()), ("clock", "") in self.confirmed)
         self.lines = signing_map.read(line.config.exim.map)
         self._known = line.state.mail_domains()
         self._host: Host | None = None
@@ -119,7 +123,7 @@ class _Shared:
 
     def batches(self, groups: Sequence[Sequence[str]]) -> Iterable[Batch]:
         """Whole groups, some hundred zones at a time."""
-        return batches(groups, self.served, self._known, line_zones(self.line), self._patient)
+        return batches(groups, self.served, self._known, line_zones(self.line), self._left, self._patient)
 
     def marks(self) -> Marks:
         """Which zones are settled; none where nothing is remembered, or exim tells nothing of what it rests on."""
@@ -127,9 +131,7 @@ class _Shared:
         if survey is None or kept is None:
             return Marks()
         kept.survey(survey.mark)
-        now = int(line.now())
-        requests = line.state.requests(now)
-        clock = line.clock(now, ("clock", "") in {(request.kind, request.subject) for request in requests})
+        now, requests, clock = int(line.now()), self.requests, self.clock
         if clock.jumped is not None or clock.restarted is not None:
             return Marks()
         policies = {domain: line.config.zones[zone].policy for zone in self.served for domain in self.served[zone]}
