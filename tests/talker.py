@@ -33,6 +33,7 @@ class Talker:
 
     def __init__(self, says: Callable[[Self, list[bytes]], Iterable[tuple[int, bytes]]], pause: float = PAUSE) -> None:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         self.socket.bind(("127.0.0.1", 0))
         self.aside = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.aside.bind(("127.0.0.1", 0))
