@@ -19,7 +19,7 @@ from dnssync.wire import Message, Query, Server, reason
 
 ATTEMPTS = 2  # a datagram may get lost
 TOTAL = 1000  # questions under way at a time
-EACH = 200  # of them, at most, at one server
+EACH = 128  # of them, at most, at one server: the receive buffer of one that is busy holds about 170 by default
 BEGIN = 32  # with so many a server is tried first; it gets one more with each answer
 SOCKETS = 256  # open at a time: a service may have 1,024 files by default
 STREAMS = 32  # TCP connections at a time
