@@ -19,7 +19,7 @@ from dnssync.wire import Message, Query, Server, reason
 
 ATTEMPTS = 2  # a datagram may get lost
 TOTAL = 1000  # questions under way at a time
-EACH = 200  # of them, at most, at one server
+EACH = 128  # of them, at most, at one server: the receive buffer of one that is busy holds about 170 by default
 BEGIN = 32  # with so many a server is tried first; it gets one more with each answer
 SOCKETS = 256  # open at a time: a service may have 1,024 files by default
 STREAMS = 32  # TCP connections at a time
@@ -64,7 +64,7 @@ class _Trip:
 
     def __init__(self, query: Query, done: Done) -> None:
         self.query, self.done = query, done
-        self.ident, self.began, self.since, self.tries = 0, 0.0, 0.0, 0
+        self.ident, self.began, self.since, self.tries = -1, 0.0, 0.0, 0
 
 
 class _Lane:
@@ -165,8 +165,8 @@ class Datagrams:
     def _send(self, lane: _Lane, trip: _Trip) -> bool:
         """False where the system takes no more for a moment."""
         assert lane.sock is not None
-        ident = secrets.randbits(16)
-        while ident in lane.flying:
+        ident = trip.ident  # an answer to the first try may still come after the second one
+        while ident < 0 or ident in lane.flying:
             ident = secrets.randbits(16)
         try:
             lane.sock.send(ident.to_bytes(2, "big") + trip.query.octets)
@@ -238,7 +238,7 @@ class Datagrams:
             self._spawn(lane, trip)
             return
         if trip.query.unknown_edns(octets):
-            trip.query, trip.tries = trip.query.plain(), 0
+            trip.query, trip.tries, trip.ident = trip.query.plain(), 0, -1
             lane.queue.appendleft(trip)
             return
         self._answered(lane)
@@ -332,7 +332,7 @@ class Datagrams:
             return
         self._answered(lane)
         if trip.query.unknown_edns(octets):
-            trip.query, trip.tries = trip.query.plain(), 0
+            trip.query, trip.tries, trip.ident = trip.query.plain(), 0, -1
             lane.queue.appendleft(trip)
             self._soon(lane)
         else:

@@ -45,8 +45,9 @@ class Look:
                 held[question] = self.zone(question)
         # Zones above come first, since those below may be found through them.
         zones = sorted({zone for zone in held.values() if zone}, key=lambda zone: (zone.count("."), zone))
-        found = await asyncio.gather(*map(self.delegations.find, zones))
-        servers = dict(zip(zones, found, strict=True))
+        servers = {zone: known for zone in zones if (known := self.delegations.known(zone)) is not None}
+        new = [zone for zone in zones if zone not in servers]
+        servers.update(zip(new, await asyncio.gather(*map(self.delegations.find, new)), strict=True))
 
         replies = await self._replies(held, servers)
         targets = {(t, q.type): Question(t, q.type) for q, all_ in replies.items() for _, t in all_ if t}

@@ -3,6 +3,7 @@
 A row belongs here when its breakage could cost somebody mail, or a value that is not ours.
 """
 
+from tests import mutants_lookups
 from tests.check import mutants_dkim, mutants_exim, mutants_frame, mutants_mx, mutants_names, mutants_spf, mutants_tls
 
 # The first of the lives with all of dnssync: enough to notice each of these, in a fraction of the time.
@@ -1867,5 +1868,14 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
     ],
     ("dnssync/carry_out.py", "tests/test_new_keys.py"): [("made.items() if intent in wanted}", "made.items()}")],
 }
-for more in (mutants_frame, mutants_mx, mutants_spf, mutants_dkim, mutants_tls, mutants_names, mutants_exim):
+for more in (
+    mutants_lookups,
+    mutants_frame,
+    mutants_mx,
+    mutants_spf,
+    mutants_dkim,
+    mutants_tls,
+    mutants_names,
+    mutants_exim,
+):
     TABLE |= more.TABLE

@@ -10,6 +10,7 @@ import pytest
 from dnssync.core.sighting import Question, Rcode, Sight
 from dnssync.known import REMEMBER
 from dnssync.resolver import Resolver
+from dnssync.unlike import Expected
 from dnssync.wire import split
 from tests.looking import KEY, ZONE, look, record, see, serving
 from tests.nameserver import Fault
@@ -259,3 +260,59 @@ def test_a_name_given_as_foreign(world):
     answers = world.resolver().look([Question(CHILD, "A"), ASK])
     assert all(answer.known for answer in answers.values())
     assert {query.name for query in world.system.log if query.name.endswith(CHILD)} == set()
+
+
+def shared(serve, count: int, above: str = "parent.test", holder: str = "net.test"):
+    """A system's resolver, and so many zones at the same two name servers: (resolver's server, the servers, the zones)."""
+    hosts = "ns1 A 127.0.0.4\nns2 A 127.0.0.5"
+    system = serve({above: "@ NS ns.top.test.", "top.test": "ns A 127.0.0.3", holder: hosts}, address="127.0.0.2")
+    zones = [f"z{i}.{above}" for i in range(count)]
+    cuts = "".join(f"{zone}. NS ns{n}.{holder}.\n" for zone in zones for n in (1, 2))
+    serve({above: "@ NS ns.top.test.\n" + cuts}, address="127.0.0.3", port=system.port)
+    own = f"@ NS ns1.{holder}.\n@ NS ns2.{holder}.\n" + record(KEY)
+    servers = [
+        serve({**dict.fromkeys(zones, own), holder: f"@ NS ns1.{holder}.\n{hosts}"}, address=address, port=system.port)
+        for address in ("127.0.0.4", "127.0.0.5")
+    ]
+    return system, servers, zones
+
+
+def test_shared_servers_are_looked_up_once(serve):
+    """Zones at the same servers, looked for at once, have the addresses of these looked up once, and what is above them, too."""
+    system, servers, zones = shared(serve, 100)
+    which = Resolver(dict.fromkeys(zones, ()), port=system.port, timeout=30.0, system=[system.where])
+    answers = which.look([Question(f"s1._domainkey.{zone}", "TXT", zone) for zone in zones])
+    assert {see(answer) for answer in answers.values()} == {Sight.VISIBLE}
+    asked = sorted((query.name, query.type) for query in system.log)
+    names = [("ns.top.test", "A"), ("ns.top.test", "AAAA"), ("ns1.net.test", "A"), ("ns1.net.test", "AAAA"),
+             ("ns2.net.test", "A"), ("ns2.net.test", "AAAA"), ("parent.test", "NS")]  # fmt: skip
+    assert asked == names
+    assert [len(server.log) for server in servers] == [200, 200]  # each zone's NS set, and the question
+    for zone in zones[:3]:
+        which.delegation(zone)
+    assert len(system.log) == len(names)
+
+
+def test_shared_servers_in_a_configured_zone(serve):
+    """The same where the servers' names lie in a configured zone: its own servers are asked, once."""
+    system, servers, zones = shared(serve, 100)
+    configured = {**dict.fromkeys(zones, ()), "net.test": [servers[0].where]}
+    which = Resolver(configured, port=system.port, timeout=30.0, system=[system.where])
+    answers = which.look([Question(f"s1._domainkey.{zone}", "TXT", zone) for zone in zones])
+    assert {see(answer) for answer in answers.values()} == {Sight.VISIBLE}
+    assert {query.name for query in system.log} == {"parent.test", "ns.top.test"}
+    hosts = sorted((query.name, query.type) for query in servers[0].log if query.name.startswith("ns"))
+    assert hosts == [(f"ns{n}.net.test", kind) for n in (1, 2) for kind in ("A", "AAAA")]
+
+
+def test_kept_for_long(world):
+    """A resolver that is kept finds a zone's servers anew after a while, also for what is asked of one server alone."""
+    which = world.resolver()
+    wanted = [Expected(ASK, b"", lambda answer: answer.texts == (KEY,))]
+    assert list(which.unlike(wanted, 0)) == list(which.unlike(wanted, 1)) == []
+    assert len(world.parent.asked(CHILD)) == 1
+    world.clock[0] = REMEMBER
+    for child in world.children:
+        child.write(CHILD, record("v=DKIM1; p="))
+    assert list(which.unlike(wanted, 0)) == [ASK]
+    assert len(world.parent.asked(CHILD)) == 2
