@@ -15,6 +15,7 @@ from functools import cache
 from dnssync import identity, signing_map
 from dnssync.config import Config, ZoneConfig
 from dnssync.core import dkim
+from dnssync.core.births import BIRTHS
 from dnssync.core.clock import Reading as ClockReading
 from dnssync.core.clock import Verdict, judge
 from dnssync.core.decide import Decision, decide
@@ -46,13 +47,14 @@ REMEMBER = 7 * 86400  # an address that was seen within these seconds stays in t
 
 @dataclass
 class Look:
-    """One of the looks of a pass. `dns_first`: zones that are calm are taken as noted, but for those that are `loud`; `host` and `seen` are what
+    """One of the looks of a pass. `births`: how many new keys it may make that nobody waits for, where no person looks on; `dns_first`: zones that are calm are taken as noted, but for those that are `loud`; `host` and `seen` are what
     the look before found out already."""
 
     dns_first: bool = False
     loud: frozenset[str] = frozenset()
     host: Host | None = None
     seen: dict[str, Viewed] = field(default_factory=dict)
+    births: int = BIRTHS
 
 
 @dataclass
@@ -161,6 +163,7 @@ class Line:
             frozen=frozenset(request.subject for request in requests if request.kind == "freeze"),
             attended=attended,
             noted=noted,
+            births=None if attended else look.births,
             notices=(
                 *host.notices,
                 *self._homeless(host),
