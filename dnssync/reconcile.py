@@ -47,14 +47,14 @@ REMEMBER = 7 * 86400  # an address that was seen within these seconds stays in t
 
 @dataclass
 class Look:
-    """One of the looks of a pass. `births`: how many new keys it may make that nobody waits for, where no person looks on; `dns_first`: zones that are calm are taken as noted, but for those that are `loud`; `host` and `seen` are what
+    """One of the looks of a pass. `births`: how many new keys it may make that nobody waits for, where no person looks on (None: as `Line.births` says); `dns_first`: zones that are calm are taken as noted, but for those that are `loud`; `host` and `seen` are what
     the look before found out already."""
 
     dns_first: bool = False
     loud: frozenset[str] = frozenset()
     host: Host | None = None
     seen: dict[str, Viewed] = field(default_factory=dict)
-    births: int = BIRTHS
+    births: int | None = None
 
 
 @dataclass
@@ -64,7 +64,7 @@ class Line:
     `observe_host(names, recipients)` asks exim about candidate domains and report addresses; `now` gives seconds
     since 1970, `uptime()` what `clock.uptime` does (None: `now` is all there is), `machine()` what `identity.machine` does (None: nobody
     looks whose keys they are); `resting`: providers of a zone, as (zone, provider), that are not asked yet since they failed, and how; `progress(text)` is told of each step before it begins, and what it raises ends the pass there, where
-    nothing is half done.
+    nothing is half done; `births`: how many keys a pass at which nobody looks on makes of those that nobody waits for.
     """
 
     config: Config
@@ -78,6 +78,7 @@ class Line:
     uptime: Callable[[], tuple[float, str]] | None = None
     machine: Callable[[], str] | None = None
     resting: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    births: int = BIRTHS
 
     def observe(
         self, only: Sequence[str] = (), *, adopt: bool = False, attended: bool = True, look: Look | None = None
@@ -163,7 +164,7 @@ class Line:
             frozen=frozenset(request.subject for request in requests if request.kind == "freeze"),
             attended=attended,
             noted=noted,
-            births=None if attended else look.births,
+            births=None if attended else self.births if look.births is None else look.births,
             notices=(
                 *host.notices,
                 *self._homeless(host),
