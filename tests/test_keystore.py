@@ -6,12 +6,14 @@ import base64
 import grp
 import os
 import stat
+import time
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
 
+from dnssync import keystore
 from dnssync.core.model import KeyPair
 from dnssync.errors import DnssyncError, KeyFileError
 from dnssync.files import WriteError
