@@ -1701,9 +1701,8 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("seen = replace(seen, turn=shown.turn)", "seen = replace(seen, turn=None)"),
     ],
     ("dnssync/exim/survey.py", "tests/test_exim_survey.py"): [
-        ("info.st_ctime_ns, ", ""),
+        (", info.st_ctime_ns", ""),
         ("if map_path is not None and path.startswith(ours):", "if False:"),
-        ("sorted({*_PATH.findall(config), config_file})", "sorted(_PATH.findall(config))"),
         (
             "for name in local for transport in self._ways[name].transports}",
             "for name in local[:1] for transport in self._ways[name].transports}",

@@ -140,7 +140,7 @@ def test_greetings_are_the_hosts() -> None:
     with EximHost(hostnames=("example.org", "example.net")) as host:
         router = host.confdir / "conf.d/router/150_local_other"
         router.write_text(
-            "other:\n  driver = dnslookup\n  domains = ! +local_domains\n  senders = *@example.net\n  transport = other_smtp\n  no_more\n"
+            "other:\n  driver = dnslookup\n  domains = ! +local_domains\n  senders = *@example.org\n  transport = other_smtp\n  no_more\n"
         )
         (host.confdir / "conf.d/transport/40_other").write_text(
             "other_smtp:\n  driver = smtp\n  helo_data = other.example.net\n"
@@ -149,7 +149,7 @@ def test_greetings_are_the_hosts() -> None:
         one = survey(host)
         names = one.names(["example.org", "example.net"])
         one.local(names)
-        parts: list[Host] = [one.host([name]) for name in ("example.org", "example.net")]
+        parts: list[Host] = [one.host([name]) for name in ("example.net", "example.org")]
     assert {part.helo for part in parts} == {("mx.example.org", "other.example.net")}
     assert [part.domains[0].transports[-1].name for part in parts] == ["remote_smtp", "other_smtp"]
 
