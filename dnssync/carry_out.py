@@ -58,6 +58,7 @@ def carry_out(
     Raises `RefusedError` where deciding again, with the new keys in hand, gives more than their names in place of the
     placeholders. A zone that fails stops no other.
     """
+    seen = replace(seen, turn=shown.turn)  # deciding again hands what is left of the births to nobody else
     work = Work(line, seen, shown, token, keys_only=keys_only)
     before = line.state.zones([view.zone for view in seen.zones])
     if not seen.moved:

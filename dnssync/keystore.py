@@ -11,6 +11,7 @@ import grp
 import os
 import re
 import stat
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,10 @@ COPIED = ".copied"  # beside the copy of a hand-made key: that file is ours to d
 HOST = "host-id"  # the file with this host's name
 ALGORITHMS = ("rsa1024", "rsa2048", "rsa3072", "rsa4096", "ed25519")
 MIN_RSA = 1024  # RFC 8301: shorter ones must not be used
+# By file, how it looked and the public half that it held: reading a key takes 60 µs, and a pass looks at each. Never a private half.
+_known: dict[str, tuple[tuple[int, ...], tuple[str, str]]] = {}
+_MOST = 100_000
+_SETTLED = 2_000_000_000  # nanoseconds since the last change, after which the stamps of a file tell of the next one
 _PUT_BACK = "Put back the name that stands between the date and the last four letters of the key files in the folders beside it."
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?")
@@ -81,8 +86,36 @@ def _whole(key: rsa.RSAPrivateKey) -> bool:
 
 
 def read_public(path: Path) -> tuple[str, str]:
-    """(algorithm, p=) of a private key file; raises `KeyFileError` naming the file."""
-    return public_half(_bytes(path), str(path))
+    """(algorithm, p=) of a private key file; raises `KeyFileError` naming the file. A file that has not changed since is not read again."""
+    where = str(path)
+    try:
+        look = _look(os.stat(path))  # noqa: PTH116
+    except OSError:
+        look = None
+    known = _known.get(where)
+    if known is not None and known[0] == look:
+        return known[1]
+    half = public_half(_bytes(path), where)
+    _known.pop(where, None)
+    # A file that was written just now may be written again within the same tick of its stamps.
+    if look is not None and look[:2] < (time.time_ns() - _SETTLED,) * 2 and _unmoved(path, look):
+        if len(_known) >= _MOST:
+            del _known[next(iter(_known))]
+        _known[where] = (look, half)
+    return half
+
+
+def _look(info: os.stat_result) -> tuple[int, ...]:
+    """What is another one after any change of a file, its owner or its mode, or of whom we read it as."""
+    stamps = (info.st_mtime_ns, info.st_ctime_ns)
+    return (*stamps, info.st_size, info.st_mode, info.st_uid, info.st_gid, info.st_ino, info.st_dev, os.geteuid())
+
+
+def _unmoved(path: Path, look: tuple[int, ...]) -> bool:
+    try:
+        return _look(path.stat()) == look
+    except OSError:
+        return False
 
 
 class Keystore:
@@ -247,22 +280,29 @@ class Keystore:
             wanted = grp.getgrnam(self._group).gr_gid
         except KeyError:
             return ""  # No such group here (a trial): then exim runs as the invoking user.
-        real = Path(os.path.realpath(path))
-        for place in (real, *real.parents):
+        place = os.path.realpath(path)
+        while True:
             try:
-                status = place.stat()
+                status = os.stat(place)  # noqa: PTH116 - a pass looks at ten thousand keys
             except OSError:
-                continue  # not there yet; or a folder further up is closed to ourselves, and looked at in its turn
-            file = not stat.S_ISDIR(status.st_mode)
-            need = stat.S_IRGRP if file else stat.S_IXGRP
-            # The kernel takes the owner's bits for the owner, the group's for the group, and only then the others'.
-            allowed = status.st_mode & need if status.st_gid == wanted else status.st_mode & (need >> 3)
-            if not allowed and not self._exim_is_us(status.st_uid):
+                status = None  # not there yet; or a folder further up is closed to ourselves, and looked at in its turn
+            if status is not None and not self._lets_in(status, wanted):
+                letter = "x" if stat.S_ISDIR(status.st_mode) else "r"
                 return (
                     f"{place} is closed to group {self._group}, so exim cannot open {what or path}. Open it: "
-                    f"chgrp {self._group} {place} && chmod g+{'r' if file else 'x'} {place}"
+                    f"chgrp {self._group} {place} && chmod g+{letter} {place}"
                 )
-        return ""
+            above = place.rpartition("/")[0] or "/"
+            if above == place:
+                return ""
+            place = above
+
+    def _lets_in(self, status: os.stat_result, group: int) -> bool:
+        """Whether exim's group can read a file, or go through a folder."""
+        need = stat.S_IXGRP if stat.S_ISDIR(status.st_mode) else stat.S_IRGRP
+        # The kernel takes the owner's bits for the owner, the group's for the group, and only then the others'.
+        allowed = status.st_mode & need if status.st_gid == group else status.st_mode & (need >> 3)
+        return bool(allowed) or self._exim_is_us(status.st_uid)
 
     def _exim_is_us(self, owner: int) -> bool:
         """As an ordinary user without that group (a trial), exim can only be running as ourselves."""

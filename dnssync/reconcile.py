@@ -16,6 +16,7 @@ from dnssync.batches import Batch
 from dnssync.beyond import Beyond
 from dnssync.config import Config
 from dnssync.core import dkim
+from dnssync.core.births import BIRTHS
 from dnssync.core.clock import Reading as ClockReading
 from dnssync.core.clock import Verdict, judge
 from dnssync.core.decide import Decision, decide
@@ -46,13 +47,15 @@ REMEMBER = 7 * 86400  # an address that was seen within these seconds stays in t
 @dataclass
 class Look:
     """One of the looks of a pass. `dns_first`: zones that are calm are taken as noted, but for those that are `loud`; `host` and `seen` are what
-    the look before found out already. `batch`: which zones these are, where a pass takes some at a time."""
+    the look before found out already. `batch`: which zones these are, where a pass takes some at a time. `births`: how many new keys it may make that
+    nobody waits for, where no person looks on (None: as `Line.births` says)."""
 
     dns_first: bool = False
     loud: frozenset[str] = frozenset()
     host: Host | None = None
     seen: dict[str, Viewed] = field(default_factory=dict)
     batch: Batch | None = None
+    births: int | None = None
 
 
 @dataclass
@@ -62,7 +65,7 @@ class Line:
     `observe_host(names, recipients)` asks exim about candidate domains and report addresses; `now` gives seconds
     since 1970, `uptime()` what `clock.uptime` does (None: `now` is all there is), `machine()` what `identity.machine` does (None: nobody
     looks whose keys they are); `resting`: providers of a zone, as (zone, provider), that are not asked yet since they failed, and how; `progress(text)` is told of each step before it begins, and what it raises ends the pass there, where
-    nothing is half done.
+    nothing is half done; `births`: how many keys a pass at which nobody looks on makes of those that nobody waits for.
     """
 
     config: Config
@@ -76,6 +79,7 @@ class Line:
     uptime: Callable[[], tuple[float, str]] | None = None
     machine: Callable[[], str] | None = None
     resting: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    births: int = BIRTHS
 
     def observe(
         self, only: Sequence[str] = (), *, adopt: bool = False, attended: bool = True, look: Look | None = None
@@ -171,6 +175,7 @@ class Line:
             frozen=frozenset(request.subject for request in requests if request.kind == "freeze"),
             attended=attended,
             noted=noted,
+            births=None if attended else self.births if look.births is None else look.births,
             notices=(
                 *host.notices,
                 *mail_domains.homeless(self.config, _local(host)),

@@ -6,12 +6,14 @@ import base64
 import grp
 import os
 import stat
+import time
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
 
+from dnssync import keystore
 from dnssync.core.model import KeyPair
 from dnssync.errors import DnssyncError, KeyFileError
 from dnssync.files import WriteError
@@ -256,3 +258,24 @@ class TestPurge:
         assert not store.holds("example.org", "mail") and list((tmp_path / "keys/example.org").iterdir()) == []
         own.adopt("example.org", "mail", str(own.path("example.org", "mail")))
         assert own.purge(key) is False and own.holds("example.org", "mail")
+
+
+def test_a_key_that_has_settled_is_not_parsed_again(store: Keystore) -> None:
+    """What a file held is remembered until anything about it changes: another key of the same length with the same times on it, one that came
+    by a rename, a mode. Of what was read, the public half alone is kept."""
+    algorithm, public = store.generate("example.org", "s1", "ed25519")
+    other, told = store.generate("example.org", "s2", "ed25519")
+    first, second = (store.path("example.org", name) for name in ("s1", "s2"))
+    key = KeyPair("example.org", "s1", algorithm, public, 1)
+    time.sleep(2.1)  # the file system's own clock tells when a file is no longer new
+    assert store.half("example.org", "s1") == (algorithm, public) and store.problem(key) == ""
+    assert str(first) in keystore._known and "PRIVATE" not in repr(keystore._known)
+    before, octets = first.stat(), first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    os.utime(first, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert store.half("example.org", "s1") == (other, told) and "another" in store.problem(key)
+    (first.parent / "new").write_bytes(octets)
+    (first.parent / "new").rename(first)
+    assert store.half("example.org", "s1") == (algorithm, public)
+    first.unlink()
+    assert "is not there" in store.problem(key)

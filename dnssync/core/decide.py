@@ -8,10 +8,11 @@ decides again after new keys have been made.
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
-from dnssync.core import rotation
+from dnssync.core import births, rotation
 from dnssync.core.carried import not_carried
 from dnssync.core.desire import desire, reports_of
 from dnssync.core.desire_dmarc import parked_before
@@ -19,7 +20,7 @@ from dnssync.core.first_time import kept
 from dnssync.core.guard import Case, judge, notices, refusals
 from dnssync.core.homes import Homes, homes_of, key_zone, zones_above
 from dnssync.core.key_sets import fallen_back, left, lines_of, placeholder, policy_of, steps_of
-from dnssync.core.model import Claim, KeyPair, Notice, Refusal, RRset, Step
+from dnssync.core.model import Claim, KeyPair, Notice, Refusal, RRset, Step, kind_of
 from dnssync.core.observed import Observed, ZoneView
 from dnssync.core.ownership import Ledger
 from dnssync.core.pass_notices import (
@@ -67,7 +68,8 @@ class ZonePlan:
 class Decision:
     """What this pass does. `keys` carry their new stamps; `map_after` is the whole signing map, `map_held` what it says of a
     domain whose zone gets nothing (`held`, by domain); `failed` the zones that could not be read, with a sentence each, `partly` those that could be at some of their
-    providers only; `steps` by (domain, kind)."""
+    providers only; `steps` by (domain, kind). `turn`: the key sets whose turn it is to get a key that nobody waits for, None where all get theirs;
+    `waiting`: how many keys are to be made later."""
 
     now: int
     zones: tuple[ZonePlan, ...]
@@ -80,6 +82,8 @@ class Decision:
     partly: Mapping[str, str] = field(default_factory=dict)
     map_held: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     held: frozenset[str] = frozenset()
+    turn: frozenset[tuple[str, str]] | None = None
+    waiting: int = 0
 
     @property
     def changes(self) -> bool:
@@ -97,27 +101,26 @@ class Decision:
         return any(z.refusals for z in self.zones)
 
     @property
+    def born(self) -> int:
+        """How many keys this pass makes of those that nobody waits for."""
+        held = {plan.plan.zone for plan in self.zones if plan.refusals}
+        intents = {intent for plan in self.zones if plan.plan.zone not in held for intent in plan.plan.intents}
+        return len({(intent.domain, kind_of(intent.algorithm)) for intent in intents} & (self.turn or frozenset()))
+
+    @property
     def wake(self) -> int | None:
         """When the next thing can happen by itself, None where nothing is pending."""
-        later = (
-            self.now + rotation.Policy().retry
-        )  # where a zone gets nothing, what would be done now is not done in a minute either
+        later = self.now + rotation.Policy().retry  # where a zone gets nothing, nothing is done in a minute either
         wakes = [(step.wake, domain in self.held) for (domain, _), step in self.steps.items() if step.wake is not None]
         return min((max(wake, later) if held else wake for wake, held in wakes), default=None)
 
 
 def decide(seen: Observed) -> Decision:
     """One pass, decided. Refused and failed zones keep their lines in exim's map, frozen domains what still signs of theirs."""
-    steps = steps_of(seen)
-    stepped = {(key.domain, key.selector): key for key in seen.keys}
-    intents: dict[str, tuple[Intent, ...]] = {}
-    for (domain, _), step in steps.items():
-        stepped.update({(key.domain, key.selector): key for key in step.keys})
-        intents[domain] = (*intents.get(domain, ()), *(Intent(domain, algorithm) for algorithm in step.generate))
-    keys = tuple(stepped.values())
     homes = homes_of(seen)
-    lines = lines_of(seen, steps)
-    whole = _whole(seen, homes, keys, intents, lines)
+    wanted = steps_of(seen)
+    steps, turn, waiting = births.in_turn(seen, wanted, _refusing(seen, homes, wanted))
+    keys, lines, whole = _basis(seen, homes, steps)
     plans = [plan for view in seen.zones if not view.problem for plan in _zone(seen, view, whole)]
     held = {p.plan.zone for p in plans if p.refusals} | {
         view.zone for view in seen.zones if view.problem or view.unread
@@ -145,6 +148,8 @@ def decide(seen: Observed) -> Decision:
         map_after=after,
         map_held=fallback,
         held=stopped,
+        turn=turn,
+        waiting=waiting,
         notices=(
             *seen.notices,
             *seen.clock.notices,
@@ -154,12 +159,34 @@ def decide(seen: Observed) -> Decision:
             *frozen(seen),
             *shut(seen),
             *living(seen),
+            *births.told(waiting, seen.births or 0, seen.now),
             *differing([(plan.plan.zone, plan.plan.provider, plan.claims) for plan in plans]),
         ),
     )
 
 
 # --- zones ------------------------------------------------------------------------------------------------------
+
+
+def _basis(
+    seen: Observed, homes: Homes, steps: Mapping[tuple[str, str], Step]
+) -> tuple[tuple[KeyPair, ...], dict[str, tuple[str, ...]], _Whole]:
+    """What follows from the steps: the keys with their new stamps, the lines in exim's map, and what the plans of all zones rest on."""
+    stepped = {(key.domain, key.selector): key for key in seen.keys}
+    intents: dict[str, tuple[Intent, ...]] = {}
+    for (domain, _), step in steps.items():
+        stepped.update({(key.domain, key.selector): key for key in step.keys})
+        intents[domain] = (*intents.get(domain, ()), *(Intent(domain, algorithm) for algorithm in step.generate))
+    keys, lines = tuple(stepped.values()), lines_of(seen, steps)
+    return keys, lines, _whole(seen, homes, keys, intents, lines)
+
+
+def _refusing(seen: Observed, homes: Homes, steps: Mapping[tuple[str, str], Step]) -> Callable[[str], bool]:
+    """Whether the zone that holds a domain's keys gets nothing, were all keys made that these steps want."""
+    zones = {view.zone: view for view in seen.zones}
+    whole = cache(lambda: _basis(seen, homes, steps)[2])
+    refused = cache(lambda zone: any(plan.refusals for plan in _zone(seen, zones[zone], whole())))
+    return lambda domain: refused(homes.keyed[domain].zone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,10 +282,7 @@ def _zone(seen: Observed, view: ZoneView, whole: _Whole) -> list[ZonePlan]:
                 configured=seen.configured,
                 elsewhere=tuple(
                     (view.found.get(other, {}), view.ledger.get(other, {}))
-                    for other in {
-                        **view.found,
-                        **view.ledger,
-                    }  # of one that cannot be read, what was written there last
+                    for other in {**view.found, **view.ledger}  # of one that cannot be read, what was written last
                     if other != provider
                 ),
                 unparked=whole.unparked,

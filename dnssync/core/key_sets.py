@@ -51,8 +51,8 @@ def policy_of(view: ZoneView | None) -> rotation.Policy:
     return rotation.Policy(lifetime=view.policy.dkim.lifetime) if view else rotation.Policy()
 
 
-def steps_of(seen: Observed) -> dict[tuple[str, str], Step]:
-    """The step of every key set, by (domain, kind)."""
+def steps_of(seen: Observed, patient: Collection[tuple[str, str]] | None = None) -> dict[tuple[str, str], Step]:
+    """The step of every key set, by (domain, kind). `patient`: of these alone, as it is while they wait for a new key."""
     views = homes_of(seen).keyed
     zones = {view.zone: view for view in views.values()}  # each looked through once, however many domains it holds
     seasons = {zone: durations.season(view.negative_ttl, _wild(view)) for zone, view in zones.items()}
@@ -63,12 +63,16 @@ def steps_of(seen: Observed) -> dict[tuple[str, str], Step]:
     for domain, selector in seen.readable:
         readable.setdefault(domain, set()).add(selector)
     steps = {}
-    for domain in sorted({*views, *(domain for domain, _ in sets)}):
+    names = {*views, *(domain for domain, _ in sets)} if patient is None else {domain for domain, _ in patient}
+    for domain in sorted(names):
         view = views.get(domain)
         season = seasons[view.zone] if view else durations.season(None, None)
         for kind in KINDS:
+            if patient is not None and (domain, kind) not in patient:
+                continue
             keys = sets.get((domain, kind), [])
-            step = _advance(seen, view, domain, kind, keys, frozenset(readable.get(domain, ())), season)
+            held_back = patient is not None
+            step = _advance(seen, view, domain, kind, keys, frozenset(readable.get(domain, ())), season, held_back)
             if step is not None:
                 steps[(domain, kind)] = step
     return steps
@@ -82,6 +86,7 @@ def _advance(
     keys: Sequence[KeyPair],
     readable: frozenset[str],
     season: tuple[int, str],
+    patient: bool,
 ) -> Step | None:
     """The step of one key set; None where the domain has no keys of that kind and needs none."""
     policy = policy_of(view)
@@ -124,7 +129,7 @@ def _advance(
     )
     makes = algorithm and signs(mail) and domain not in {*seen.closed, *seen.frozen}
     making = algorithm if makes else ""
-    step = rotation.advance(mine, policy, seen.now, observation, algorithm=making)
+    step = rotation.advance(mine, policy, seen.now, observation, algorithm=making, patient=patient)
     rest = tuple(k for k in keys if k not in mine and others(k) and rotation.phase(k, policy, seen.now) in SIGNING)
     if rest and all(rotation.denied(observation.sights.get(name)) for name in step.sign):
         # Nothing that receivers could verify: better with a key that another host may end. Of this look, no more is taken.

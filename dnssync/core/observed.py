@@ -45,7 +45,9 @@ class Observed:
     is this host's name in selectors, "" = none yet; `unknown` are by zone names in it that carry it and are no keys that we know;
     `moved` is the name of the host that the keys belong to where that is, or was, another machine;
     `noted` are the zones that were not
-    read, and taken for what the ledger says of them; `attended` says whether a person looks on: without one nothing is taken over, and no domain gets its first SPF or DMARC."""
+    read, and taken for what the ledger says of them; `attended` says whether a person looks on: without one nothing is taken over, and no domain gets its first SPF or DMARC;
+    `births`: how many new keys may be made that nobody waits for, None = as many as are wanted; `turn`: of those the key sets (domain, kind) that get
+    theirs, once that is decided (`Decision.turn`), so that deciding again gives none to another."""
 
     now: int
     host: Host
@@ -68,3 +70,5 @@ class Observed:
     notices: tuple[Notice, ...] = ()
     attended: bool = True
     noted: frozenset[str] = frozenset()
+    births: int | None = None
+    turn: frozenset[tuple[str, str]] | None = None

@@ -152,11 +152,13 @@ def rebased(
     return tuple(fresh)
 
 
-def advance(keys: tuple[KeyPair, ...], policy: Policy, now: int, seen: Observation, *, algorithm: str) -> Step:
+def advance(
+    keys: tuple[KeyPair, ...], policy: Policy, now: int, seen: Observation, *, algorithm: str, patient: bool = False
+) -> Step:
     """One step of one key set (one domain, one kind); pure.
 
     Returns the keys with new stamps, the algorithms of keys to make, the selectors exim shall sign with (none = what is
-    there stays), when to look again, and one sentence why. `algorithm` "" makes no key.
+    there stays), when to look again, and one sentence why. `algorithm` "" makes no key; where the set is `patient`, it waits for one.
     """
     latest = max((key.activated or 0 for key in keys), default=0)
     keys = _retire(tuple(_stamp(key, policy, now, seen, latest) for key in keys), policy, now, seen, algorithm)
@@ -179,7 +181,8 @@ def advance(keys: tuple[KeyPair, ...], policy: Policy, now: int, seen: Observati
     # A key that lost its private half before it ever signed is replaced, and so is one of another kind than is wanted now; once:
     # where two cannot be read, the fault is the disk's or the modes', and making ever more keys no remedy.
     hopeful = len(coming) > 1 or any(k.selector in seen.readable and k.algorithm == algorithm for k in coming)
-    make = (algorithm,) if algorithm and not hopeful and not seen.left else ()
+    wanted = bool(algorithm) and not hopeful and not seen.left
+    make = (algorithm,) if wanted and not patient else ()
 
     fit = [key for key in keys if _can_sign(key, phases, usable) and _sound(key, now, seen)]
     back = _retired(key for key in fit if key.recalled is not None)
@@ -193,6 +196,8 @@ def advance(keys: tuple[KeyPair, ...], policy: Policy, now: int, seen: Observati
     waits = [waits_of.wait(key, phases[key.selector], policy, now, seen) for key in coming if key not in ready]
     if make:
         waits.append((now + policy.gap, f"a new {algorithm} key is made"))
+    elif wanted:
+        waits.append((now + policy.retry, f"a new {algorithm} key is to be made, and waits for its turn"))
     if until is not None and until > now:
         waits.append((until, ""))
     waits += [(at, "") for key in keys if (at := waits_of.end(key, phases[key.selector], policy, now)) is not None]

@@ -230,7 +230,7 @@ def _files(config: str, config_file: str, map_path: Path | None) -> Iterator[tup
         except OSError:
             continue
         if stat.S_ISREG(info.st_mode):
-            yield path, info.st_mtime_ns, info.st_size, info.st_ino, info.st_mode, info.st_uid, info.st_gid
+            yield path, info[:7], info.st_mtime_ns, info.st_ctime_ns  # mode, inode, owner, size, and both times
 
 
 def _transport(

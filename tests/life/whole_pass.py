@@ -373,7 +373,7 @@ def life(
     for machine in world.machines if not told["state restored"] else ():
         forgotten = set(machine.disk) - {key.selector for key in machine.rows()}
         assert not forgotten, f"seed {seed}: nobody knows of the private halves of {forgotten}"
-    assert years < 1 or told["first signature of r by mx1"] and told["first signature of e by mx1"], (
+    assert years < 1 or (told["first signature of r by mx1"] and told["first signature of e by mx1"]), (
         f"seed {seed}: nothing signed"
     )
     return told
