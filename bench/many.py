@@ -92,18 +92,6 @@ class Server(Bind):
             time.sleep(0.1)
         raise RuntimeError("named does not load its zones")
 
-    def reload(self) -> None:
-        """Take changed zone files, whose serials have grown."""
-        assert self.process is not None
-        log = self.folder / "named.log"
-        before = log.read_text().count("all zones loaded")
-        self.process.send_signal(signal.SIGHUP)
-        for _ in range(1200):
-            if log.read_text().count("all zones loaded") > before:
-                return
-            time.sleep(0.1)
-        raise RuntimeError("named does not load its zones again")
-
 
 class Passes:
     """A daemon that makes a pass when it is told to; see `bench/passes.py`."""
@@ -141,11 +129,13 @@ class Passes:
 
 
 class Many:
-    """The host. `names` are its zones, `config` its configuration file; `log` what its processes have to say."""
+    """The host. `names` are its zones, `rows` what stood there at the provider in the beginning, `config` its configuration file; `log` what its processes have to say."""
 
     def __init__(self, folder: Path, count: int, exim: EximHost, servers: Sequence[Server], gandi: Apart) -> None:
         self.folder, self.count, self.exim, self.servers, self.gandi = folder, count, exim, servers, gandi
         self.names = stock.names(count)
+        with (folder / "rows").open() as lines:
+            self.rows: dict[str, list[stock.Row]] = dict(map(json.loads, lines))
         self.config, self.log = folder / "dnssync.yaml", folder / "log"
         self.env = {k: v for k, v in os.environ.items() if k != "NOTIFY_SOCKET"}
 
@@ -176,13 +166,13 @@ class Many:
         """The command with these arguments."""
         return self.cost([str(COMMAND), "-c", str(self.config), *args])
 
-    def cost(self, argv: Sequence[str], env: dict[str, str] | None = None) -> Cost:
-        """Whatever command, as a process of its own, with those that it starts."""
+    def cost(self, argv: Sequence[str], env: dict[str, str] | None = None, given: Path = Path(os.devnull)) -> Cost:
+        """Whatever command, as a process of its own, with those that it starts; `given` is what it reads."""
         before, writes = self.gandi.count(), self.gandi.writes()
         out = self.folder / "out"
-        with out.open("wb") as file:
+        with out.open("wb") as file, given.open("rb") as source:
             began = time.perf_counter()
-            process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=env or self.env)
+            process = subprocess.Popen(argv, stdin=source, stdout=file, stderr=file, env=env or self.env)
             _, status, used = os.wait4(process.pid, 0)
             wall = time.perf_counter() - began
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -199,13 +189,18 @@ class Many:
         with self.daemon() as daemon:
             return [daemon.one() for _ in range(count)]
 
-    def publish(self, serial: int) -> None:
-        """The name servers show what the provider holds now."""
-        for name in self.names:
-            rows = [(*key.split(), 3600, values) for key, values in self.gandi.values(name).items()]
-            self.servers[0].zone_file(name).write_text(stock.master(name, rows, serial))  # type: ignore[arg-type]
-        for server in self.servers:
-            server.reload()
+    def keep(self) -> None:
+        """Remember the state as it is."""
+        shutil.rmtree(self.folder / "kept", ignore_errors=True)
+        shutil.copytree(self.folder / "state", self.folder / "kept")
+
+    def back(self) -> None:
+        """State and provider as they were at `keep`, where the provider was as in the beginning."""
+        for old in (self.folder / "state").iterdir():
+            old.unlink()
+        for kept in (self.folder / "kept").iterdir():
+            shutil.copy2(kept, self.folder / "state")
+        self.gandi.restore()
 
     def settle(self) -> None:
         """The first passes: values that stand there already are taken on; then nothing is left to be written."""
