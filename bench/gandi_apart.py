@@ -106,9 +106,9 @@ class Apart:
         """What was missing in between, since this was asked last: zone, what, for how many seconds."""
         return [(zone, item, seconds) for zone, item, seconds in self.ask("gaps")]
 
-    def values(self, zone: str) -> dict[str, list[str]]:
-        """What stands in a zone: `name type` → values as the API shows them."""
-        return dict(self.ask("values", zone=zone))
+    def holds(self, name: str, kind: str) -> dict[str, list[Any]]:
+        """What stands at a name in each zone: its TTL, and the values as the API shows them; [] where there is no such RRset."""
+        return dict(self.ask("holds", name=name, kind=kind))
 
     def restore(self) -> None:
         """All zones as they were at the beginning."""
@@ -129,9 +129,10 @@ def _act(gandi: Many, rows: Path, word: str, told: dict[str, Any]) -> Any:
         for past in gandi.history.values():
             past.clear()
         return found
-    if word == "values":
-        zone = told["zone"]
-        return {f"{e.name} {e.type}": gandi.shown(zone, e)["rrset_values"] for e in gandi.zones[zone].entries.values()}
+    if word == "holds":
+        key = (told["name"], told["kind"])
+        held = {zone: kept.entries.get(key) for zone, kept in gandi.zones.items()}
+        return {zone: [e.ttl, *gandi.shown(zone, e)["rrset_values"]] if e else [] for zone, e in held.items()}
     if word == "restore":
         with gandi.lock:
             for zone, kept in _zones(rows).items():
