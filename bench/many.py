@@ -170,15 +170,12 @@ class Many:
         """Whatever command, as a process of its own, with those that it starts; `given` is what it reads."""
         before, writes = self.gandi.count(), self.gandi.writes()
         out = self.folder / "out"
-        with out.open("wb") as file, given.open("rb") as source:
-            began = time.perf_counter()
-            process = subprocess.Popen(argv, stdin=source, stdout=file, stderr=file, env=env or self.env)
-            _, status, used = os.wait4(process.pid, 0)
-            wall = time.perf_counter() - began
-        process.returncode = os.waitstatus_to_exitcode(status)
+        small = [sys.executable, "-I", "-S", str(ROOT / "bench/spent.py"), str(out), *argv]
+        with given.open("rb") as source:
+            done = subprocess.run(small, stdin=source, capture_output=True, env=env or self.env, check=True)
+        told = json.loads(done.stdout)
         requests = dict(self.gandi.count() - before)
-        return Cost(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, requests, self.gandi.writes() - writes,
-                    process.returncode, out.read_text(errors="replace"))  # fmt: skip
+        return Cost(**told, requests=requests, writes=self.gandi.writes() - writes, out=out.read_text(errors="replace"))
 
     def daemon(self) -> Passes:
         """A daemon of its own, as a context."""
