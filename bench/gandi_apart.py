@@ -19,8 +19,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Self
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests import gaps
 from tests.gandi import Gandi
@@ -28,6 +27,8 @@ from tests.gandi_records import Switches
 from tests.gaps import By, Moment
 from tests.http_faults import Answer
 from tests.stand_in import Request
+
+ROOT = Path(__file__).parents[1]
 
 
 class Many(Gandi):

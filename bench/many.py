@@ -26,10 +26,9 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench import many_zones as stock
 from bench.gandi_apart import Apart
@@ -38,6 +37,8 @@ from dnssync.keystore import Keystore
 from dnssync.state import State
 from tests.bind import Bind
 from tests.exim_host import EximHost
+
+ROOT = Path(__file__).parents[1]
 
 COMMAND = Path(sys.executable).parent / "dnssync"
 
@@ -278,7 +279,9 @@ def main() -> None:
             for number, cost in enumerate(site.daemon_passes(given.passes), 1):
                 print(f"pass {number} of a daemon: {cost}")
             command = shlex.join([str(COMMAND), "-c", str(site.config)])
-            print(f"{command} run --once\n{command} plan\n{sys.executable} bench/passes.py {site.config}   # a pass a line")
+            print(
+                f"{command} run --once\n{command} plan\n{sys.executable} bench/passes.py {site.config}   # a pass a line"
+            )
             if given.keep:
                 print("Enter or SIGTERM ends it.", flush=True)
                 if not sys.stdin.readline():

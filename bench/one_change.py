@@ -94,7 +94,9 @@ def _row(zones: int, side: str, runs: list[Run], ours: list[Run]) -> Row:
         "missing s": spread([run.missing for run in runs], ".3f"),
         "left": max(run.left for run in runs),
         "TTL": max(run.ttl for run in runs),
-        "wall, theirs / ours": ratio([c.wall for c in costs], [run.cost.wall for run in ours]) if runs is not ours else "",
+        "wall, theirs / ours": ratio([c.wall for c in costs], [run.cost.wall for run in ours])
+        if runs is not ours
+        else "",
     }
 
 

@@ -6,11 +6,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench import many_zones as stock
 from bench.many import Cost, Many
+
+ROOT = Path(__file__).parents[1]
 
 BIN = Path(sys.executable).parent
 KNOWN = frozenset({"A", "MX", "TXT", "CNAME"})  # of our rows; octodns knows the type SPF no more, and leaves it alone

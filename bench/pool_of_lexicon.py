@@ -21,7 +21,9 @@ def update(line: str) -> bool:
     """One zone: `lexicon gandi update ZONE TYPE --name NAME --content TEXT`."""
     zone, _, text = line.rstrip("\n").partition(" ")
     options = {"auth_token": TOKEN, "api_protocol": "rest"}
-    provider = Provider(ConfigResolver().with_dict({"domain": zone, "provider_name": "gandi", "ttl": 3600, "gandi": options}))
+    provider = Provider(
+        ConfigResolver().with_dict({"domain": zone, "provider_name": "gandi", "ttl": 3600, "gandi": options})
+    )
     provider.api_endpoint = f"{ENDPOINT}/livedns"
     provider.authenticate()
     return bool(provider.update_record(None, KIND, f"{NAME}.{zone}", text))
