@@ -46,13 +46,16 @@ boot:
 trixie: $(STAMP)
 	@./tests/trixie
 
+# Every bench, and the tables of docs/performance.md; hours. BENCH_RUNS=1 BENCH_ZONES=10,100 make it shorter.
 bench: $(STAMP)
-	$(BIN)/python bench/startup.py
+	@./tests/prepare
 	$(BIN)/pip install -q --disable-pip-version-check -e '.[bench]'
+	$(BIN)/python bench/startup.py
 	$(BIN)/python bench/providers.py
 	$(BIN)/python bench/rotation.py
 	$(BIN)/python bench/check_speed.py
 	$(BIN)/python bench/check.py
+	$(BIN)/python bench/page.py
 
 # Exact versions of everything, from the bounds in pyproject.toml.
 lock: $(STAMP)

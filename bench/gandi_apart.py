@@ -19,8 +19,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Self
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests import gaps
 from tests.gandi import Gandi
@@ -28,6 +27,8 @@ from tests.gandi_records import Switches
 from tests.gaps import By, Moment
 from tests.http_faults import Answer
 from tests.stand_in import Request
+
+ROOT = Path(__file__).parents[1]
 
 
 class Many(Gandi):
@@ -106,9 +107,9 @@ class Apart:
         """What was missing in between, since this was asked last: zone, what, for how many seconds."""
         return [(zone, item, seconds) for zone, item, seconds in self.ask("gaps")]
 
-    def values(self, zone: str) -> dict[str, list[str]]:
-        """What stands in a zone: `name type` → values as the API shows them."""
-        return dict(self.ask("values", zone=zone))
+    def holds(self, name: str, kind: str) -> dict[str, list[Any]]:
+        """What stands at a name in each zone: its TTL, and the values as the API shows them; [] where there is no such RRset."""
+        return dict(self.ask("holds", name=name, kind=kind))
 
     def restore(self) -> None:
         """All zones as they were at the beginning."""
@@ -129,9 +130,10 @@ def _act(gandi: Many, rows: Path, word: str, told: dict[str, Any]) -> Any:
         for past in gandi.history.values():
             past.clear()
         return found
-    if word == "values":
-        zone = told["zone"]
-        return {f"{e.name} {e.type}": gandi.shown(zone, e)["rrset_values"] for e in gandi.zones[zone].entries.values()}
+    if word == "holds":
+        key = (told["name"], told["kind"])
+        held = {zone: kept.entries.get(key) for zone, kept in gandi.zones.items()}
+        return {zone: [e.ttl, *gandi.shown(zone, e)["rrset_values"]] if e else [] for zone, e in held.items()}
     if word == "restore":
         with gandi.lock:
             for zone, kept in _zones(rows).items():

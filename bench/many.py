@@ -28,8 +28,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench import many_zones as stock
 from bench.gandi_apart import Apart
@@ -38,6 +37,8 @@ from dnssync.keystore import Keystore
 from dnssync.state import State
 from tests.bind import Bind
 from tests.exim_host import EximHost
+
+ROOT = Path(__file__).parents[1]
 
 COMMAND = Path(sys.executable).parent / "dnssync"
 
@@ -92,18 +93,6 @@ class Server(Bind):
             time.sleep(0.1)
         raise RuntimeError("named does not load its zones")
 
-    def reload(self) -> None:
-        """Take changed zone files, whose serials have grown."""
-        assert self.process is not None
-        log = self.folder / "named.log"
-        before = log.read_text().count("all zones loaded")
-        self.process.send_signal(signal.SIGHUP)
-        for _ in range(1200):
-            if log.read_text().count("all zones loaded") > before:
-                return
-            time.sleep(0.1)
-        raise RuntimeError("named does not load its zones again")
-
 
 class Passes:
     """A daemon that makes a pass when it is told to; see `bench/passes.py`."""
@@ -141,11 +130,13 @@ class Passes:
 
 
 class Many:
-    """The host. `names` are its zones, `config` its configuration file; `log` what its processes have to say."""
+    """The host. `names` are its zones, `rows` what stood there at the provider in the beginning, `config` its configuration file; `log` what its processes have to say."""
 
     def __init__(self, folder: Path, count: int, exim: EximHost, servers: Sequence[Server], gandi: Apart) -> None:
         self.folder, self.count, self.exim, self.servers, self.gandi = folder, count, exim, servers, gandi
         self.names = stock.names(count)
+        with (folder / "rows").open() as lines:
+            self.rows: dict[str, list[stock.Row]] = dict(map(json.loads, lines))
         self.config, self.log = folder / "dnssync.yaml", folder / "log"
         self.env = {k: v for k, v in os.environ.items() if k != "NOTIFY_SOCKET"}
 
@@ -176,19 +167,16 @@ class Many:
         """The command with these arguments."""
         return self.cost([str(COMMAND), "-c", str(self.config), *args])
 
-    def cost(self, argv: Sequence[str], env: dict[str, str] | None = None) -> Cost:
-        """Whatever command, as a process of its own, with those that it starts."""
+    def cost(self, argv: Sequence[str], env: dict[str, str] | None = None, given: Path = Path(os.devnull)) -> Cost:
+        """Whatever command, as a process of its own, with those that it starts; `given` is what it reads."""
         before, writes = self.gandi.count(), self.gandi.writes()
         out = self.folder / "out"
-        with out.open("wb") as file:
-            began = time.perf_counter()
-            process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=env or self.env)
-            _, status, used = os.wait4(process.pid, 0)
-            wall = time.perf_counter() - began
-        process.returncode = os.waitstatus_to_exitcode(status)
+        small = [sys.executable, "-I", "-S", str(ROOT / "bench/spent.py"), str(out), *argv]
+        with given.open("rb") as source:
+            done = subprocess.run(small, stdin=source, capture_output=True, env=env or self.env, check=True)
+        told = json.loads(done.stdout)
         requests = dict(self.gandi.count() - before)
-        return Cost(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, requests, self.gandi.writes() - writes,
-                    process.returncode, out.read_text(errors="replace"))  # fmt: skip
+        return Cost(**told, requests=requests, writes=self.gandi.writes() - writes, out=out.read_text(errors="replace"))
 
     def daemon(self) -> Passes:
         """A daemon of its own, as a context."""
@@ -199,13 +187,18 @@ class Many:
         with self.daemon() as daemon:
             return [daemon.one() for _ in range(count)]
 
-    def publish(self, serial: int) -> None:
-        """The name servers show what the provider holds now."""
-        for name in self.names:
-            rows = [(*key.split(), 3600, values) for key, values in self.gandi.values(name).items()]
-            self.servers[0].zone_file(name).write_text(stock.master(name, rows, serial))  # type: ignore[arg-type]
-        for server in self.servers:
-            server.reload()
+    def keep(self) -> None:
+        """Remember the state as it is."""
+        shutil.rmtree(self.folder / "kept", ignore_errors=True)
+        shutil.copytree(self.folder / "state", self.folder / "kept")
+
+    def back(self) -> None:
+        """State and provider as they were at `keep`, where the provider was as in the beginning."""
+        for old in (self.folder / "state").iterdir():
+            old.unlink()
+        for kept in (self.folder / "kept").iterdir():
+            shutil.copy2(kept, self.folder / "state")
+        self.gandi.restore()
 
     def settle(self) -> None:
         """The first passes: values that stand there already are taken on; then nothing is left to be written."""
@@ -286,7 +279,9 @@ def main() -> None:
             for number, cost in enumerate(site.daemon_passes(given.passes), 1):
                 print(f"pass {number} of a daemon: {cost}")
             command = shlex.join([str(COMMAND), "-c", str(site.config)])
-            print(f"{command} run --once\n{command} plan\n{sys.executable} bench/passes.py {site.config}   # a pass a line")
+            print(
+                f"{command} run --once\n{command} plan\n{sys.executable} bench/passes.py {site.config}   # a pass a line"
+            )
             if given.keep:
                 print("Enter or SIGTERM ends it.", flush=True)
                 if not sys.stdin.readline():

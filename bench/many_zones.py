@@ -99,7 +99,7 @@ def rows(zone: str, keys: Sequence[KeyPair]) -> list[Row]:
         ("@", "SPF", 3600, [quoted(SPF)]),
         ("_dmarc", "TXT", 3600, [quoted(f"v=DMARC1; p=none; rua=mailto:postmaster@{zone}")]),
         ("mx", "A", 3600, [IP]),
-        ("www", "CNAME", 3600, ["@"]),
+        ("www", "CNAME", 3600, ["mx"]),
         *((f"{key.selector}._domainkey", "TXT", 3600, [quoted(record_for(key))]) for key in keys),
     ]
 

@@ -15,15 +15,15 @@ import sys
 import time
 from pathlib import Path
 
-RUNS = int(sys.argv[1]) if len(sys.argv) > 1 else 15
+RUNS = 15
 BIN = Path(sys.executable).parent / "dnssync"
 PLAN = "import dnssync.cli.plan, dnssync.assemble, dnssync.state_schema, dns.resolver"
 
 
-def median(*argv: str) -> float:
+def median(runs: int, *argv: str) -> float:
     """The median wall time of a command, in seconds, after one run that is not counted."""
     times = []
-    for _ in range(RUNS + 1):
+    for _ in range(runs + 1):
         start = time.perf_counter()
         subprocess.run(argv, check=True, stdout=subprocess.DEVNULL)
         times.append(time.perf_counter() - start)
@@ -39,10 +39,11 @@ def imports(code: str) -> list[tuple[int, str]]:
 
 def main() -> None:
     """Print the report."""
-    bare = median(sys.executable, "-c", "pass")
-    version = median(str(BIN), "--version")
-    plan = median(sys.executable, "-c", PLAN)
-    print(f"{RUNS} runs each, medians, Python {sys.version.split()[0]}")
+    runs = int(sys.argv[1]) if len(sys.argv) > 1 else RUNS
+    bare = median(runs, sys.executable, "-c", "pass")
+    version = median(runs, str(BIN), "--version")
+    plan = median(runs, sys.executable, "-c", PLAN)
+    print(f"{runs} runs each, medians, Python {sys.version.split()[0]}")
     print(f"  bare python          {bare:6.3f} s   1.0")
     print(f"  dnssync --version    {version:6.3f} s   {version / bare:.1f}")
     print(f"  imports up to plan   {plan:6.3f} s   {plan / bare:.1f}")
