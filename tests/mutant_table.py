@@ -347,7 +347,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("{*homes.holding(zone), *homes.dmarc.get(zone, ())}", "homes.holding(zone)"),
     ],
     ("dnssync/views.py", "tests/e2e/test_zones_apart.py"): [
-        ("(*domains, *strangers))", "domains)"),
+        ("(*domains, *strangers), fetched)", "domains, fetched)"),
     ],
     ("dnssync/views.py", "tests/e2e/test_several_providers.py"): [
         ("if failed := line.resting.get((zone.name, name)):", "if failed := '':"),
@@ -1669,7 +1669,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
     ("dnssync/one_pass.py", "tests/test_quiet.py"): [(", dns_first=True)", ")")],
     ("dnssync/carry_out.py", "tests/test_quiet.py"): [
         ("if foreign(wanted.get(claim.key), claim.owner):", "if False:"),
-        ("not in work.broken | seen.noted:", "not in work.broken:"),
+        ("held(decision), work.broken | work.seen.noted", "held(decision), work.broken"),
         ("line.state.touch(seen.noted, work.now)", "pass"),
         ("last.rrsets, last.min_ttl, last.max_ttl) if last", "last.rrsets) if last"),
     ],
