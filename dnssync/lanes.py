@@ -10,7 +10,7 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Hashable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
@@ -122,8 +122,8 @@ class Job:
 def carried(
     jobs: Sequence[Job], together: Callable[[], AbstractContextManager[None]], progress: Callable[[str], None]
 ) -> list[Any]:
-    """What came of each job, in their order. All that is done at one time between the lanes' work is done in one `together`, which has
-    ended before a lane goes on: what a job notes first is on disk then.
+    """What came of each job, in their order. All that is done at one time between the lanes' work is done in one `together`, if it is
+    more than one job's, which has ended before a lane goes on: what a job notes first is on disk then.
 
     What `progress` raises lets no other job begin; those under way come to their end, and are noted, before it is raised.
     """
@@ -139,9 +139,9 @@ def carried(
     told, whole = 0, sum(1 for job in jobs if job.text)
     stop: BaseException | None = None
 
-    def free() -> int | None:
-        """The job that may begin now, with its lane free and nothing of its group before it."""
-        return next((waiting[0] for lane, waiting in ready.items() if waiting and lane not in busy), None)
+    def free() -> list[int]:
+        """The jobs that may begin now, with their lanes free and nothing of their groups before them."""
+        return [waiting[0] for lane, waiting in ready.items() if waiting and lane not in busy]
 
     def step(number: int, on: Callable[[], Act]) -> list[tuple[int, Act]]:
         """What a job wants to be done next, if it has not come to its end."""
@@ -168,15 +168,16 @@ def carried(
 
     with Lanes(finishes=True) as lanes:
         ended: list[Ended] = []
-        while ended or lanes.under_way or free() is not None:
+        while ended or lanes.under_way or free():
             acts: list[tuple[int, Act]] = []
-            with together():
+            with together() if len(ended) + len(free()) > 1 else nullcontext():
                 for one in ended:
                     under_way = running[one.key]
                     going = partial(under_way.send, one.result)
                     on = going if one.error is None else partial(under_way.throw, one.error)
                     acts += step(one.key, on)
-                while stop is None and (first := free()) is not None:
+                while stop is None and (able := free()):
+                    first = able[0]
                     job = jobs[first]
                     if job.text:
                         told += 1

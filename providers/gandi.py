@@ -35,7 +35,8 @@ from ._unmoved import TRUST, alike, beside, ordered, so_far, stale, unmoved, wri
 
 ENDPOINT = "https://api.gandi.net/v5"
 SNAPSHOTS = 3  # of ours, kept per zone
-LIMITS = Limits(min_ttl=300, max_ttl=2592000, txt=8000)  # a value has 16384 characters at most, and `\DDD` takes four
+# A value has 16384 characters at most, and `\DDD` takes four. It takes 1,000 requests a minute from an address, in whatever bursts.
+LIMITS = Limits(min_ttl=300, max_ttl=2592000, txt=8000, parallel=10)
 OURS = re.compile(r"dnssync [0-9a-f]{12}")  # a snapshot of ours: named after a plan
 
 
