@@ -43,9 +43,15 @@ class Made:
 
 
 def build(
-    providers: Mapping[str, ProviderConfig],
-    resolve: Callable[[str], str],
-    sleep: Callable[[str], Sleep] = lambda name: time.sleep,
+    providers: Mapping[str, ProviderConfig], resolve: Callable[[str], str]
+) -> tuple[dict[str, Provider], list[str]]:
+    """The providers by name, and every mistake in all of them; see `makers`."""
+    made, mistakes = makers(providers, resolve, lambda name: time.sleep)
+    return {name: one.plugin for name, one in made.items()}, mistakes
+
+
+def makers(
+    providers: Mapping[str, ProviderConfig], resolve: Callable[[str], str], sleep: Callable[[str], Sleep]
 ) -> tuple[dict[str, Made], list[str]]:
     """The providers by name, and every mistake in all of them, each `path: sentence`. `resolve` gives the secret that an
     option names, or raises `ConfigError`; `sleep` has, by name, what those wait with that take such a thing by keyword."""

@@ -16,7 +16,7 @@ from dnssync.config import Config, secret
 from dnssync.core.model import Change, Foreign, Limits, Provider, ProviderError, RRset
 from dnssync.errors import ConfigError
 from dnssync.pauses import Pauses
-from dnssync.plugins import build
+from dnssync.plugins import makers
 
 T = TypeVar("T")
 MOST = 32  # instances of a plug-in, whatever it declares
@@ -141,7 +141,9 @@ class Zones:
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config, self.sleep = config, sleep
-        made, mistakes = build(config.providers, resolve, lambda name: Pauses(lambda seconds: self.sleep(seconds), now))
+        made, mistakes = makers(
+            config.providers, resolve, lambda name: Pauses(lambda seconds: self.sleep(seconds), now)
+        )
         if mistakes:
             raise ConfigError(str(config.file), mistakes)
         self._plugins = {name: _Guarded(name, one.plugin, one.another) for name, one in made.items()}

@@ -843,7 +843,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ('OURS.fullmatch(str(s.get("name", "")))', 'str(s.get("name", "")).startswith("dnssync")'),
         ('s.get("automatic") is not True and ', ""),
         # type SPF
-        ('type99="SPF" in self.types', "type99=True"),
+        ('type99="SPF" in self._types', "type99=True"),
         ("type99=False)  # it knows", "type99=True)  # it knows"),
     ],
     ("providers/desec.py", "tests/providers/test_desec.py tests/providers/test_desec_refusals.py"): [
@@ -1680,7 +1680,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("        except TooLong as error:\n", "        except ZeroDivisionError as error:\n"),
     ],
     ("dnssync/zones.py", "tests/test_zones.py tests/test_quiet.py"): [
-        ("return self._plugin.limits if of is None else of(zone)", "return self._plugin.limits"),
+        ("return plugin.limits if of is None else of(zone)", "return plugin.limits"),
     ],
     ("dnssync/keystore.py", "tests/test_keystore.py"): [
         ("if not _whole(key):", "if False:"),
