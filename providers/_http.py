@@ -87,7 +87,8 @@ class Api:
         )  # set, it also keeps a netrc file from putting another one in its place
         self._watch = Watch(timeout[1] * WHOLE)
         self._sleep = sleep
-        # Of what the provider's other instances were told, where they and this one sleep with the same thing (docs/providers.md).
+        # What one of the provider's instances was told is told to the others, where they sleep with the same thing (docs/add-a-provider.md).
+        self._note: Callable[[float], None] = getattr(sleep, "note", lambda seconds: None)
         self._left: Callable[[], float] = getattr(sleep, "left", lambda: 0.0)
         for scheme in ("https://", "http://"):
             self._session.mount(scheme, Adapter(self._watch))
@@ -160,6 +161,7 @@ class Api:
                     more = patience.after(method, answer.raw)
                     content = b"" if more else _content(answer)
                 self.counts[f"{answer.status_code // 100}xx"] += 1
+                self._note(patience.wanted(answer.raw))
             except requests.RequestException as error:
                 self.counts["none"] += 1
                 more = patience.without(method, error) if answer is None else None
@@ -327,13 +329,15 @@ def _patience(sleep: Callable[[float], None]) -> Any:
             except (urllib3.exceptions.InvalidHeader, ValueError):
                 return 0.0  # neither seconds nor a date: our own pauses then
 
+        def wanted(self, response: Any) -> float:
+            """For how many seconds the other side wants no requests."""
+            asked = float(self.get_retry_after(response) or 0.0) if response.status in AGAIN else 0.0
+            return asked or (BUSY if response.status == 429 else 0.0)
+
         def sleep_for_retry(self, response: Any) -> bool:
-            wanted = self.get_retry_after(response) or (BUSY if response.status == 429 else 0.0)
-            if not wanted:
-                return False
-            getattr(sleep, "note", lambda seconds: None)(wanted)
-            _wait(wanted, sleep, self.history[-1].method or "", self.history[:-1])
-            return True
+            if wanted := self.wanted(response):
+                _wait(wanted, sleep, self.history[-1].method or "", self.history[:-1])
+            return wanted > 0
 
         def _sleep_backoff(self) -> None:
             pause = self.get_backoff_time()
