@@ -60,6 +60,7 @@ class Lanes:
         self.under_way = 0  # acts that were put in and not taken yet
         self._finishes = finishes
         self._closed = threading.Event()
+        self._threads: list[threading.Thread] = []
         self._lanes: dict[Lane, queue.SimpleQueue[tuple[Any, Act] | None]] = {}
         self._ended: queue.SimpleQueue[Ended] = queue.SimpleQueue()
 
@@ -69,7 +70,9 @@ class Lanes:
         if lane not in self._lanes:
             waiting = self._lanes[lane] = queue.SimpleQueue()
             # Nobody waits for it when the process ends: a request may hang for minutes.
-            threading.Thread(target=self._work, args=(waiting,), name=f"{lane[0]} {lane[1]}", daemon=True).start()
+            thread = threading.Thread(target=self._work, args=(waiting,), name=f"{lane[0]} {lane[1]}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
         self._lanes[lane].put((key, act))
 
     def take(self, seconds: float = LOOK) -> list[Ended]:
@@ -104,8 +107,8 @@ class Lanes:
         self._closed.set()
         for waiting in self._lanes.values():
             waiting.put(None)
-        while self._finishes and self.under_way:
-            self.take()
+        for thread in self._threads if self._finishes else ():
+            thread.join()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1724,7 +1724,8 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("if len(groups[job.group]) == 1:", "if True:"),
         # its end
         ("            if self._closed.is_set():\n", "            if False:\n"),
-        ("        while self._finishes and self.under_way:\n", "        while self.under_way:\n"),
+        ("for thread in self._threads if self._finishes else ():", "for thread in self._threads:"),
+        ("for thread in self._threads if self._finishes else ():", "for thread in ():"),
         ("while stop is None and (able := free()):", "while able := free():"),
         ("            if stop is not None and not lanes.under_way:\n", "            if stop is not None:\n"),
         ("on = going if one.error is None else", "on = going if True else"),

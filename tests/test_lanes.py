@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -163,3 +164,25 @@ def test_what_has_not_begun_never_does() -> None:
     while lanes.under_way:
         lanes.take(LIMIT)
     assert done == [1]
+
+
+def test_what_is_under_way_is_waited_for() -> None:
+    """Where a write goes on while the pass fails, the pass ends after it: nobody finds the lock free while something is being written."""
+    book, failed, done = Book(), threading.Event(), []
+
+    def act(number: int) -> None:
+        if number:
+            raise OSError("no more room")
+        assert failed.wait(LIMIT)
+        time.sleep(0.1)  # what takes its time
+        done.append(number)
+
+    def begin(number: int) -> Asking[None]:
+        try:
+            yield partial(act, number)
+        finally:
+            failed.set()
+
+    with pytest.raises(OSError, match="no more room"):
+        carried([Job(("p", n), f"z{n}", "", partial(begin, n)) for n in range(2)], book.together, no_matter)
+    assert done == [0]
