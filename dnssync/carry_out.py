@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from dnssync.core.backoff import after_failure
 from dnssync.core.decide import Decision, ZonePlan, decide
@@ -26,18 +27,21 @@ from dnssync.core.model import (
     TypeRefused,
     absolute,
 )
-from dnssync.core.observed import Observed
+from dnssync.core.observed import Observed, ZoneView
 from dnssync.core.ownership import foreign, taken_over
 from dnssync.core.plan import Intent, digest, our_part, unmade
 from dnssync.core.together import some
+from dnssync.core.zone_view import Zone
 from dnssync.errors import RefusedError
+from dnssync.lanes import Asking, Job, carried
 from dnssync.new_keys import Work, held, make_keys, note_machine, random_token
+from dnssync.reading import lane_of
 from dnssync.reconcile import Line, again
 from dnssync.report import Outcome, Report, keep_said, look_again, named
 from dnssync.stamps import note_clock, purge, stamp, switch
 from dnssync.state import LedgerEntry, ZoneRecord
 from dnssync.state_rows import ProviderTry
-from dnssync.views import read
+from dnssync.views import by_servers
 
 log = logging.getLogger("dnssync")
 TRIES = 3  # how often a zone is read anew when somebody else writes to it between our read and our write
@@ -66,9 +70,7 @@ def carry_out(
     made = make_keys(work)
     final = decide(again(seen, tuple(made))) if made else shown
     _unmoved(shown, final, made, work.broken)
-    for plan in final.zones:
-        if plan.plan.zone not in work.broken | seen.noted:
-            work.outcomes.append(_write(work, plan, final, tuple(made)))
+    work.outcomes += _written(work, final, tuple(made))
     failed = {outcome.zone for outcome in work.outcomes if outcome.error or outcome.refusals} | set(final.unread)
     line.progress("noting what was seen")
     stamp(work, final)
@@ -108,30 +110,43 @@ def _unmoved(shown: Decision, final: Decision, made: dict[KeyPair, Intent], brok
 # --- DNS --------------------------------------------------------------------------------------------------------
 
 
-def _write(work: Work, plan: ZonePlan, decision: Decision, made: Sequence[KeyPair]) -> Outcome:
+def _written(work: Work, decision: Decision, made: Sequence[KeyPair]) -> list[Outcome]:
+    """Every zone at every provider, in the plan's order; at once where that waits for providers, a zone at one after the other."""
+    line, out, left_out = work.line, held(decision), work.broken | work.seen.noted
+    jobs = []
+    for plan in decision.zones:
+        zone, name = plan.plan.zone, plan.plan.provider
+        if zone not in left_out:
+            text = f"writing {zone} at {name}" if plan.plan.changes and zone not in out else ""
+            lane = lane_of(line.zones.provider(name), name, zone)
+            jobs.append(Job(lane, zone, text, partial(_write, work, plan, decision, made, zone in out)))
+    return carried(jobs, line.state.transaction, line.progress)
+
+
+def _write(work: Work, plan: ZonePlan, decision: Decision, made: Sequence[KeyPair], held_back: bool) -> Asking[Outcome]:
     """One zone at one provider; read and decided anew where somebody else was writing at the same time."""
     zone, provider = plan.plan.zone, plan.plan.provider
-    if zone in held(decision):
+    if held_back:
         return Outcome(zone, provider, refusals=plan.refusals)
     for attempt in range(TRIES):
         if work.keys_only:
             plan = _part(plan, lambda claim: claim.owner is Owner.DKIM)
         if not plan.plan.changes:
-            return _made_good(work, plan, decision)
+            return (yield from _made_good(work, plan, decision))
         if braked := _braked(work, zone, provider):
             return Outcome(zone, provider, refusals=(braked,))
-        work.line.progress(f"writing {zone} at {provider}")
         intent = work.line.state.begin(zone, provider, _entries(work, plan), work.now)
         try:
             if any(taken_over(plan.claims, plan.found, plan.ledger)):
-                work.line.zones.snapshot(provider, zone, f"dnssync {digest([plan.plan])[:12]}")
-            instructions = work.line.zones.provider(provider).write(zone, plan.plan.changes)
+                name = f"dnssync {digest([plan.plan])[:12]}"
+                yield partial(work.line.zones.snapshot, provider, zone, name)
+            instructions = yield partial(work.line.zones.provider(provider).write, zone, plan.plan.changes)
         except StaleZone as error:
             log.info("zone=%s provider=%s changed meanwhile, reading again: %s", zone, provider, error)
             if attempt == TRIES - 1:
                 return Outcome(zone, provider, error=f"{error} It changed {TRIES} times in a row; try again later.")
             try:
-                fresh = _decided_again(work, plan, made)
+                fresh = yield from _decided_again(work, plan, made)
             except ProviderError as trouble:
                 return Outcome(zone, provider, error=str(trouble))
             if fresh.refusals or our_part(fresh.plan.changes, fresh.claims) != our_part(plan.plan.changes, plan.claims):
@@ -184,14 +199,14 @@ def _part(plan: ZonePlan, keep: Callable[[Claim], bool]) -> ZonePlan:
     return replace(plan, plan=replace(plan.plan, changes=changes), claims=claims)
 
 
-def _made_good(work: Work, plan: ZonePlan, decision: Decision) -> Outcome:
+def _made_good(work: Work, plan: ZonePlan, decision: Decision) -> Asking[Outcome]:
     """A zone that holds what it should; its provider may have something left to do all the same (a reload that failed)."""
     state, zone, provider = work.line.state, plan.plan.zone, plan.plan.provider
     at = work.line.zones.provider(provider)
     try:
         # That a write was begun and did not end is surely known here alone; what the other side says of it may be wrong.
         finish = getattr(at, "finish", None) if state.interrupted(zone, provider) else None
-        told = finish(zone) if finish else at.write(zone, ())
+        told = yield partial(finish, zone) if finish else partial(at.write, zone, ())
     except ProviderError as error:
         log.error("zone=%s provider=%s %s", zone, provider, error)
         return Outcome(zone, provider, error=str(error))
@@ -212,19 +227,26 @@ def _hand_over(work: Work, plan: ZonePlan, intent: int) -> None:
                             because=f"{provider} is edited by hand")  # fmt: skip
 
 
-def _decided_again(work: Work, plan: ZonePlan, made: Sequence[KeyPair]) -> ZonePlan:
+def _decided_again(work: Work, plan: ZonePlan, made: Sequence[KeyPair]) -> Asking[ZonePlan]:
     """The zone's plan from a fresh reading; everything else as it was observed."""
     zone, provider = plan.plan.zone, plan.plan.provider
     views = []
     for view in work.seen.zones:
         if view.zone == zone:
-            homes = homes_of(work.seen)
-            names = (*view.domains, *homes.keys.get(zone, ()), *homes.dmarc.get(zone, ()))
-            found = read(work.line, zone, work.line.zones.provider(provider), names)
+            found = yield from _read_again(work, view, provider)
             view = replace(view, found={**view.found, provider: found})
         views.append(view)
     decision = decide(again(replace(work.seen, zones=tuple(views)), made))
     return next(p for p in decision.zones if p.plan.zone == zone and p.plan.provider == provider)
+
+
+def _read_again(work: Work, view: ZoneView, provider: str) -> Asking[Zone]:
+    at = work.line.zones.provider(provider)
+    if at.limits.reads:
+        return {rrset.key: rrset for rrset in (yield partial(at.read, view.zone))}
+    homes = homes_of(work.seen)
+    names = (*view.domains, *homes.keys.get(view.zone, ()), *homes.dmarc.get(view.zone, ()))
+    return by_servers(work.line, view.zone, names)[0].found
 
 
 def _entries(work: Work, plan: ZonePlan) -> list[LedgerEntry]:

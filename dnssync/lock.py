@@ -9,6 +9,7 @@ import json
 import os
 import pwd
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -45,17 +46,19 @@ def hold(
         if held.lost is None:
             os.ftruncate(handle, 0)
     finally:
-        os.close(handle)
+        held.end()
 
 
 class Held:
-    """A lock that is held. `lost`: why it is not any more, after a time `aside`."""
+    """A lock that is held. `lost`: why it is not any more, after a time `aside`. Several threads may be aside at once."""
 
     def __init__(
         self, handle: int, who: str, now: Callable[[], float], sleep: Callable[[float], None] = time.sleep
     ) -> None:
         self._handle, self._who, self._now, self._sleep = handle, who, now, sleep
         self.lost: LockedError | None = None
+        self._aside, self._over = 0, False
+        self._gate = threading.Lock()
 
     def take(self, wait: float) -> None:
         """Wait up to so many seconds for it; see `hold`."""
@@ -65,7 +68,7 @@ class Held:
                 fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                if waited >= wait:
+                if waited >= wait or self._over:
                     raise LockedError(f"Another dnssync is at work: {_holder(self._handle)} Wait for it to end, or stop it if it "
                                       "hangs, and run this again.") from None  # fmt: skip
                 self._sleep(min(0.5, wait - waited) or 0.01)
@@ -76,14 +79,31 @@ class Held:
             os.pwrite(self._handle, json.dumps(told).encode(), 0)
 
     def aside(self, seconds: float) -> None:
-        """Sleep, and let others have it meanwhile. What one knew before may have changed; `lost` tells whether another holds on to it."""
-        fcntl.flock(self._handle, fcntl.LOCK_UN)
-        self._sleep(seconds)
-        if self.lost is None:
-            try:
-                self.take(WAIT)
-            except LockedError as error:
-                self.lost = error
+        """Sleep, and let others have it meanwhile. What one knew before may have changed; `lost` tells whether another holds on to it.
+
+        Where several are aside, each sleeps for as long as it is to, and the last one takes the lock back: nothing is written until all
+        have come back, and what those before it look at meanwhile is looked at anew if somebody changed it.
+        """
+        with self._gate:
+            self._aside += 1
+            if self._aside == 1 and not self._over:
+                fcntl.flock(self._handle, fcntl.LOCK_UN)
+        try:
+            self._sleep(seconds)
+        finally:
+            with self._gate:
+                self._aside -= 1
+                if self._aside == 0 and self.lost is None and not self._over:
+                    try:
+                        self.take(WAIT)
+                    except LockedError as error:
+                        self.lost = error
+
+    def end(self) -> None:
+        """Let it go for good; a thread that is still aside has nothing to come back to."""
+        self._over = True  # also for one that waits with the gate shut
+        with self._gate:
+            os.close(self._handle)
 
 
 def _holder(handle: int) -> str:

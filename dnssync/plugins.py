@@ -11,6 +11,8 @@ import inspect
 import time
 import typing
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import entry_points
 from types import NoneType
 from typing import TYPE_CHECKING, Any, cast
@@ -29,26 +31,43 @@ class _NotFound(Exception):
     """A class that is not there; the sentence says which are."""
 
 
+Sleep = Callable[[float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A plug-in, and what makes `another` of the same options: nothing is read or resolved again for it."""
+
+    plugin: Provider
+    another: Callable[[], Provider]
+
+
 def build(
-    providers: Mapping[str, ProviderConfig], resolve: Callable[[str], str], sleep: Callable[[float], None] = time.sleep
+    providers: Mapping[str, ProviderConfig], resolve: Callable[[str], str]
 ) -> tuple[dict[str, Provider], list[str]]:
+    """The providers by name, and every mistake in all of them; see `makers`."""
+    made, mistakes = makers(providers, resolve, lambda name: time.sleep)
+    return {name: one.plugin for name, one in made.items()}, mistakes
+
+
+def makers(
+    providers: Mapping[str, ProviderConfig], resolve: Callable[[str], str], sleep: Callable[[str], Sleep]
+) -> tuple[dict[str, Made], list[str]]:
     """The providers by name, and every mistake in all of them, each `path: sentence`. `resolve` gives the secret that an
-    option names, or raises `ConfigError`; `sleep` is for those that take one by keyword."""
-    made: dict[str, Provider] = {}
+    option names, or raises `ConfigError`; `sleep` has, by name, what those wait with that take such a thing by keyword."""
+    made: dict[str, Made] = {}
     mistakes: list[str] = []
     for name, provider in providers.items():
         if not provider.class_:
             continue  # that it is missing was told where the file was read
-        plugin, wrong = _made(provider, resolve, sleep)
+        plugin, wrong = _made(provider, resolve, sleep(name))
         if plugin is not None:
             made[name] = plugin
         mistakes += [f"providers.{name}{mistake}" for mistake in wrong]
     return made, mistakes
 
 
-def _made(
-    provider: ProviderConfig, resolve: Callable[[str], str], sleep: Callable[[float], None]
-) -> tuple[Provider | None, list[str]]:
+def _made(provider: ProviderConfig, resolve: Callable[[str], str], sleep: Sleep) -> tuple[Made | None, list[str]]:
     """The plug-in, or what is wrong with it: each mistake begins behind the provider's own path."""
     wrong: list[str] = []
     options: dict[str, Any] = {}
@@ -69,9 +88,10 @@ def _made(
     try:
         by_keyword = inspect.signature(factory).parameters.get("sleep")
         patience = {"sleep": sleep} if by_keyword is not None and by_keyword.kind is by_keyword.KEYWORD_ONLY else {}
-        plugin = factory(provider.name, **options, **patience)
+        another = partial(factory, provider.name, **options, **patience)
+        plugin = another()
         plugin.limits  # noqa: B018 - what has none is no provider
-        return plugin, []
+        return Made(plugin, another), []
     except ProviderError as error:
         # A line is a mistake; what begins with an option's name is told under that option's path.
         return None, [

@@ -34,6 +34,7 @@ from dnssync.core.taken_on import made_here, mapped, overtaken, strays, unknown
 from dnssync.keystore import Keystore
 from dnssync.noted import Noted
 from dnssync.quiet import calm, loud
+from dnssync.reading import read_all
 from dnssync.resolver import Resolver
 from dnssync.sights import sights
 from dnssync.state import State
@@ -115,11 +116,12 @@ class Line:
         kept = Noted.of(self.state, [zone.name for zone in chosen])
         patient = batch.patient if batch else frozenset[str]()
         noted = calm(self, chosen, now, confirmed, kept, patient) - look.loud if look.dns_first else frozenset()
-        for zone in chosen:
-            if zone.name not in look.seen:
-                as_noted = zone.name in noted
-                names = (served[zone.name], strangers.get(zone.name, ()))
-                look.seen[zone.name] = viewed(self, zone, *names, adopt, confirmed, kept, noted=as_noted)
+        fresh = [zone for zone in chosen if zone.name not in look.seen]
+        fetched = read_all(self, [zone for zone in fresh if zone.name not in noted])
+        for zone in fresh:
+            names = (served[zone.name], strangers.get(zone.name, ()))
+            as_noted = zone.name in noted
+            look.seen[zone.name] = viewed(self, zone, *names, adopt, confirmed, kept, noted=as_noted, fetched=fetched)
         views = self._cuts([look.seen[zone.name][0] for zone in chosen])
         readings = {zone.name: look.seen[zone.name][1] for zone in chosen}
         unread = set(self.config.zones) - {view.zone for view in views if not view.problem}

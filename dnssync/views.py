@@ -11,12 +11,13 @@ from dnssync.by_dns import Reading
 from dnssync.config import ZoneConfig
 from dnssync.core import dkim
 from dnssync.core.decide import decide
-from dnssync.core.model import Provider, ProviderError, absolute, zone_of
+from dnssync.core.model import ProviderError, absolute, zone_of
 from dnssync.core.observed import Observed, ZoneView
 from dnssync.core.ownership import Agreed, Ledger, owned, shows
 from dnssync.core.zone_view import Zone
 from dnssync.noted import Noted
 from dnssync.quiet import as_noted, as_read
+from dnssync.reading import Fetched
 from dnssync.state import LedgerEntry
 
 if TYPE_CHECKING:
@@ -36,9 +37,10 @@ def viewed(
     kept: Noted,
     *,
     noted: bool = False,
+    fetched: Fetched,
 ) -> Viewed:
     """One zone as its providers show it, or why that cannot be known; and all the readings of each provider. `strangers`: domains of other
-    zones some of whose records it holds. `noted`: as the ledger has it, and no provider is asked."""
+    zones some of whose records it holds. `noted`: as the ledger has it, and no provider is asked. `fetched`: what was read already."""
     entries, record = kept.ledger.get(zone.name, ()), kept.records.get(zone.name)
     readings: dict[str, tuple[Reading, ...]] = {}
     unread: dict[str, str] = {}
@@ -46,9 +48,8 @@ def viewed(
         if failed := line.resting.get((zone.name, name)):
             unread[name] = failed
             continue
-        line.progress(f"reading {zone.name} at {name}")
         try:
-            readings[name] = _readings(line, zone.name, line.zones.provider(name), (*domains, *strangers))
+            readings[name] = _fetched(line, zone.name, name, (*domains, *strangers), fetched)
         except ProviderError as error:
             unread[name] = str(error)
     problem = "" if readings else " ".join(unread.values())
@@ -119,16 +120,20 @@ def _ledger(line: Line, zone: str, provider: str, found: Zone, kept: Noted) -> L
     return held
 
 
-def read(line: Line, zone: str, provider: Provider, domains: Sequence[str]) -> Zone:
-    """Every RRset of a zone, by (name, type); as one of its name servers shows it where the provider cannot be read."""
-    return _readings(line, zone, provider, domains)[0].found
+def _fetched(line: Line, zone: str, provider: str, domains: Sequence[str], fetched: Fetched) -> tuple[Reading, ...]:
+    """What the provider told, or what its name servers do where it cannot be read."""
+    found = fetched.get((zone, provider))
+    if isinstance(found, ProviderError):
+        raise found
+    if found is not None:
+        return (found,)
+    line.progress(f"reading {zone} at {provider}")
+    return by_servers(line, zone, domains)
 
 
-def _readings(line: Line, zone: str, provider: Provider, domains: Sequence[str]) -> tuple[Reading, ...]:
-    """What the provider tells; where it cannot be read (`manual`), what the authoritative servers show at the names that
-    can matter, and more than one where they differ."""
-    if provider.limits.reads:
-        return (Reading((), {rrset.key: rrset for rrset in provider.read(zone)}),)
+def by_servers(line: Line, zone: str, domains: Sequence[str]) -> tuple[Reading, ...]:
+    """A zone that cannot be read at its provider (`manual`): what the authoritative servers show at the names that can matter, and more
+    than one reading where they differ. Raises `ProviderError` where they do not tell."""
     of = [(key.domain, key.selector) for key in line.state.living()]
     of += [(domain, name) for domain, names in signing_map.read(line.config.exim.map).items() for name in names]
     selectors = [dkim.record_name(selector, domain) for domain, selector in of if domain in domains]

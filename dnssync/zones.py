@@ -6,16 +6,20 @@ fails its zones with a sentence and nothing else.
 
 from __future__ import annotations
 
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from dnssync.config import Config, secret
 from dnssync.core.model import Change, Foreign, Limits, Provider, ProviderError, RRset
 from dnssync.errors import ConfigError
-from dnssync.plugins import build
+from dnssync.pauses import Pauses
+from dnssync.plugins import makers
 
 T = TypeVar("T")
+MOST = 32  # instances of a plug-in, whatever it declares
 
 
 class TooLong(ProviderError):
@@ -28,11 +32,33 @@ class TooLong(ProviderError):
 
 
 class _Guarded:
-    """A plug-in whose every error is a `ProviderError` with zone and provider in it."""
+    """A plug-in whose every error is a `ProviderError` with zone and provider in it.
 
-    def __init__(self, name: str, plugin: Provider) -> None:
+    Where it declares that several requests may be under way at once, and `another` makes one more of it, there are as many instances,
+    each made when its first zone comes. A zone stays with its own, which knows what it read of it; one thread at a time asks an instance (`lane`).
+    """
+
+    def __init__(self, name: str, plugin: Provider, another: Callable[[], Provider] | None = None) -> None:
         self._name = name
         self._plugin = plugin
+        self._another = another
+        self._instances: dict[int, Provider] = {0: plugin}
+        self._most = max(1, min(getattr(plugin.limits, "parallel", 1), MOST)) if another is not None else 1
+        self._lanes: dict[str, int] = {}
+        self._making = threading.Lock()
+
+    def lane(self, zone: str) -> int:
+        """The number of the instance that a zone is asked for at. They take turns in the order in which zones come, so that neighbours in
+        the configuration are asked for at once."""
+        return self._lanes.setdefault(zone, len(self._lanes) % self._most)
+
+    def _at(self, zone: str) -> Provider:
+        lane = self.lane(zone)
+        if lane not in self._instances:
+            with self._making:
+                if lane not in self._instances and self._another is not None:
+                    self._instances[lane] = self._another()
+        return self._instances[lane]
 
     @property
     def limits(self) -> Limits:
@@ -41,32 +67,39 @@ class _Guarded:
 
     def limits_of(self, zone: str) -> Limits:
         """The same for one zone, where the plug-in tells it of each."""
-        of = getattr(self._plugin, "limits_of", None)
-        return self._plugin.limits if of is None else of(zone)
+        try:
+            plugin = self._at(zone)
+        except Exception:  # a plug-in may be anybody's; the reading tells what is wrong
+            plugin = self._plugin
+        of = getattr(plugin, "limits_of", None)
+        return plugin.limits if of is None else of(zone)
 
     def snapshot(self, zone: str, name: str) -> None:
         """Let the plug-in keep a copy of the zone under this name, if it can."""
-        keep = getattr(self._plugin, "snapshot", None)
-        if keep is not None:
-            self._told(zone, "keep a copy of", lambda: keep(zone, name))
+        if hasattr(self._plugin, "snapshot"):
+            self._told(zone, "keep a copy of", lambda: self._at(zone).snapshot(zone, name))  # type: ignore[attr-defined]
 
     def read(self, zone: str) -> tuple[RRset, ...]:
         """See `core.model.Provider`."""
-        return self._told(zone, "read", lambda: _checked(self._plugin.read(zone)))
+        return self._told(zone, "read", lambda: _checked(self._at(zone).read(zone)))
 
     def write(self, zone: str, changes: Sequence[Change]) -> tuple[str, ...]:
         """See `core.model.Provider`."""
-        return self._told(zone, "write", lambda: tuple(self._plugin.write(zone, changes)))
+        return self._told(zone, "write", lambda: tuple(self._at(zone).write(zone, changes)))
 
     def finish(self, zone: str) -> tuple[str, ...]:
         """What a write that did not come to its end left undone, for sure where the plug-in can, else as far as it knows of it itself."""
-        again = getattr(self._plugin, "finish", None)
-        return self.write(zone, ()) if again is None else self._told(zone, "write", lambda: tuple(again(zone)))
+        if not hasattr(self._plugin, "finish"):
+            return self.write(zone, ())
+        return self._told(zone, "write", lambda: tuple(self._at(zone).finish(zone)))  # type: ignore[attr-defined]
 
     @property
     def requests(self) -> Mapping[str, int]:
         """How many answers there were of each class of status (`2xx`, …; `none`), where the plug-in counts them."""
-        return dict(getattr(self._plugin, "requests", None) or {})
+        every: Counter[str] = Counter()
+        for plugin in [*self._instances.values()]:
+            every.update(getattr(plugin, "requests", None) or {})
+        return dict(every)
 
     def _told(self, zone: str, what: str, act: Callable[[], T]) -> T:
         try:
@@ -98,18 +131,25 @@ def _checked(rrsets: Sequence[RRset]) -> tuple[RRset, ...]:
 class Zones:
     """The providers of a configuration. Secrets are resolved when this is made, so that root can read them first.
 
-    `sleep` (seconds) is what plug-ins wait with that are asked for patience; it may be another one later. Raises `ConfigError` with
-    every mistake in all of them.
+    `sleep` (seconds) is what plug-ins wait with that are asked for patience, several at once, each in a thread; it may be another one
+    later. `now` is the clock that goes on meanwhile. Raises `ConfigError` with every mistake in all of them.
     """
 
     def __init__(
-        self, config: Config, *, resolve: Callable[[str], str] = secret, sleep: Callable[[float], None] = time.sleep
+        self,
+        config: Config,
+        *,
+        resolve: Callable[[str], str] = secret,
+        sleep: Callable[[float], None] = time.sleep,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config, self.sleep = config, sleep
-        made, mistakes = build(config.providers, resolve, lambda seconds: self.sleep(seconds))
+        made, mistakes = makers(
+            config.providers, resolve, lambda name: Pauses(lambda seconds: self.sleep(seconds), now)
+        )
         if mistakes:
             raise ConfigError(str(config.file), mistakes)
-        self._plugins: dict[str, _Guarded] = {name: _Guarded(name, plugin) for name, plugin in made.items()}
+        self._plugins = {name: _Guarded(name, one.plugin, one.another) for name, one in made.items()}
 
     def provider(self, name: str) -> Provider:
         """The provider of that name."""

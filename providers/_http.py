@@ -21,6 +21,7 @@ import urllib3
 
 from dnssync.core.model import ProviderError
 
+from ._secret import Secret
 from ._watch import Adapter, Watch
 
 CONNECT, READ = 10.0, 60.0  # seconds until a connection stands, and between two octets of an answer
@@ -81,11 +82,14 @@ class Api:
         self._session = requests.Session()
         self._session.headers.update({"Accept": "application/json", "User-Agent": "dnssync"})
         self._session.trust_env = scheme == "https"  # what is not encrypted goes to this host, not to a proxy
-        self._session.auth = _Secret(
+        self._session.auth = Secret(
             authorize, sign
         )  # set, it also keeps a netrc file from putting another one in its place
         self._watch = Watch(timeout[1] * WHOLE)
         self._sleep = sleep
+        # What one of the provider's instances was told is told to the others, where they sleep with the same thing (docs/add-a-provider.md).
+        self._note: Callable[[float], None] = getattr(sleep, "note", lambda seconds: None)
+        self._left: Callable[[], float] = getattr(sleep, "left", lambda: 0.0)
         for scheme in ("https://", "http://"):
             self._session.mount(scheme, Adapter(self._watch))
 
@@ -148,6 +152,7 @@ class Api:
         patience = _patience(self._sleep)
         while True:
             answer = None
+            self._wait_for_others(method, patience.history)
             try:
                 with self._watch, self._session.request(
                     method, self._base + path, json=body, params=params, timeout=self._timeout, allow_redirects=False, stream=True,
@@ -156,6 +161,7 @@ class Api:
                     more = patience.after(method, answer.raw)
                     content = b"" if more else _content(answer)
                 self.counts[f"{answer.status_code // 100}xx"] += 1
+                self._note(patience.wanted(answer.raw))
             except requests.RequestException as error:
                 self.counts["none"] += 1
                 more = patience.without(method, error) if answer is None else None
@@ -165,6 +171,11 @@ class Api:
                 return answer, content, patience.history
             patience = more
             patience.sleep(None if answer is None else answer.raw)
+
+    def _wait_for_others(self, method: str, tries: Sequence[Any]) -> None:
+        """Let a pause pass that another instance was told to make. Raises `_NotNow` where it is too long."""
+        while (left := self._left()) > 0:
+            _wait(left, self._sleep, method, tries)
 
     def refused(self, reply: Reply, doing: str, hint: str = "", *, transient: bool = False) -> ProviderError:
         """What an answer that is no success means, as an error to raise. `hint` says what to do, where a provider knows better."""
@@ -224,28 +235,11 @@ class _NotNow(Exception):
     """The other side asks for more patience than there is; not an `OSError`, which requests would take for a lost connection. `told`
     says what of the request was done. Of a reading nobody says that nothing was: it may be a look in the middle of a write."""
 
-    def __init__(self, seconds: float, tries: Sequence[Any]) -> None:
+    def __init__(self, seconds: float, method: str, tries: Sequence[Any]) -> None:
         super().__init__(seconds)
-        doubt, writes = _doubt(tries[-1].method, tries[:-1]), _maybe(tries[-1].method) != ""
+        doubt, writes = _doubt(method, tries), _maybe(method) != ""
         told = " Nothing was done; a" if writes and not doubt else f"{doubt} A"
         self.seconds, self.told = seconds, f"{told} later pass tries again."
-
-
-class _Secret(requests.auth.AuthBase):
-    """Puts the secret into the headers of each request, and a signature of it as it is; shows it to nobody."""
-
-    def __init__(
-        self, authorize: Callable[[dict[str, str]], None], sign: Callable[[str, str, bytes], Mapping[str, str]]
-    ) -> None:
-        self._authorize, self._sign = authorize, sign
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        headers: dict[str, str] = {}
-        self._authorize(headers)
-        body = request.body.encode() if isinstance(request.body, str) else request.body or b""
-        headers.update(self._sign(request.method or "", request.url or "", body))
-        request.prepare_headers({**request.headers, **headers})
-        return request
 
 
 class _TooMuch(Exception):
@@ -297,6 +291,17 @@ def _reason(error: requests.RequestException) -> object:
     return getattr(cause, "reason", cause)
 
 
+def _wait(seconds: float, sleep: Callable[[float], None], method: str, tries: Sequence[Any]) -> None:
+    """Wait before a request because the other side asks for it. Raises `_NotNow` where this is no time for so long a pause; `tries`: those
+    of the same request that may have been done."""
+    if seconds > (LONGEST if method in ("GET", "HEAD") else WRITE_LONGEST):
+        raise _NotNow(seconds, method, tries)
+    try:
+        sleep(seconds)
+    except ProviderError:
+        raise _NotNow(seconds, method, tries) from None
+
+
 def _patience(sleep: Callable[[float], None]) -> Any:
     """When and how late a request is made again. The library decides, and is not let to make it: it would send the old signature."""
 
@@ -324,17 +329,15 @@ def _patience(sleep: Callable[[float], None]) -> Any:
             except (urllib3.exceptions.InvalidHeader, ValueError):
                 return 0.0  # neither seconds nor a date: our own pauses then
 
+        def wanted(self, response: Any) -> float:
+            """For how many seconds the other side wants no requests."""
+            asked = float(self.get_retry_after(response) or 0.0) if response.status in AGAIN else 0.0
+            return asked or (BUSY if response.status == 429 else 0.0)
+
         def sleep_for_retry(self, response: Any) -> bool:
-            wanted = self.get_retry_after(response) or (BUSY if response.status == 429 else 0.0)
-            if not wanted:
-                return False
-            if wanted > (LONGEST if self.history[-1].method in ("GET", "HEAD") else WRITE_LONGEST):
-                raise _NotNow(wanted, self.history)
-            try:
-                sleep(wanted)
-            except ProviderError:  # this is no time for so long a pause
-                raise _NotNow(wanted, self.history) from None
-            return True
+            if wanted := self.wanted(response):
+                _wait(wanted, sleep, self.history[-1].method or "", self.history[:-1])
+            return wanted > 0
 
         def _sleep_backoff(self) -> None:
             pause = self.get_backoff_time()

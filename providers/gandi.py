@@ -35,7 +35,8 @@ from ._unmoved import TRUST, alike, beside, ordered, so_far, stale, unmoved, wri
 
 ENDPOINT = "https://api.gandi.net/v5"
 SNAPSHOTS = 3  # of ours, kept per zone
-LIMITS = Limits(min_ttl=300, max_ttl=2592000, txt=8000)  # a value has 16384 characters at most, and `\DDD` takes four
+# A value has 16384 characters at most, and `\DDD` takes four. It takes 1,000 requests a minute from an address, in whatever bursts.
+LIMITS = Limits(min_ttl=300, max_ttl=2592000, txt=8000, parallel=10)
 OURS = re.compile(r"dnssync [0-9a-f]{12}")  # a snapshot of ours: named after a plan
 
 
@@ -83,22 +84,31 @@ class Provider:
         self._client = Client(id, api, {"sharing_id": sharing_id} if sharing_id else {}, now)
         self._now = now
         self._sleep = sleep
-        self._types_known = False
-        self.types: frozenset[str] = (
-            frozenset()
-        )  # that Gandi takes; none before the first reading, or where it does not tell
+        self._asked_at = ""  # the last zone that was read
+        self._types: frozenset[str] | None = None  # None: not asked yet
         self._read: dict[str, livedns.Reading] = {}
 
     # --- reading ----------------------------------------------------------------------------------------------------
 
     def read(self, zone: str) -> tuple[RRset, ...]:
         """Every RRset of the zone but SOA, DNSKEY and the default NS, which the API does not list."""
-        if not self._types_known:
-            self.types = self._client.types(zone)
-            self.limits = replace(self.limits, type99="SPF" in self.types)
-            self._types_known = True
-        self._read[zone] = self._client.all(zone)
-        return tuple(self._read[zone].rrsets.values())
+        known = self._read[zone] = self._client.all(zone)
+        self._asked_at = zone
+        if self._types is None and not any(kind == "SPF" for _, kind in known.rrsets):
+            self._ask()  # where one stands, that type is taken, and a request saved
+        return tuple(known.rrsets.values())
+
+    @property
+    def types(self) -> frozenset[str]:
+        """The types that Gandi takes; none before the first reading, or where it does not tell."""
+        if self._types is None and self._asked_at:
+            with contextlib.suppress(ProviderError):
+                self._ask()
+        return self._types or frozenset()
+
+    def _ask(self) -> None:
+        self._types = self._client.types(self._asked_at)
+        self.limits = replace(self.limits, type99="SPF" in self._types)
 
     # --- writing ----------------------------------------------------------------------------------------------------
 
@@ -187,6 +197,7 @@ class Provider:
             return
         if change.type != "SPF":
             raise self._client.refused(reply, doing)
+        self._types = self._types or frozenset()
         self.limits = replace(self.limits, type99=False)  # it knows better now than what Gandi lists
         raise TypeRefused(self._client.words(reply))
 

@@ -40,7 +40,8 @@ ENDPOINTS = {
     **{f"{brand}-{where}": f"https://{where}.api.{brand}.com/1.0" for brand in ("ovh", "kimsufi", "soyoustart") for where in ("eu", "ca")},
     "ovh-us": "https://api.us.ovhcloud.com/1.0",
 }  # fmt: skip
-LIMITS = Limits(types=frozenset({"TXT"}), min_ttl=60, type99=False)
+# A zone takes a request a record, each of which waits; how many it takes at once, OVHcloud does not say.
+LIMITS = Limits(types=frozenset({"TXT"}), min_ttl=60, type99=False, parallel=2)
 
 
 class Provider(Served):

@@ -56,7 +56,8 @@ class Provider:
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.id, self.limits = id, Limits()
+        # It has three threads for its API unless told otherwise (distributor-threads), and the API shares the database with its answers.
+        self.id, self.limits = id, Limits(parallel=2)
         self.who = f"PowerDNS (provider {id})"
         key = api_key.strip()
         scheme = scheme or ("http" if host in LOOPBACK else "https")

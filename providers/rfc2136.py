@@ -63,7 +63,9 @@ class Provider:
     """Options as in octodns' plug-in: `host` (address or name), `port`, `key_name`, `key_secret` (base64, or the
     key statement that tsig-keygen writes, of which the secret is taken), `key_algorithm` (hmac-sha256), `timeout` in seconds, `ipv6` (true or false: that family alone)."""
 
-    limits = Limits()
+    limits = Limits(
+        parallel=4
+    )  # BIND gives out ten transfers at once (transfers-out), those to its secondaries included
 
     def __init__(
         self,

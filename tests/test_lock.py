@@ -6,9 +6,11 @@ import grp
 import json
 import os
 import pwd
+import queue
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -182,3 +184,49 @@ def test_what_the_program_is_loaded_from() -> None:
     files = loaded()
 
     assert {Path(module.__file__ or "") for module in (pytest, json, lock)} <= files
+
+
+def test_two_that_are_aside(tmp_path: Path) -> None:
+    """Two threads give it away at once: each sleeps for its own time alone, and once both are back, the lock is."""
+    path, ends = tmp_path / "lock", {5.0: threading.Event(), 60.0: threading.Event()}
+    asleep: queue.SimpleQueue[float] = queue.SimpleQueue()
+
+    def sleep(seconds: float) -> None:
+        asleep.put(seconds)
+        assert ends[seconds].wait(20)
+
+    with hold(path, who="me", sleep=sleep) as held:
+        threads = {seconds: threading.Thread(target=held.aside, args=(seconds,)) for seconds in ends}
+        for thread in threads.values():
+            thread.start()
+        assert {asleep.get(timeout=20), asleep.get(timeout=20)} == {*ends}
+        ends[5.0].set()
+        threads[5.0].join(20)  # whatever the other one waits for
+        assert not threads[5.0].is_alive() and threads[60.0].is_alive()
+        with hold(path, who="another", wait=0):
+            pass
+        ends[60.0].set()
+        threads[60.0].join(20)
+        assert held.lost is None
+        with pytest.raises(LockedError), hold(path, who="another", wait=0):
+            pass
+
+
+def test_aside_at_the_end(tmp_path: Path) -> None:
+    """A thread that is aside when the lock is let go for good takes nothing back: neither the lock nor a file that has its number now."""
+    path, end, asleep = tmp_path / "lock", threading.Event(), threading.Event()
+
+    def sleep(seconds: float) -> None:
+        asleep.set()
+        assert end.wait(20)
+
+    with hold(path, who="me", sleep=sleep) as held:
+        thread = threading.Thread(target=held.aside, args=(5.0,))
+        thread.start()
+        assert asleep.wait(20)
+    other = tmp_path / "other"
+    other.write_text("something else")
+    with other.open("r+"), hold(path, who="another", wait=0):
+        end.set()
+        thread.join(20)
+        assert not thread.is_alive() and held.lost is None and other.read_text() == "something else"

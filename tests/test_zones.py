@@ -6,10 +6,12 @@ import re
 import sys
 import textwrap
 import types
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -84,7 +86,9 @@ class NotMade(Plain):
 def plugins() -> Iterator[None]:
     """The plug-ins as a package of somebody's."""
     module = types.ModuleType("somebodys")
-    vars(module).update(Plain=Plain, Apart=Apart, Ending=Ending, Faulty=Faulty, NotMade=NotMade, number=3)
+    vars(module).update(
+        Plain=Plain, Apart=Apart, Ending=Ending, Several=Several, Faulty=Faulty, NotMade=NotMade, number=3
+    )
     sys.modules["somebodys"] = module
     yield
     del sys.modules["somebodys"]
@@ -141,6 +145,73 @@ def test_the_examples_in_the_documentation() -> None:
         made = Zones(parse(f"{text}zones: {{example.org: {{provider: {name}}}}}\n", HERE), resolve=reference)
         assert {"TXT"} <= made.provider(name).limits.types <= {"TXT", "SPF"}
     assert len(blocks) == len(REGISTERED)
+
+
+def test_zones_at_once() -> None:
+    """How many zones of each provider go at once stands in docs/providers.md as the plug-in declares it."""
+    page = (Path(__file__).parents[1] / "docs/providers.md").read_text()
+    table = page.partition("| zones at once |\n")[2].partition("\n\n")[0].splitlines()[1:]
+    rows = {row.split("|")[1].strip(): int(row.split("|")[-2]) for row in table}
+    blocks = re.findall(r"(?m)^    providers:\n(?:(?:     .*)?\n)+", page)
+    for block in blocks:
+        text = textwrap.dedent(block)
+        name = text.split()[1].rstrip(":")
+        config = parse(f"{text}zones: {{example.org: {{provider: {name}}}}}\n", HERE)
+        assert rows[config.providers[name].class_] == Zones(config, resolve=reference).provider(name).limits.parallel
+    assert {*rows} == {*REGISTERED}
+
+
+class Several(Plain):
+    """One that is made three times at most, and knows which zones it was asked for."""
+
+    limits = replace(Plain.limits, parallel=3)
+    made: ClassVar[list[Several]] = []
+
+    def __init__(self, id: str, token: str) -> None:
+        super().__init__(id, token)
+        if len(self.made) == 2 and token == "short":
+            raise OSError("no more")
+        self.zones: list[str] = []
+        self.requests = Counter({"2xx": 1})
+        self.made.append(self)
+
+    def limits_of(self, zone: str) -> Limits:
+        return replace(self.limits, min_ttl=len(self.zones))
+
+    def read(self, zone: str) -> tuple[RRset, ...]:
+        self.zones.append(zone)
+        return (APEX,)
+
+
+def test_instances() -> None:
+    """As many as declared, each made when its first zone comes, of secrets that were resolved once; a zone stays with its own, which alone
+    knows what it learned of it."""
+    asked: list[str] = []
+    Several.made.clear()
+
+    def resolve(text: str) -> str:
+        asked.append(text)
+        return text
+
+    text = "providers: {p1: {class: somebodys.Several, token: abc}}\nzones: {example.org: {provider: p1}}\n"
+    made = Zones(parse(text, HERE), resolve=resolve)
+    at = made.provider("p1")
+    assert at.read("example.org") == (APEX,) and len(Several.made) == 1
+    for name in ("b", "c", "d", "b", "example.org", "d"):
+        at.read(name)
+    assert [one.zones for one in Several.made] == [["example.org", "d", "example.org", "d"], ["b", "b"], ["c"]]
+    assert asked == ["abc"] and [one.options for one in Several.made] == [("abc", 3, None)] * 3
+    assert made.limits("example.org").min_ttl == 4 and made.requests() == {"p1": {"2xx": 3}}
+
+
+def test_one_that_cannot_be_made_again() -> None:
+    """It fails the zones that it was to be asked for, and no other."""
+    Several.made.clear()
+    at = zones("somebodys.Several, token: short").provider("p1")
+    assert at.read("a") == at.read("b") == (APEX,)
+    with pytest.raises(ProviderError, match=r"^c: provider p1 failed to read the zone with OSError"):
+        at.read("c")
+    assert at.read("d") == (APEX,) and at.limits.txt == at.limits_of("c").txt  # type: ignore[attr-defined]
 
 
 def test_joint_limits() -> None:

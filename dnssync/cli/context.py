@@ -23,6 +23,7 @@ import click
 from dnssync import clock
 from dnssync.cli.streams import shown
 from dnssync.errors import ConfigError, DnssyncError
+from dnssync.lanes import Count, Still
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from dnssync.reconcile import Line
 
 HINT = re.compile(r"\bdnssync (?=(?:plan|apply|status|rotate|history|confirm|freeze|release|exim|init|check)\b)")
+BAR = 30  # columns of a progress bar
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -123,10 +125,22 @@ class Context:
         self.stderr.write(shown(self.hinted(text)) + "\n")
 
     def progress(self, text: str) -> None:
-        """What is being done, on a terminal's standard error; each line replaces the last."""
-        if self.stderr.isatty() and not self.json:
+        """What is being done, on a terminal's standard error; each line replaces the last. What is counted gets a bar."""
+        if not self.stderr.isatty() or self.json or isinstance(text, Still):
+            return
+        if isinstance(text, Count):
+            self.stderr.write(f"\r\x1b[K{shown(text)} ")
+            self._bar(text.done, text.whole)
+        else:
             self.stderr.write(f"\r\x1b[K{shown(text)}…" if text else "\r\x1b[K")
-            self.stderr.flush()
+        self.stderr.flush()
+
+    def _bar(self, done: int, whole: int) -> None:
+        from rich.console import Console
+        from rich.progress_bar import ProgressBar
+
+        console = Console(file=self.stderr, no_color="NO_COLOR" in self.environ)
+        console.print(ProgressBar(whole, done, width=BAR), end="")
 
     def fail(self, error: DnssyncError) -> None:
         """Tell an error, as JSON too where that was asked for."""

@@ -219,6 +219,9 @@ class Limits:
         ".*"  # a regular expression for the names (relative, in lower case) that it can hold; others `write` refuses
     )
     notices: tuple[Notice, ...] = ()
+    parallel: int = (
+        1  # zones that may be read or written at once, each by an instance of its own with a thread of its own
+    )
 
 
 class Provider(Protocol):

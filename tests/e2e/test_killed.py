@@ -290,4 +290,5 @@ def test_killed_at_every_side_effect(open_folder: Path, where: str) -> None:
         assert len(deaths) > (40 if where == "gandi" else 120)
         good = {before.after for before in passes}
         at_once = list(pool.map(one, deaths))
-    assert sum(at_once) > len(at_once) * 0.75, "a pass more should make it good"
+    # At Gandi a pass asks for little more than it changes: few of its deaths come before something that only reads.
+    assert sum(at_once) > len(at_once) * (0.65 if where == "gandi" else 0.75), "a pass more should make it good"

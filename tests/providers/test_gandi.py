@@ -90,13 +90,14 @@ def done(gandi: Gandi) -> bool:
 
 class TestRequests:
     def test_as_few_as_can_be(self, gandi: Gandi) -> None:
-        """One reading and a request a change; a name and a value of somebody else's is not even sent."""
+        """One reading and a request a change, and what types there are where none of type SPF shows it; a name and a value of somebody
+        else's is not even sent."""
         provider = client(gandi)
         before = foreign(gandi)
         assert provider.write(ZONE, changes(provider.read(ZONE))) == ()
         assert gandi.calls() == [
-            "GET /dns/rrtypes",
             f"GET /domains/{ZONE}/records",
+            "GET /dns/rrtypes",
             f"PATCH /domains/{ZONE}/records/@/TXT",
             f"DELETE /domains/{ZONE}/records/old._domainkey/TXT",
             f"POST /domains/{ZONE}/records/_dmarc/TXT",

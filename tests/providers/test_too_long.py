@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dnssync.core.model import Change, ProviderError, RRset
-from dnssync.one_pass import _briefly
+from dnssync.under_lock import _briefly
 from dnssync.zones import TooLong, _Guarded
 from tests.http_faults import Answer, Fault
 from tests.ovh import Ovh

@@ -1,0 +1,238 @@
+"""Zones read and written at once at stand-ins over real HTTP: how many, what a pause holds back, and what one failure costs."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from dnssync.by_dns import Reading
+from dnssync.cli.context import Context
+from dnssync.config import Config, parse
+from dnssync.core.model import Change, Kind, ProviderError, RRset, Value
+from dnssync.lanes import Count, Still
+from dnssync.one_pass import Stopped, _briefly
+from dnssync.reading import read_all
+from dnssync.zones import Zones
+from tests.gandi import Gandi
+from tests.gandi_faults import ERRED, NOT_FOUND
+from tests.http_faults import Answer, Fault
+
+LIMIT = 20.0  # seconds until a test is given up
+ROWS = [("@", "SPF", 3600, ['"v=spf1 -all"'])]  # which tells that the type is taken, without a question
+MANY = 10  # requests that Gandi's plug-in has under way at once
+
+
+@dataclass
+class Site:
+    """Zones at accounts of their own: `a0.test` … at the first, `b0.test` … at the second."""
+
+    gandis: dict[str, Gandi]
+    config: Config
+
+    def line(self, zones: Zones, progress: Callable[[str], None] = lambda text: None) -> Any:
+        """What of a pass's line is asked when zones are read."""
+        return SimpleNamespace(zones=zones, resting={}, progress=progress)
+
+    def read(self, zones: Zones, progress: Callable[[str], None] = lambda text: None) -> dict[tuple[str, str], Any]:
+        """All zones."""
+        return read_all(self.line(zones, progress), self.config.zones.values())
+
+
+@pytest.fixture
+def site(request: pytest.FixtureRequest) -> Iterator[Site]:
+    """As many zones at each account as the parameter says."""
+    counts: dict[str, int] = request.param
+    with ExitStack() as stack:
+        gandis = {
+            name: stack.enter_context(Gandi({f"{name}{n}.test": ROWS for n in range(count)}))
+            for name, count in counts.items()
+        }
+        text = {
+            "providers": {
+                name: {"class": "gandi", "token": one.token, "endpoint": one.endpoint} for name, one in gandis.items()
+            },
+            "zones": {f"{name}{n}.test": {"provider": name} for name, count in counts.items() for n in range(count)},
+        }
+        yield Site(gandis, parse(json.dumps(text), Path("site.yaml")))
+
+
+@dataclass
+class Clock:
+    """A time that passes while somebody sleeps, and a sleep that lasts until it is let go."""
+
+    time: float = 1000.0
+    asleep: threading.Event = field(default_factory=threading.Event)
+    go: threading.Event = field(default_factory=threading.Event)
+    naps: list[float] = field(default_factory=list)
+
+    def now(self) -> float:
+        """Seconds."""
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        """Until the test says so."""
+        until = self.time + seconds
+        self.naps.append(seconds)
+        self.asleep.set()
+        assert self.go.wait(LIMIT)
+        self.time = max(self.time, until)
+
+
+class Crowd:
+    """How many requests are under way at once; each goes on when as many have come as are wanted."""
+
+    def __init__(self, wanted: int) -> None:
+        self.most = self._here = 0
+        self._lock, self._barrier = threading.Lock(), threading.Barrier(wanted)
+
+    def wait(self) -> None:
+        """Come, and go with the others."""
+        with self._lock:
+            self._here += 1
+            self.most = max(self.most, self._here)
+        self._barrier.wait(LIMIT)
+        with self._lock:
+            self._here -= 1
+
+
+def literal(text: str) -> str:
+    """A secret that is written out."""
+    return text
+
+
+@pytest.mark.parametrize("site", [{"a": 4 * MANY}], indirect=True)
+def test_as_many_as_declared(site: Site) -> None:
+    """So many requests are under way at once as the plug-in declares, never more, each zone is asked for once, and every answer is counted."""
+    crowd, [gandi] = Crowd(MANY), site.gandis.values()
+    gandi.faults = [Fault("GET", "records", stranger=crowd.wait, times=4 * MANY)]
+    zones = Zones(site.config)
+    found = site.read(zones)
+    assert crowd.most == MANY
+    assert [*found] == [(f"a{n}.test", "a") for n in range(4 * MANY)]
+    assert all(isinstance(one, Reading) and ("", "SPF") in one.found for one in found.values())
+    assert sorted(gandi.calls()) == sorted(f"GET /domains/a{n}.test/records" for n in range(4 * MANY))
+    assert zones.requests() == {"a": {"2xx": 4 * MANY}}
+
+
+@pytest.mark.parametrize("site", [{"a": MANY + 2, "b": MANY + 2}], indirect=True)
+def test_a_pause_holds_its_provider_alone(site: Site) -> None:
+    """While one provider wants no requests, none of its instances makes any, and the other provider's zones are read to the end."""
+    clock, slow, quick = Clock(), site.gandis["a"], site.gandis["b"]
+
+    all_here = threading.Barrier(MANY)
+
+    def noted() -> None:
+        all_here.wait(LIMIT)
+        assert clock.asleep.wait(LIMIT)  # answered once the pause is known
+
+    slow.faults = [
+        Fault("GET", "a0.test", Answer(429, ERRED, {"Retry-After": "30"}), stranger=partial(all_here.wait, LIMIT)),
+        Fault("GET", "records", stranger=noted, times=MANY - 1),
+    ]
+
+    done: list[int] = []
+
+    def progress(text: str) -> None:
+        if isinstance(text, Count):
+            done.append(text.done)
+        # All of the quick one's, and those of the slow one's that were asked for before it was known.
+        if done[-1:] == [2 * MANY + 1] and len(clock.naps) == 2 and not clock.go.is_set():
+            assert len(quick.requests) == MANY + 2 and len(slow.requests) == MANY
+            clock.go.set()
+
+    found = site.read(Zones(site.config, sleep=clock.sleep, now=clock.now), progress)
+    assert all(isinstance(one, Reading) for one in found.values()) and len(found) == 2 * MANY + 4
+    assert clock.naps == [30.0, 30.0] and len(slow.requests) == MANY + 3
+
+
+@pytest.mark.parametrize("site", [{"a": 2 * MANY}], indirect=True)
+def test_one_that_fails_alone(site: Site) -> None:
+    """A zone that cannot be read says so; all others are read, and are told in the configuration's order, whichever came last."""
+    [gandi], last = site.gandis.values(), threading.Event()
+    gandi.faults = [
+        Fault("GET", "a3.test", Answer(404, NOT_FOUND)),
+        Fault("GET", "a0.test", stranger=lambda: last.wait(LIMIT) and None),
+    ]
+    told: list[str] = []
+
+    def progress(text: str) -> None:
+        told.append(text)
+        if isinstance(text, Count) and text.done >= MANY:
+            last.set()
+
+    found = site.read(Zones(site.config), progress)
+    assert [*found] == [(f"a{n}.test", "a") for n in range(2 * MANY)]
+    failed = {zone for (zone, _), one in found.items() if isinstance(one, ProviderError)}
+    assert failed == {"a3.test"} and "has no such zone" in str(found["a3.test", "a"])
+    counts = [text.done for text in told if isinstance(text, Count)]
+    assert counts == sorted(set(counts)) and counts[0] == 0 and counts[-1] == 2 * MANY
+
+
+@pytest.mark.parametrize("site", [{"a": 3}], indirect=True)
+def test_an_end_waits_for_nobody(site: Site) -> None:
+    """Where the pass is to end while a provider hangs, it ends; that nothing happens is told as no sign of life."""
+    [gandi], told = site.gandis.values(), []
+    gandi.faults = [Fault("GET", "records", hang=True, times=3)]
+
+    def progress(text: str) -> None:
+        told.append(text)
+        if len(told) == 2:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        site.read(Zones(site.config), progress)
+    assert told == ["reading a0.test, a1.test, a2.test", ""] and isinstance(told[1], Still)
+    assert not any(fault.release.is_set() for fault in gandi.faults)
+
+
+@pytest.mark.parametrize("site", [{"a": 2, "b": 1}], indirect=True)
+def test_a_pause_that_is_too_long(site: Site) -> None:
+    """In a pass that writes, a pause that there is no time for fails the zone that was told, and those that would be asked for meanwhile
+    without a request; another provider's is written."""
+    slow, clock = site.gandis["a"], Clock()
+    zones = Zones(site.config, sleep=partial(_briefly, clock.sleep), now=clock.now)
+    change = Change(Kind.CREATE, "_dmarc", "TXT", None, RRset("_dmarc", "TXT", 3600, (Value("v=DMARC1; p=none", ""),)))
+    site.read(zones)
+    slow.faults = [Fault("POST", "a0.test", Answer(429, ERRED, {"Retry-After": "30"}))]
+    with pytest.raises(ProviderError, match=r"^a0\.test: .*answered 429"):
+        zones.provider("a").write("a0.test", [change])
+    asked = len(slow.requests)
+    with pytest.raises(
+        ProviderError, match=r"^a1\.test: .*wants no more requests for 30 seconds.*Nothing was done"
+    ) as caught:
+        zones.provider("a").write("a1.test", [change])
+    assert caught.value.transient and len(slow.requests) == asked
+    assert zones.provider("b").write("b0.test", [change]) == () and clock.naps == []
+    clock.time += 31
+    assert zones.provider("a").write("a1.test", [change]) == ()
+
+
+class Screen(io.StringIO):
+    """A terminal."""
+
+    def isatty(self) -> bool:
+        """It is one."""
+        return True
+
+
+def test_a_bar_on_a_terminal() -> None:
+    """A count of zones has a bar, which stays while nothing happens; a pipe gets nothing."""
+    screen, pipe = Screen(), io.StringIO()
+    for stream in (screen, pipe):
+        context = Context(stderr=stream, environ={"NO_COLOR": "1"})
+        context.progress(Count("reading", 500, 1000))
+        context.progress(Still())
+    shown = screen.getvalue()
+    assert "reading 500 of 1,000 zones " in shown and "━" * 5 in shown
+    assert shown.count("\r") == 1 and "…" not in shown
+    assert pipe.getvalue() == ""
