@@ -49,7 +49,7 @@ REMEMBER = 7 * 86400  # an address that was seen within these seconds stays in t
 class Look:
     """One of the looks of a pass. `dns_first`: zones that are calm are taken as noted, but for those that are `loud`; `host` and `seen` are what
     the look before found out already. `batch`: which zones these are, where a pass takes some at a time. `births`: how many new keys it may make that
-    nobody waits for, where no person looks on (None: as `Line.births` says)."""
+    nobody waits for, where no person looks on (None: as `Line.births` says); `earlier` as in `Observed`."""
 
     dns_first: bool = False
     loud: frozenset[str] = frozenset()
@@ -57,6 +57,7 @@ class Look:
     seen: dict[str, Viewed] = field(default_factory=dict)
     batch: Batch | None = None
     births: int | None = None
+    earlier: tuple[int, int] = (0, 0)
 
 
 @dataclass
@@ -178,6 +179,7 @@ class Line:
             attended=attended,
             noted=noted,
             births=None if attended else self.births if look.births is None else look.births,
+            earlier=look.earlier,
             notices=(
                 *host.notices,
                 *mail_domains.homeless(self.config, _local(host)),

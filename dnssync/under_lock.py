@@ -85,8 +85,11 @@ def passed(
             rest.append(group)
     parts = []
     fresh = dict(settled)
+    made = waiting = 0
     for batch in shared.batches(rest):
-        seen, got = _looked(line, shared, batch, looking, lock, nap)
+        look = Look(True, batch=batch, births=max(0, line.births - made), earlier=(made, waiting))
+        seen, got = _looked(line, shared, look, looking, lock, nap)
+        made, waiting = made + len(got.turn or ()), waiting + got.waiting
         report = carry_out(line, seen, got, token=token, clock=False)
         fresh.update(settle(seen.noted, got, marks.of, line.config.zones))
         parts.append(report)
@@ -180,7 +183,7 @@ def line_zones(line: Line) -> Mapping[str, object]:
 def _looked(
     line: Line,
     shared: _Shared,
-    batch: Batch,
+    of: Look,
     looking: Callable[[], AbstractContextManager[None]],
     lock: Held,
     nap: Callable[[float], None],
@@ -191,7 +194,8 @@ def _looked(
         # In the last one the lock is kept: what it sees is what there is.
         line.zones.sleep = partial(_briefly, nap) if look == LOOKS else partial(_aside, lock, nap)
         with looking():
-            seen, got = line.decided(Look(True, host=shared.host(batch), batch=batch), attended=False)
+            assert of.batch is not None  # each look of a pass has one
+            seen, got = line.decided(replace(of, host=shared.host(of.batch), seen={}), attended=False)
         line.zones.sleep = partial(_briefly, nap)
         if lock.lost is not None:
             raise lock.lost
@@ -233,7 +237,14 @@ def _merged(parts: Sequence[Report], line: Line, shared: _Shared) -> Report:
         steps={at: step for got in decisions for at, step in got.steps.items()},
         map_before=decisions[0].map_before if decisions else shared.lines,
         map_after=last.map_after if last else shared.lines,
-        notices=tuple(dict.fromkeys(notice for got in decisions for notice in got.notices)),
+        notices=tuple(
+            dict.fromkeys(
+                notice
+                for at, got in enumerate(decisions)
+                for notice in got.notices
+                if notice.reason != "births" or at == len(decisions) - 1
+            )
+        ),
         partly={zone: why for got in decisions for zone, why in got.partly.items()},
         held=frozenset().union(*(got.held for got in decisions)),
     )

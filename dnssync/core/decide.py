@@ -159,7 +159,7 @@ def decide(seen: Observed) -> Decision:
             *frozen(seen),
             *shut(seen),
             *living(seen),
-            *births.told(waiting, seen.births or 0, seen.now),
+            *births.told(waiting + seen.earlier[1], (seen.births or 0) + seen.earlier[0], seen.now),
             *differing([(plan.plan.zone, plan.plan.provider, plan.claims) for plan in plans]),
         ),
     )

@@ -47,7 +47,8 @@ class Observed:
     `noted` are the zones that were not
     read, and taken for what the ledger says of them; `attended` says whether a person looks on: without one nothing is taken over, and no domain gets its first SPF or DMARC;
     `births`: how many new keys may be made that nobody waits for, None = as many as are wanted; `turn`: of those the key sets (domain, kind) that get
-    theirs, once that is decided (`Decision.turn`), so that deciding again gives none to another."""
+    theirs, once that is decided (`Decision.turn`), so that deciding again gives none to another; `earlier`: how many new keys that
+    nobody waits for were made, and how many wait, in earlier batches of the same pass."""
 
     now: int
     host: Host
@@ -72,3 +73,4 @@ class Observed:
     noted: frozenset[str] = frozenset()
     births: int | None = None
     turn: frozenset[tuple[str, str]] | None = None
+    earlier: tuple[int, int] = (0, 0)
