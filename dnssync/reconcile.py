@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from dnssync import identity, mail_domains, signing_map
-from dnssync.batches import Batch
+from dnssync.batches import SIZE, Batch
 from dnssync.beyond import Beyond
 from dnssync.config import Config
 from dnssync.core import dkim
@@ -67,7 +67,8 @@ class Line:
     `observe_host(names, recipients)` asks exim about candidate domains and report addresses; `now` gives seconds
     since 1970, `uptime()` what `clock.uptime` does (None: `now` is all there is), `machine()` what `identity.machine` does (None: nobody
     looks whose keys they are); `resting`: providers of a zone, as (zone, provider), that are not asked yet since they failed, and how; `progress(text)` is told of each step before it begins, and what it raises ends the pass there, where
-    nothing is half done; `births`: how many keys a pass at which nobody looks on makes of those that nobody waits for.
+    nothing is half done; `births`: how many keys a pass at which nobody looks on makes of those that nobody waits for;
+    `size`: about how many zones such a pass takes at a time.
     """
 
     config: Config
@@ -82,6 +83,7 @@ class Line:
     machine: Callable[[], str] | None = None
     resting: Mapping[tuple[str, str], str] = field(default_factory=dict)
     births: int = BIRTHS
+    size: int = SIZE
 
     def observe(
         self, only: Sequence[str] = (), *, adopt: bool = False, attended: bool = True, look: Look | None = None

@@ -21,7 +21,7 @@ from dnssync.core.ahead import ahead
 from dnssync.core.decide import Decision
 from dnssync.core.durations import HOUR
 from dnssync.core.homes import zones_of
-from dnssync.core.model import KeyPair, Owner, absolute
+from dnssync.core.model import KeyPair, Owner, absolute, zone_of
 from dnssync.core.ownership import owns, same
 from dnssync.core.sighting import Answer, Question, Sight, sight
 from dnssync.noted import Noted
@@ -161,11 +161,10 @@ def settle(
     for (domain, kind), step in got.steps.items():
         for zone in zones_of(domain, configured) & here:
             steps.setdefault(zone, {})[domain, kind] = step
-            domains.setdefault(zone, set()).add(domain)
+        domains.setdefault(zone_of(domain, configured) or "", set()).add(domain)
     for plan in got.zones:
-        if plan.plan.zone in here:
-            told = {claim.domain for claim in plan.claims if claim.owner is Owner.DMARC}
-            domains.setdefault(plan.plan.zone, set()).update(told)
+        for domain in {claim.domain for claim in plan.claims if claim.owner is Owner.DMARC}:
+            domains.setdefault(zone_of(domain, configured) or "", set()).add(domain)
     found = {}
     for zone in here:
         mine = steps.get(zone, {})

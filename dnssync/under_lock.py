@@ -126,7 +126,7 @@ class _Shared:
 
     def batches(self, groups: Sequence[Sequence[str]]) -> Iterable[Batch]:
         """Whole groups, some hundred zones at a time."""
-        return batches(groups, self.served, self._known, line_zones(self.line), self._left, self._patient)
+        return batches(groups, self.served, self._known, line_zones(self.line), self._left, self._patient, self.line.size)
 
     def marks(self) -> Marks:
         """Which zones are settled; none where nothing is remembered, or exim tells nothing of what it rests on."""

@@ -1,0 +1,182 @@
+"""Zones that are settled: a daemon asks their name servers, one address each in rotation, and decides about nothing; on real exim and BIND."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dns.query
+import dns.tsig
+import dns.tsigkeyring
+import dns.update
+import pytest
+
+from dnssync.core.durations import DAY
+from dnssync.core.model import Owner
+from dnssync.settled import AGAIN
+from dnssync.standing import next_event, standing, well
+from tests.settled_site import APART, NAMES, SettledSite, settled_site
+
+EVERY = {*NAMES, APART}
+
+
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SettledSite]:
+    """All keys sign; a pass has looked at everything."""
+    folder = tmp_path_factory.mktemp("settled")
+    folder.chmod(0o755)
+    for parent in (folder.parent, folder.parent.parent):
+        parent.chmod(0o755)
+    with settled_site(folder) as made:
+        made.ready()
+        yield made
+
+
+@pytest.fixture
+def site(ready: SettledSite) -> SettledSite:
+    """The same, with all zones settled in the last pass but this."""
+    for _ in range(8):
+        if set(ready.one().settled) == EVERY:
+            return ready
+    raise AssertionError(f"{ready.decided} does not settle: {ready.asked}, {ready.state.troubles()}")
+
+
+def test_nothing_is_decided(site: SettledSite) -> None:
+    """A pass asks neither the provider nor exim about single domains, decides nothing, and tells the same as one that does."""
+    before = site.state.zones()
+    result = site.one()
+    assert set(result.settled) == EVERY and site.asked == {}
+    assert {record.last_pass for record in site.state.zones().values()} == {int(site.now)}
+    assert {z: r.last_read for z, r in site.state.zones().items()} == {z: r.last_read for z, r in before.items()}
+    site.kept, kept = None, site.kept
+    try:
+        whole = site.one(1)
+    finally:
+        site.kept = kept
+    assert site.decided == EVERY and well(whole) == well(result) == EVERY
+    assert next_event(whole) == next_event(result) is not None
+    assert standing(whole, 0) == standing(result, 0)
+
+
+def test_servers_that_are_silent(site: SettledSite) -> None:
+    """Nothing else is shown by a server that does not answer; the next one is asked."""
+    site.secondary.stop()
+    try:
+        assert all(set(site.one().settled) == EVERY for _ in range(2))
+        site.bind.stop()
+        assert all(set(site.one().settled) == EVERY for _ in range(2))
+    finally:
+        site.bind.start()
+        site.secondary.start()
+
+
+def test_each_server_has_its_turn(site: SettledSite) -> None:
+    """What one of two servers shows otherwise is noticed when it is that one's turn; that zone alone goes through the line, and is put right."""
+    zone = NAMES[2]
+    ours = next(e for e in site.state.ledger(zone) if e.owner is Owner.DKIM)
+    name = f"{ours.name}.{zone}"
+    _delete(site, zone, name)
+    decided = []
+    for _ in range(2):
+        site.one()
+        assert site.decided <= {zone}
+        decided.append(zone in site.decided)
+    assert any(decided) and site.bind.texts(name) == [ours.value]
+    site.follow()
+
+
+def _delete(site: SettledSite, zone: str, name: str) -> None:
+    """Somebody takes a record away at the primary alone."""
+    ring = dns.tsigkeyring.from_text({site.bind.key_name: site.bind.secret})
+    update = dns.update.Update(zone, keyring=ring, keyalgorithm=dns.tsig.HMAC_SHA256)
+    update.delete(f"{name}.", "TXT")
+    assert dns.query.tcp(update, "127.0.0.1", port=site.bind.port, timeout=5).rcode() == 0
+
+
+def _unsettled(site: SettledSite) -> set[str]:
+    """The zones that the next pass decides about."""
+    return EVERY - set(site.one().settled)
+
+
+def test_what_was_decided_from_has_changed(site: SettledSite) -> None:
+    """A key's file, its folder, a line of exim's map: the zone (with those that share its domains) is decided about; and when it is as before, it settles again."""
+    zone = NAMES[1]
+    [key, *_] = [key for key in site.state.living({zone}) if key.retired is None]
+    pem = site.exim.keys / zone / f"{key.selector}.pem"
+    pem.chmod(0o600)
+    assert _unsettled(site) == {zone}
+    pem.chmod(0o640)
+    assert _unsettled(site) == {zone}
+    assert _unsettled(site) == set()
+    pem.parent.chmod(0o700)
+    assert _unsettled(site) == {zone}
+    pem.parent.chmod(0o750)
+    assert _unsettled(site) == {zone}
+    assert _unsettled(site) == set()
+    family = NAMES[0]
+    [key, *_] = [key for key in site.state.living({family}) if key.retired is None]
+    (site.exim.keys / family / f"{key.selector}.pem").touch()
+    assert _unsettled(site) == {family, APART}
+
+
+def test_words_configuration_and_exim(site: SettledSite) -> None:
+    """What a person says, another configuration, another set-up of exim: everything is decided about anew, once."""
+    code, out = site.run("freeze", NAMES[3], "--until", "30d", "--yes")
+    assert code == 0, out
+    assert _unsettled(site) == EVERY
+    assert _unsettled(site) == set()
+    code, out = site.run("freeze", NAMES[3], "--off")
+    assert code == 0, out
+    assert _unsettled(site) == EVERY
+    site.more = {"schedule": {"check": "never", "deep": "30d"}}
+    site.write()
+    assert _unsettled(site) == EVERY
+    assert _unsettled(site) == set()
+    text = site.exim.config.read_text()
+    site.exim.config.write_text(text.replace("begin retry", "begin retry\nold.example * F,3d,1h", 1))
+    assert _unsettled(site) == EVERY
+    assert _unsettled(site) == set()
+    site.exim.config.write_text(text)
+    assert _unsettled(site) == EVERY
+    site.more = {}
+    site.write()
+
+
+def test_time_alone(site: SettledSite) -> None:
+    """However quiet, a zone is decided about anew within hours, each at its own time; and read once in `deep`."""
+    begun, decided = site.now, dict.fromkeys(EVERY, 0.0)
+    while not all(decided.values()):
+        assert site.now - begun < AGAIN
+        for zone in _unsettled(site):
+            decided[zone] = decided[zone] or site.now
+        assert not site.asked["write"]
+    assert len(set(decided.values())) > 1
+    read = {zone: record.last_read for zone, record in site.state.zones().items()}
+    while site.now - begun < DAY:
+        site.one(3600)
+    assert all(record.last_read > read[zone] for zone, record in site.state.zones().items())
+
+
+def test_a_clock_that_jumps(site: SettledSite) -> None:
+    """Nothing is settled after it: every key hears of it."""
+    line = site.line
+
+    def jumped(config, **options):
+        made = line(config, **options)
+        made.uptime = lambda: (site.up, "boot")
+        return made
+
+    site.up = 1_000_000.0
+    site.line = jumped
+    try:
+        site.one()
+        for _ in range(2):
+            site.up += 900
+            site.one()
+        site.up += 900
+        assert _unsettled(site) == set()
+        site.up += 900
+        assert EVERY - set(site.one(900 + 2 * DAY).settled) == EVERY
+        assert not site.one(1).report.failed
+    finally:
+        site.line = line
