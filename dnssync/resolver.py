@@ -109,7 +109,8 @@ class Resolver:
 
     def servers(self, zone: str) -> Servers:
         """The authoritative servers of a configured zone."""
-        return self._within(lambda one: one.delegations.find(zone))
+        known = self._known.servers.get(zone)
+        return self._within(lambda one: one.delegations.find(zone)) if known is None else known
 
     def system(self) -> tuple[Server, ...]:
         """The system's resolvers."""

@@ -305,6 +305,17 @@ def test_shared_servers_in_a_configured_zone(serve):
     assert hosts == [(f"ns{n}.net.test", kind) for n in (1, 2) for kind in ("A", "AAAA")]
 
 
+def test_a_name_between_that_is_no_zone(world):
+    """That a name between a zone and the zone above it is no zone is asked once, and again after a while."""
+    which = world.resolver()
+    for i in range(3):
+        assert "no delegation" in which.servers(f"z{i}.between.parent.test").problem
+    assert len(world.system.asked("between.parent.test")) == 1
+    world.clock[0] = REMEMBER
+    which.servers("z0.between.parent.test")
+    assert len(world.system.asked("between.parent.test")) == 2
+
+
 def test_kept_for_long(world):
     """A resolver that is kept finds a zone's servers anew after a while, also for what is asked of one server alone."""
     which = world.resolver()

@@ -67,7 +67,7 @@ def test_another_text_wanted(serve):
     """The same answer is judged anew where something else is expected."""
     which = resolver(serve({ZONE: record(KEY, "s0")}))
     assert Wanted().unlike(which, *names(1)) == []
-    other = Wanted("v=DKIM1; p=")
+    other = Wanted(f"{KEY[:-1]}E")
     assert other.unlike(which, *names(1)) == names(1)
     assert other.judged
 
@@ -104,10 +104,10 @@ def test_servers_take_turns(serve):
 def test_a_server_that_fails_is_followed_by_the_next(serve, fault, turn):
     """Whoever is asked first, the one that answers is heard; where none does, nothing is told."""
     good, bad = serve({ZONE: record("other", "s0")}), serve({ZONE: record(KEY, "s0")}, faults={"*": fault})
-    which = resolver(good, bad, timeout=0.2)
+    which = resolver(good, bad, timeout=1.0)
     assert Wanted().unlike(which, *names(1), turn=turn) == names(1)
     good.faults["*"] = fault
-    assert Wanted().unlike(resolver(good, bad, timeout=0.2), *names(1), turn=turn) == []
+    assert Wanted().unlike(resolver(good, bad, timeout=1.0), *names(1), turn=turn) == []
 
 
 def test_servers_that_cannot_be_found(serve):
@@ -170,13 +170,13 @@ def test_a_stream(tmp_path):
 
     def stream() -> Iterator[Expected]:
         nonlocal ahead
-        for i in range(3 * AHEAD):
+        for i in range(2 * AHEAD):
             ahead = max(ahead, i - len(wanted.judged))
             yield from wanted.expect(f"s{i}.{ZONE}")
 
     with Bind(tmp_path / "bind", {ZONE: "* TXT x"}) as bind:
         assert list(Resolver({ZONE: [bind.server]}, system=[]).unlike(stream(), 0)) == []
-    assert len(wanted.judged) == 3 * AHEAD
+    assert len(wanted.judged) == 2 * AHEAD
     assert ahead <= AHEAD
 
 
