@@ -73,9 +73,10 @@ class Apart:
         return self
 
     def __exit__(self, *_: object) -> None:
-        assert self.process.stdin is not None
+        assert self.process.stdin is not None and self.process.stdout is not None
         self.process.stdin.close()
         self.process.wait(60)
+        self.process.stdout.close()
 
     def _answer(self) -> Any:
         assert self.process.stdout is not None

@@ -74,24 +74,29 @@ class Server(Bind):
         return self._files / f"{zone}.zone"
 
     def __enter__(self) -> Self:
+        self.folder.mkdir()
         if self._like is None:
-            super().__enter__()
-        else:
-            self.folder.mkdir()
-            self.start()
-        self.wait()
+            for zone, text in self.zones.items():
+                self.zone_file(zone).write_text(text)
+        self.start()
         return self
+
+    def start(self, policy: str = "") -> None:
+        """Run named until it has all zones. It is not asked whether it is there, since it answers few such questions a second."""
+        argv, log = self._configured(), self.folder / "named.log"
+        with log.open("wb") as file:
+            self.process = subprocess.Popen(argv, stdout=file, stderr=file)
+        for _ in range(3000):
+            if "all zones loaded" in log.read_text():
+                return
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.1)
+        self.stop()
+        raise RuntimeError(f"named did not start:\n{log.read_text()[-3000:]}")
 
     def _block(self, zone: str) -> str:
         return f'zone "{zone}" {{ type primary; file "{self.zone_file(zone)}"; check-names ignore; }};'
-
-    def wait(self) -> None:
-        """Until all zones are there."""
-        for _ in range(1200):
-            if "all zones loaded" in (self.folder / "named.log").read_text():
-                return
-            time.sleep(0.1)
-        raise RuntimeError("named does not load its zones")
 
 
 class Passes:

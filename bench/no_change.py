@@ -23,6 +23,7 @@ from bench.peers import Octodns
 
 LATENCY, LIMIT, WORKERS = 0.05, 1000, 20
 Row = dict[str, object]
+MINUTE = "requests a minute"  # the head of a column
 
 
 def measure(runs: int, zones: Sequence[int] = (100, 1000, 10000), paced: bool = True) -> list[Row]:
@@ -33,7 +34,7 @@ def measure(runs: int, zones: Sequence[int] = (100, 1000, 10000), paced: bool = 
             octodns = Octodns(site, WORKERS)
             for limit in (None, LIMIT):
                 rows += _compared(site, octodns, runs, limit, paced)
-    return rows
+    return [_grown(row, rows) for row in rows]
 
 
 def _compared(site: Many, octodns: Octodns, runs: int, limit: int | None, paced: bool) -> list[Row]:
@@ -55,13 +56,25 @@ def _compared(site: Many, octodns: Octodns, runs: int, limit: int | None, paced:
     return rows
 
 
+def _grown(row: Row, rows: list[Row]) -> Row:
+    """The row with how many times as long it took as the same with the next fewer zones."""
+    same = [
+        r
+        for r in rows
+        if (r[""], r[MINUTE]) == (row[""], row[MINUTE]) and int(str(r["zones"])) < int(str(row["zones"]))
+    ]
+    walls = [str(each["wall s"]).split()[0] for each in (row, *same[-1:])]
+    known = len(walls) == 2 and "fails" not in walls
+    return {**row, "wall, by that of fewer zones": f"{float(walls[0]) / float(walls[1]):.1f}" if known else ""}
+
+
 def _row(site: Many, limit: int | None, who: str, costs: list[Cost], ours: list[Cost] | None = None) -> Row:
     """One side's line; a run that ended with an error says after how many seconds."""
     failed = costs[-1].code != 0
     told = "fails after " if failed else ""
     return {
         "zones": site.count,
-        "requests a minute": limit or "any",
+        MINUTE: limit or "any",
         "": who,
         "runs": len(costs),
         "wall s": told + spread([cost.wall for cost in costs]),
