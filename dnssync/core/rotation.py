@@ -181,8 +181,8 @@ def advance(
     # A key that lost its private half before it ever signed is replaced, and so is one of another kind than is wanted now; once:
     # where two cannot be read, the fault is the disk's or the modes', and making ever more keys no remedy.
     hopeful = len(coming) > 1 or any(k.selector in seen.readable and k.algorithm == algorithm for k in coming)
-    wanted = bool(algorithm) and not hopeful and not seen.left
-    make = (algorithm,) if wanted and not patient else ()
+    make = (algorithm,) if algorithm and not hopeful and not seen.left else ()
+    make, later = ((), make) if patient else (make, ())
 
     fit = [key for key in keys if _can_sign(key, phases, usable) and _sound(key, now, seen)]
     back = _retired(key for key in fit if key.recalled is not None)
@@ -196,7 +196,7 @@ def advance(
     waits = [waits_of.wait(key, phases[key.selector], policy, now, seen) for key in coming if key not in ready]
     if make:
         waits.append((now + policy.gap, f"a new {algorithm} key is made"))
-    elif wanted:
+    elif later:
         waits.append((now + policy.retry, f"a new {algorithm} key is to be made, and waits for its turn"))
     if until is not None and until > now:
         waits.append((until, ""))
