@@ -1714,11 +1714,8 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
     ],
     ("dnssync/lanes.py", "tests/test_lanes.py"): [
         # on disk before it is asked for
-        ("with together() if len(ended) + len(free()) > 1 else nullcontext():", "with nullcontext():"),
-        (
-            "                        acts += step(first, partial(next, running[first]))\n",
-            "                        acts += step(first, partial(next, running[first]))\n                        lanes.put(job.lane, first, acts.pop()[1]) if acts else None\n",
-        ),
+        ("with together() if len(about) > 1 else nullcontext():", "with nullcontext():"),
+        ("with together() if len(ended) > 1 else nullcontext():", "with nullcontext():"),
         # one thing at a time
         ("        busy.add(job.lane)\n", ""),
         ("if len(groups[job.group]) == 1:", "if True:"),
@@ -1727,6 +1724,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("for thread in self._threads if self._finishes else ():", "for thread in self._threads:"),
         ("for thread in self._threads if self._finishes else ():", "for thread in ():"),
         ("while stop is None and (able := free()):", "while able := free():"),
+        ("if act is None and stop is None]", "if act is None]"),
         ("            if stop is not None and not lanes.under_way:\n", "            if stop is not None:\n"),
         ("on = going if one.error is None else", "on = going if True else"),
         ("if whole > FEW else job.text)", "if False else job.text)"),
