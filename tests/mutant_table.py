@@ -1708,7 +1708,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
     ("dnssync/reading.py", "tests/test_reading.py"): [
         ("one.error is not None and not isinstance(one.error, ProviderError)", "one.error is not None"),
         ("return {at: found[at] for at in wanted}", "return found"),
-        ("if ended and whole > FEW else Still())", 'if ended and whole > FEW else "reading")'),
+        ("if ended else Still())", 'if ended else "reading")'),
         ("done += not left[one.key[0]]", "done += 2"),
         ("return name, of(zone) if of is not None else 0", "return name, 0"),
     ],
