@@ -135,6 +135,7 @@ def _write(work: Work, plan: ZonePlan, decision: Decision, made: Sequence[KeyPai
             return (yield from _made_good(work, plan, decision))
         if braked := _braked(work, zone, provider):
             return Outcome(zone, provider, refusals=(braked,))
+        yield None
         intent = work.line.state.begin(zone, provider, _entries(work, plan), work.now)
         try:
             if any(taken_over(plan.claims, plan.found, plan.ledger)):

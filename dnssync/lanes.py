@@ -19,7 +19,8 @@ from typing import Any, Self, TypeVar
 R = TypeVar("R")
 Lane = tuple[str, int]  # a provider, and the number of an instance of it
 Act = Callable[[], Any]
-Asking = Generator[Act, Any, R]  # yields what is to be done in a lane, and is sent what came of it, or raised
+# Yields what is to be done in a lane, and is sent what came of it, or raised; None where it is about to write, which is told first.
+Asking = Generator[Act | None, Any, R]
 LOOK = 1.0  # seconds at most between two looks at whether the pass is to end
 FEW = 10  # zones that are told by name
 
@@ -125,8 +126,8 @@ class Job:
 def carried(
     jobs: Sequence[Job], together: Callable[[], AbstractContextManager[None]], progress: Callable[[str], None]
 ) -> list[Any]:
-    """What came of each job, in their order. All that is done at one time between the lanes' work is done in one `together`, if it is
-    more than one job's, which has ended before a lane goes on: what a job notes first is on disk then.
+    """What came of each job, in their order. All that is noted at one time between the lanes' work is noted in one `together`, if it is
+    more than one job's, which has ended before a lane goes on: what a job notes first is on disk then. `progress` is told outside.
 
     What `progress` raises lets no other job begin; those under way come to their end, and are noted, before it is raised.
     """
@@ -146,7 +147,7 @@ def carried(
         """The jobs that may begin now, with their lanes free and nothing of their groups before them."""
         return [waiting[0] for lane, waiting in ready.items() if waiting and lane not in busy]
 
-    def step(number: int, on: Callable[[], Act]) -> list[tuple[int, Act]]:
+    def step(number: int, on: Callable[[], Act | None]) -> list[tuple[int, Act | None]]:
         """What a job wants to be done next, if it has not come to its end."""
         job = jobs[number]
         try:
@@ -172,23 +173,27 @@ def carried(
     with Lanes(finishes=True) as lanes:
         ended: list[Ended] = []
         while ended or lanes.under_way or free():
-            acts: list[tuple[int, Act]] = []
-            with together() if len(ended) + len(free()) > 1 else nullcontext():
+            wants: list[tuple[int, Act | None]] = []
+            with together() if len(ended) > 1 else nullcontext():
                 for one in ended:
                     under_way = running[one.key]
                     going = partial(under_way.send, one.result)
                     on = going if one.error is None else partial(under_way.throw, one.error)
-                    acts += step(one.key, on)
-                while stop is None and (able := free()):
-                    first = able[0]
-                    job = jobs[first]
-                    if job.text:
-                        told += 1
-                        stop = heard(Count("writing", told, whole) if whole > FEW else job.text)
-                    if stop is None:
-                        ready[job.lane].popleft()
-                        running[first] = job.begin()
-                        acts += step(first, partial(next, running[first]))
+                    wants += step(one.key, on)
+            while stop is None and (able := free()):
+                job = jobs[able[0]]
+                ready[job.lane].popleft()
+                running[able[0]] = job.begin()
+                fresh = step(able[0], partial(next, running[able[0]]))
+                if job.text and (able[0], None) in fresh:
+                    told += 1
+                    stop = heard(Count("writing", told, whole) if whole > FEW else job.text)
+                wants += fresh
+            acts = [(number, act) for number, act in wants if act is not None]
+            about = [number for number, act in wants if act is None and stop is None]
+            with together() if len(about) > 1 else nullcontext():
+                for number in about:
+                    acts += [(n, act) for n, act in step(number, partial(next, running[number])) if act is not None]
             for number, act in acts:
                 lanes.put(jobs[number].lane, number, act)
             if stop is not None and not lanes.under_way:

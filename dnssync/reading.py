@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -41,10 +41,8 @@ def read_all(line: Line, zones: Iterable[ZoneConfig]) -> Fetched:
         for zone_name, name in wanted:
             provider = line.zones.provider(name)
             lanes.put(lane_of(provider, name, zone_name), (zone_name, name), partial(_read, provider, zone_name))
-        if whole > FEW:
-            line.progress(Count("reading", 0, whole))
-        elif wanted:
-            line.progress("reading " + ", ".join(left))
+        if wanted:
+            line.progress(_told(left, 0, whole))
         while lanes.under_way:
             ended = lanes.take()
             for one in ended:
@@ -53,8 +51,14 @@ def read_all(line: Line, zones: Iterable[ZoneConfig]) -> Fetched:
                 found[one.key] = one.result if one.error is None else one.error
                 left[one.key[0]] -= 1
                 done += not left[one.key[0]]
-            line.progress(Count("reading", done, whole) if ended and whole > FEW else Still())
+            line.progress(_told(left, done, whole) if ended else Still())
     return {at: found[at] for at in wanted}
+
+
+def _told(left: Mapping[str, int], done: int, whole: int) -> str:
+    if whole > FEW:
+        return Count("reading", done, whole)
+    return f"reading {', '.join(zone for zone, count in left.items() if count)}" if done < whole else Still()
 
 
 def _read(provider: Provider, zone: str) -> Reading:

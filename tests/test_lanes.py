@@ -43,6 +43,7 @@ class Book:
 
 def writing(book: Book, name: str, act: Act) -> Asking[str]:
     """What `carry_out` does with a zone: a note, the request, another note."""
+    yield None
     book.note(f"begin {name}")
     try:
         told = yield act
@@ -168,11 +169,13 @@ def test_what_has_not_begun_never_does() -> None:
 
 def test_what_is_under_way_is_waited_for() -> None:
     """Where a write goes on while the pass fails, the pass ends after it: nobody finds the lock free while something is being written."""
-    book, failed, done = Book(), threading.Event(), []
+    book, begun, failed, done = Book(), threading.Event(), threading.Event(), []
 
     def act(number: int) -> None:
         if number:
+            assert begun.wait(LIMIT)
             raise OSError("no more room")
+        begun.set()
         assert failed.wait(LIMIT)
         time.sleep(0.1)  # what takes its time
         done.append(number)

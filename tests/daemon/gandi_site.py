@@ -23,6 +23,7 @@ from tests.site_under_test import IP, Site, own_state
 from tests.stand_in import StandIn
 
 ONE, TWO = "esferas.example", "otra.example"
+ONE_BY_ONE = "tests.daemon.one_by_one.Provider"
 EXTRA = "ip4:198.51.100.7"  # a term that a test puts into both zones
 ROWS = [("@", "MX", 3600, ["10 mx"]), ("@", "A", 3600, [IP]), ("@", "TXT", 3600, ['"site-verification=abc"']), ("mx", "A", 3600, [IP])]  # fmt: skip
 
@@ -39,13 +40,19 @@ class GandiSite(Site):
         own_state(folder)
         self.configure()
 
-    def configure(self, *, interval: str = "15m", extra: tuple[str, ...] = (), **more: Any) -> None:
-        """The configuration; `extra` are more SPF terms of both zones."""
+    def configure(
+        self, *, interval: str = "15m", extra: tuple[str, ...] = (), one_by_one: bool = False, **more: Any
+    ) -> None:
+        """The configuration; `extra` are more SPF terms of both zones. `one_by_one`: no two of them are read or written at once."""
         spf = {"spf": {"extra": list(extra)}} if extra else {}
         zone = {"provider": "gandi", "nameservers": [self._server], **spf}
         text = {
             "providers": {
-                "gandi": {"class": "gandi", "token": f"file/{self.folder}/token", "endpoint": self.gandi.endpoint}
+                "gandi": {
+                    "class": ONE_BY_ONE if one_by_one else "gandi",
+                    "token": f"file/{self.folder}/token",
+                    "endpoint": self.gandi.endpoint,
+                }
             },
             "zones": {ONE: zone, TWO: zone},
             "defaults": {"dkim": {"algorithms": ["rsa1024", "ed25519"]}},

@@ -99,7 +99,7 @@ class TestPersons:
 
     def test_the_brake_works_at_once(self, site: GandiSite) -> None:
         """What is frozen while a pass writes elsewhere is not written by that pass any more, nor by the next, which follows at once."""
-        site.configure(extra=(EXTRA,))
+        site.configure(extra=(EXTRA,), one_by_one=True)  # of two that are written at once, neither is elsewhere
         held = site.hold("POST|PUT|PATCH|DELETE", "[^/]*")
         with DaemonProcess(site.config) as daemon:
             until(lambda: held.struck)

@@ -47,7 +47,7 @@ def right(site: GandiSite) -> None:
 
 def test_sigterm_in_the_middle_of_a_write(site: GandiSite) -> None:
     """The zone at hand is written to its end and noted, the next is not begun; the next run does the rest."""
-    site.configure(extra=(EXTRA,))
+    site.configure(extra=(EXTRA,), one_by_one=True)
     held = site.hold("POST|PUT|PATCH|DELETE", "[^/]*")
     with DaemonProcess(site.config) as daemon:
         until(lambda: held.struck)
@@ -80,7 +80,7 @@ def test_sigterm_while_it_only_looks(site: GandiSite) -> None:
 @pytest.mark.parametrize("commits", [True, False])
 def test_sigkill_in_the_middle_of_a_write(site: GandiSite, commits: bool) -> None:
     """Killed while Gandi had done, or had not done, what was asked: the next run ends right."""
-    site.configure(extra=(EXTRA,))
+    site.configure(extra=(EXTRA,), one_by_one=True)
     held = site.hold("POST|PUT|PATCH|DELETE", "[^/]*", lost=True, commits=commits)
     with DaemonProcess(site.config) as daemon:
         until(lambda: held.struck)

@@ -1,0 +1,15 @@
+"""Gandi's plug-in with one zone at a time, for a test that has to know which one comes next."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dnssync_providers import gandi
+
+
+class Provider(gandi.Provider):
+    """As it is, with one request under way at once."""
+
+    def __init__(self, id: str, token: str, endpoint: str) -> None:
+        super().__init__(id, token, endpoint=endpoint)
+        self.limits = replace(self.limits, parallel=1)
