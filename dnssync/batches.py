@@ -5,25 +5,60 @@ Zones that share a domain's records (`core.homes`), and zones below one another,
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
+from dnssync import mail_domains
+from dnssync.config import Config
+from dnssync.core.desire import reports_of
 from dnssync.core.homes import guests, zones_above, zones_of
+from dnssync.core.model import Notice
+from dnssync.core.policy import MailPolicy
+from dnssync.core.wish import ReportsElsewhere
 from dnssync.mail_domains import Served
 
-SIZE = 500  # zones: with their keys and records about 20 MB
+SIZE = 100  # zones: read ten at a time, they are read and decided about within the time for which a provider's reading is trusted by its writes
+
+
+@dataclass(frozen=True)
+class Whole:
+    """What all batches of a pass share. `served`: by zone, the mail domains of every configured zone; `strangers`: by zone, domains of others some of whose
+    records it holds; `policies`: by mail domain, that of its zone; `homeless`: what is told of names that no zone holds; `patient`: zones that are due to be
+    read and wait (`quiet`)."""
+
+    served: Served
+    strangers: Served
+    policies: Mapping[str, MailPolicy]
+    homeless: tuple[Notice, ...] = ()
+    patient: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, config: Config, local: Collection[str], patient: frozenset[str] = frozenset()) -> Whole:
+        """What follows from the names that exim has."""
+        served = mail_domains.served(config, local)
+        policies = {domain: config.zones[zone].policy for zone in served for domain in served[zone]}
+        homeless = tuple(mail_domains.homeless(config, local))
+        return cls(served, guests(served, config.zones), policies, homeless, patient)
+
+    @cached_property
+    def _reports(self) -> dict[frozenset[str], tuple[ReportsElsewhere, ...]]:
+        return {}
+
+    def reports(self, frozen: frozenset[str]) -> tuple[ReportsElsewhere, ...]:
+        """The DMARC reports that leave their domains, where these are frozen: looked for once."""
+        if frozen not in self._reports:
+            self._reports[frozen] = reports_of(self.policies, frozen)
+        return self._reports[frozen]
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Some zones of a pass. `domains`: those whose keys, and whose senders' addresses, belong to them; `served`: by zone, the mail domains of every
-    configured zone; `strangers`: by zone, domains of others some of whose records it holds; `patient`: zones that are due to be read and wait (`quiet`)."""
+    """Some zones of a pass. `domains`: those whose keys, and whose senders' addresses, belong to them."""
 
     zones: tuple[str, ...]
     domains: frozenset[str]
-    served: Served
-    strangers: Served
-    patient: frozenset[str] = frozenset()
+    whole: Whole
 
 
 def families(zones: Sequence[str], served: Served) -> list[tuple[str, ...]]:
@@ -52,36 +87,29 @@ def families(zones: Sequence[str], served: Served) -> list[tuple[str, ...]]:
 
 def batches(
     groups: Iterable[Sequence[str]],
-    served: Served,
+    whole: Whole,
     known: Iterable[str],
-    configured: Mapping[str, object],
+    configured: Container[str],
     left: Collection[str] = (),
-    patient: frozenset[str] = frozenset(),
     size: int = SIZE,
 ) -> Iterator[Batch]:
     """Whole groups, about `size` zones at a time. `known`: all domains that have keys or records; those that no configured zone holds any more, and those
     of zones that are `left` out of the pass, go with the first batch, so that their keys hear of what happens to the clock."""
-    strangers = guests(served, configured)
     of: dict[str, list[str]] = {}
-    homeless, away = [], frozenset(left)
+    beside, away = [], frozenset(left)
     for domain in known:
         homes = zones_of(domain, configured)
         for zone in homes:
             of.setdefault(zone, []).append(domain)
         if homes <= away:
-            homeless.append(domain)
+            beside.append(domain)
     held: list[str] = []
 
     def batch() -> Batch:
-        domains = {
-            domain
-            for zone in held
-            for names in (served.get(zone, ()), strangers.get(zone, ()), of.get(zone, ()))
-            for domain in names
-        }
-        made = Batch(tuple(held), frozenset({*domains, *homeless}), served, strangers, patient)
+        domains = {d for zone in held for by in (whole.served, whole.strangers, of) for d in by.get(zone, ())}
+        made = Batch(tuple(held), frozenset({*domains, *beside}), whole)
         held.clear()
-        homeless.clear()
+        beside.clear()
         return made
 
     for group in groups:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from dnssync import identity, mail_domains, signing_map
-from dnssync.batches import SIZE, Batch
+from dnssync.batches import SIZE, Batch, Whole
 from dnssync.beyond import Beyond
 from dnssync.config import Config
 from dnssync.core import dkim
@@ -22,7 +22,7 @@ from dnssync.core.clock import Verdict, judge
 from dnssync.core.decide import Decision, decide
 from dnssync.core.durations import HOUR, MARGIN
 from dnssync.core.hand_made import adopted
-from dnssync.core.homes import KEYS, guests, home, key_zone, zones_above
+from dnssync.core.homes import KEYS, home, key_zone, zones_above
 from dnssync.core.host import Address, Host
 from dnssync.core.key_sets import replaced
 from dnssync.core.model import KeyPair, Notice, relative, zone_of
@@ -109,16 +109,15 @@ class Line:
             keys = rebased(keys, Policy(), clock.restarted, now, restarted=True)
         self.progress("asking exim")
         host = look.host or self._host(current)
-        served = batch.served if batch else mail_domains.served(self.config, _local(host))
-        strangers = batch.strangers if batch else guests(served, self.config.zones)
+        whole = batch.whole if batch else Whole.of(self.config, [mail.name for mail in host.domains if mail.local])
+        served, strangers = whole.served, whole.strangers
         chosen = (
             [self.config.zones[zone] for zone in batch.zones]
             if batch
             else mail_domains.chosen(self.config, served, only, strangers if attended else {})
         )
         kept = Noted.of(self.state, [zone.name for zone in chosen])
-        patient = batch.patient if batch else frozenset[str]()
-        noted = calm(self, chosen, now, confirmed, kept, patient) - look.loud if look.dns_first else frozenset()
+        noted = calm(self, chosen, now, confirmed, kept, whole.patient) - look.loud if look.dns_first else frozenset()
         fresh = [zone for zone in chosen if zone.name not in look.seen]
         fetched = read_all(self, [zone for zone in fresh if zone.name not in noted])
         for zone in fresh:
@@ -156,6 +155,7 @@ class Line:
         keys = (*keys, *hand_made)
         self.progress("asking the authoritative servers")
         looks, unanswered = sights(keys, views, now, self.resolver, self.zones, self.config.zones)
+        stopped = frozenset(request.subject for request in requests if request.kind == "freeze")
         beyond = Beyond(self.resolver, self.config.zones)
         # What a reading of the zone would show, too.
         beyond.ahead(domain for view in views if view.zone in noted for domain in view.domains)
@@ -168,7 +168,7 @@ class Line:
             readable=frozenset((k.domain, k.selector) for k in keys if not problems.get((k.domain, k.selector))),
             map=current,
             beyond=beyond,
-            policies={domain: self.config.zones[zone].policy for zone in served for domain in served[zone]},
+            policies=whole.policies,
             remembered=self._remembered(now, batch.domains if batch else None),
             confirmed=confirmed,
             closed=self._closed(views),
@@ -177,14 +177,15 @@ class Line:
             host_id=host_id,
             unknown=unknown(views, keys, host_id, self._known, confirmed),
             moved=identity.moved(self.config.keys, self.machine, host.hostname),
-            frozen=frozenset(request.subject for request in requests if request.kind == "freeze"),
+            frozen=stopped,
+            reports=whole.reports(stopped),
             attended=attended,
             noted=noted,
             births=None if attended else self.births if look.births is None else look.births,
             earlier=look.earlier,
             notices=(
                 *host.notices,
-                *mail_domains.homeless(self.config, _local(host)),
+                *whole.homeless,
                 *silent(unanswered),
                 *_unusable(
                     {
@@ -240,7 +241,8 @@ class Line:
 
     def served(self) -> dict[str, tuple[str, ...]]:
         """The mail domains of each configured zone. Asks exim; raises `EximError`."""
-        return mail_domains.served(self.config, _local(self._host(signing_map.read(self.config.exim.map))))
+        host = self._host(signing_map.read(self.config.exim.map))
+        return mail_domains.served(self.config, [mail.name for mail in host.domains if mail.local])
 
     def _closed(self, views: Sequence[ZoneView]) -> dict[str, str]:
         """The domains whose new keys exim could not open, and why."""
@@ -290,11 +292,6 @@ def _unusable(lost: Mapping[KeyPair, str], keys: Sequence[KeyPair], now: int) ->
         else Notice("key_unusable", f"{key.domain}: {told} Mend that, or bring it back from a backup; else another key takes over once one is ready.")
         for key, told in lost.items()
     ]  # fmt: skip
-
-
-def _local(host: Host) -> list[str]:
-    """The names that exim has."""
-    return [mail.name for mail in host.domains if mail.local]
 
 
 def again(seen: Observed, made: Sequence[KeyPair]) -> Observed:

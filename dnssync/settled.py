@@ -97,7 +97,7 @@ def _asked(
     for batch in batches:
         line.progress("")
         kept = Noted.of(line.state, batch.zones)
-        quiet = calm(line, [line.config.zones[zone] for zone in batch.zones], now, confirmed, kept)
+        quiet = calm(line, [line.config.zones[zone] for zone in batch.zones], now, confirmed, kept, batch.whole.patient)
         keys: dict[str, list[KeyPair]] = {}
         for key in line.state.living(batch.domains):
             for zone in zones_of(key.domain, line.config.zones):
@@ -107,7 +107,7 @@ def _asked(
             for zone in zones_of(row.domain, line.config.zones):
                 seen.setdefault(zone, []).append((row.domain, row.ip, row.source, row.host_name, row.first_seen))
         for zone in quiet:
-            domains = sorted({*batch.served[zone], *batch.strangers.get(zone, ())})
+            domains = sorted({*batch.whole.served[zone], *batch.whole.strangers.get(zone, ())})
             entries = kept.ledger[zone]
             told = (
                 kept.records[zone].last_read,

@@ -10,17 +10,15 @@ from functools import partial
 from typing import Protocol
 
 from dnssync import identity, mail_domains, signing_map
-from dnssync.batches import Batch, batches, families
+from dnssync.batches import Batch, Whole, batches, families
 from dnssync.carry_out import carry_out
 from dnssync.core.decide import Decision
-from dnssync.core.desire import reports_of
 from dnssync.core.host import Host, MailDomain
 from dnssync.core.model import Owner, Phase, Step, zone_of
 from dnssync.core.observed import Observed
 from dnssync.core.rotation import Policy, phase
 from dnssync.kept import Kept
 from dnssync.lock import Held
-from dnssync.mail_domains import Served
 from dnssync.new_keys import random_token
 from dnssync.quiet import patient
 from dnssync.reconcile import Line, Look
@@ -120,13 +118,13 @@ class _Shared:
         else:
             self._names = survey.names(line.names(self.lines))
             self._local = survey.local(self._names)
-        self.served: Served = mail_domains.served(line.config, sorted(self._local))
-        self.groups = families(zones, self.served)
-        self._patient = patient(line.state.zones(), zones, line.config.schedule, int(line.now()))
+        waiting = patient(line.state.zones(), zones, line.config.schedule, int(line.now()))
+        self.whole = Whole.of(line.config, sorted(self._local), waiting)
+        self.groups = families(zones, self.whole.served)
 
     def batches(self, groups: Sequence[Sequence[str]]) -> Iterable[Batch]:
         """Whole groups, some hundred zones at a time."""
-        return batches(groups, self.served, self._known, line_zones(self.line), self._left, self._patient, self.line.size)
+        return batches(groups, self.whole, self._known, self.line.config.zones, self._left, self.line.size)
 
     def marks(self) -> Marks:
         """Which zones are settled; none where nothing is remembered, or exim tells nothing of what it rests on."""
@@ -137,10 +135,8 @@ class _Shared:
         now, requests, clock = int(line.now()), self.requests, self.clock
         if clock.jumped is not None or clock.restarted is not None:
             return Marks()
-        policies = {domain: line.config.zones[zone].policy for zone in self.served for domain in self.served[zone]}
-        frozen = {request.subject for request in requests if request.kind == "freeze"}
-        homeless = sorted(name for name in self._local if zone_of(name, line.config.zones) is None)
-        words = (*requests, reports_of(policies, frozen), homeless)
+        frozen = frozenset(request.subject for request in requests if request.kind == "freeze")
+        words = (*requests, self.whole.reports(frozen), self.whole.homeless)
         moved = identity.moved(line.config.keys, line.machine, survey.hostname)
         common = whole(line, survey.mark, words, clock.trusted, kept.config(line.config), moved)
         return find(
@@ -161,7 +157,7 @@ class _Shared:
         recipients, helo = mail_domains.recipients(self.line.config), self._kept.helo
         if (
             helo is None
-            or any(zone_of(name, line_zones(self.line)) in batch.zones for name in helo)
+            or any(zone_of(name, self.line.config.zones) in batch.zones for name in helo)
             or len(batch.domains) * 2 > len(self._names)
         ):
             self._host = self._survey.host(self._names, recipients)
@@ -173,11 +169,6 @@ class _Shared:
         domains = tuple(sorted((*host.domains, *others), key=lambda mail: mail.name))
         notices = tuple(dict.fromkeys((*self._kept.notices, *host.notices)))
         return replace(host, helo=helo, domains=domains, notices=notices)
-
-
-def line_zones(line: Line) -> Mapping[str, object]:
-    """All configured zones."""
-    return line.config.zones
 
 
 def _looked(

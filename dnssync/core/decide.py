@@ -128,7 +128,7 @@ def decide(seen: Observed) -> Decision:
     stopped = homes.stopped(held)
     gone = left(seen)
     standing = {domain: selectors for domain, selectors in seen.map.items() if domain not in gone}
-    named = {*standing, *(domain for domain, _ in steps)} - gone
+    named = ({*homes.views, *(domain for domain, _ in steps)} & {*standing, *lines}) - gone  # of others nothing is said
     fallback = {domain: fallen_back(seen, domain, steps) or standing.get(domain, ()) for domain in named}
     fallback = {domain: selectors for domain, selectors in fallback.items() if selectors}
     after = dict(standing)
@@ -231,7 +231,7 @@ def _whole(
         leaving=frozenset(k.domain for k in keys) - {k.domain for k in keys if k.retired is None},
         found={view.zone: found for view in seen.zones for found in list(view.found.values())[:1]},
         partial=frozenset(view.zone for view in seen.zones if not (view.limits.reads and view.limits.complete)),
-        reports=reports_of(seen.policies, seen.frozen),
+        reports=reports_of(seen.policies, seen.frozen) if seen.reports is None else seen.reports,
         unparked=frozenset(
             domain for domain, view in homes.views.items() if parked_before(domain, view.zone, view.ledger.values())
         ),

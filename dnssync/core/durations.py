@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 MARGIN = 10 * MINUTE
 FOREIGN_QUEUES = 5 * DAY  # RFC 5321 §4.5.4.1: give-up time is at least 4–5 days
 
 
+@lru_cache(maxsize=1000)  # ten thousand domains have few of them
 def season(negative_ttl: int | None, previous_ttl: int | None) -> tuple[int, str]:
     """How long a new record must have stood before exim may sign with it, in seconds, and why.
 
@@ -24,6 +26,7 @@ def season(negative_ttl: int | None, previous_ttl: int | None) -> tuple[int, str
     return longest + MARGIN, f"{duration(longest)} ({source}) and {duration(MARGIN)} of margin"
 
 
+@lru_cache(maxsize=1000)
 def overlap(expires: int | None, retry_cutoff: int, ttl: int) -> tuple[int, str]:
     """How long a retired key's record stays, in seconds, and why: every message it signed must have arrived."""
     rows = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from dnssync.core import dkim, durations, rotation
@@ -30,6 +31,7 @@ def algorithms(view: ZoneView) -> tuple[str, ...]:
     return tuple(_held(name, view.limits.txt) for name in view.policy.dkim.algorithms)
 
 
+@lru_cache(maxsize=1000)
 def _held(algorithm: str, longest: int) -> str:
     """An algorithm, RSA as long as its record may be; 1024 bits at least (RFC 8301 §3.2)."""
     if kind_of(algorithm) != "rsa":

@@ -11,6 +11,7 @@ from dnssync.core.model import KeyPair, Limits, Notice
 from dnssync.core.ownership import Agreed, Ledger
 from dnssync.core.policy import MailPolicy
 from dnssync.core.sighting import Sight
+from dnssync.core.wish import ReportsElsewhere
 from dnssync.core.zone_view import Dns, Zone
 
 
@@ -44,7 +45,7 @@ class Observed:
     why exim could not open a key that were made for it; `configured` names all zones, looked at or not; `host_id`
     is this host's name in selectors, "" = none yet; `unknown` are by zone names in it that carry it and are no keys that we know;
     `moved` is the name of the host that the keys belong to where that is, or was, another machine;
-    `noted` are the zones that were not
+    `reports`: the DMARC reports that leave their domains by these policies, where that was found out before; `noted` are the zones that were not
     read, and taken for what the ledger says of them; `attended` says whether a person looks on: without one nothing is taken over, and no domain gets its first SPF or DMARC;
     `births`: how many new keys may be made that nobody waits for, None = as many as are wanted; `turn`: of those the key sets (domain, kind) that get
     theirs, once that is decided (`Decision.turn`), so that deciding again gives none to another; `earlier`: how many new keys that
@@ -59,6 +60,7 @@ class Observed:
     map: Mapping[str, tuple[str, ...]]
     beyond: Dns
     policies: Mapping[str, MailPolicy] = field(default_factory=dict)
+    reports: tuple[ReportsElsewhere, ...] | None = None
     remembered: Mapping[str, tuple[Address, ...]] = field(default_factory=dict)
     confirmed: frozenset[tuple[str, str]] = frozenset()
     frozen: frozenset[str] = frozenset()
