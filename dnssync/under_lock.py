@@ -81,6 +81,8 @@ def passed(
     if not rest and shared.beside and "" not in marks.settled:
         rest = shared.groups[:1]  # the domains that no zone holds go beside some batch
         calm -= {*rest}
+    served = shared.whole.served
+    shared.asking = frozenset(domain for group in rest for zone in group for domain in served[zone])
     settled = {zone: marks.settled[zone] for group in shared.groups if group in calm for zone in group}
     fresh = dict(settled)
     if "" in marks.settled:
@@ -131,6 +133,7 @@ class _Shared:
         self._known = line.state.mail_domains()
         self.beside = away(self._known, line.config.zones, left)
         self.other_greeting = False
+        self.asking: frozenset[str] = frozenset()  # the domains that some batch of the pass asks exim about
         self._said: dict[Notice, None] = {}
         self._host: Host | None = None
         if survey is None:
@@ -185,8 +188,8 @@ class _Shared:
             host = self._survey.host(sorted(known), recipients)
             self._said.update(dict.fromkeys(host.notices))
             if host.helo == kept.helo:
-                # What it said of others goes on; of these it has just said what there is.
-                before = [notice for notice in kept.notices if about(notice.sentence) not in known]
+                # What it said of others goes on; of those of this pass it says what there is.
+                before = [notice for notice in kept.notices if about(notice.sentence) not in self.asking | known]
                 kept.notices = tuple(dict.fromkeys((*before, *self._said)))
                 told = {mail.name: mail for mail in host.domains}
                 return replace(

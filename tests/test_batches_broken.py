@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -216,10 +217,8 @@ def test_a_pass_that_dies_between_batches_after_the_clock_went_back(site: Settle
         site.bind.stop()  # so that nothing is known of their records
         site.secondary.stop()
         for deaths[0] in (4, 99):
-            try:
+            with contextlib.suppress(Stopped):
                 site.one(60)
-            except Stopped:
-                pass
             up += 60
             found = [key for key in site.state.living() if key.selector == "wait"]
             assert len(found) == len(NAMES)
