@@ -56,12 +56,10 @@ def carry_out(
     keys_only: bool = False,
     part: bool = False,
 ) -> Report:
-    """Write what was decided and shown; the caller holds the lock. `keys_only`: of DNS only the records of keys, since a person was
-    asked about nothing else. `part`: this is a batch of a pass; the clocks, and what is said of the host as a whole, are then noted by whoever
-    knows all of them.
+    """Write what was decided and shown; the caller holds the lock. `keys_only`: of DNS only the records of keys, since a person was asked about
+    nothing else. `part`: a batch of a pass, which notes neither the clocks nor what is said of the host. A zone that fails stops no other.
 
-    Raises `RefusedError` where deciding again, with the new keys in hand, gives more than their names in place of the
-    placeholders. A zone that fails stops no other.
+    Raises `RefusedError` where deciding again, with the new keys in hand, gives more than their names.
     """
     seen = replace(seen, turn=shown.turn)  # deciding again hands what is left of the births to nobody else
     work = Work(line, seen, shown, token, keys_only=keys_only)

@@ -26,7 +26,7 @@ from dnssync.core.ownership import owns, same
 from dnssync.core.sighting import Answer, Question, Sight, sight
 from dnssync.noted import Noted
 from dnssync.quiet import calm
-from dnssync.state import LedgerEntry
+from dnssync.state_rows import LedgerEntry
 from dnssync.unlike import Expected
 
 if TYPE_CHECKING:
