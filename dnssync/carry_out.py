@@ -2,8 +2,7 @@
 
     intent on disk → private key → key's row → DNS → ledger → stamps → one rename of exim's map
 
-Each step is idempotent and each stamp follows its effect, so that whatever dies in between is healed by the next pass.
-"""
+Each step is idempotent and each stamp follows its effect: the next pass heals whatever dies in between."""
 
 from __future__ import annotations
 
