@@ -29,6 +29,7 @@ from dnssync.zones import TooLong
 
 BRIEF = 15.0  # seconds that a plug-in may sleep with the lock held, in the middle of a pass that writes; taking a write back needs them
 LOOKS = 3  # at what there is, where others change it while this one waits
+ASKED = 500  # domains that exim is asked about at a time
 COMING = (Phase.GENERATED, Phase.PUBLISHED, Phase.READY)
 
 
@@ -81,7 +82,7 @@ def passed(
             settled.update({zone: marks.settled[zone] for zone in group})
         else:
             rest.append(group)
-    parts = []
+    parts: list[Report] = []
     fresh = dict(settled)
     made = waiting = 0
     for batch in shared.batches(rest):
@@ -91,6 +92,8 @@ def passed(
         report = carry_out(line, seen, got, token=token, clock=False)
         fresh.update(settle(seen.noted, got, marks.of, line.config.zones))
         parts.append(report)
+        if len(parts) > 1:  # what came to nothing is not kept, but for a host with one batch, whose report is whole
+            parts[-2:] = map(_slim, parts[-2:])
     note_clock(line, shared.clock, shared.confirmed)
     if kept is not None:
         kept.remember(fresh, line.config.zones)
@@ -160,7 +163,7 @@ class _Shared:
             or any(zone_of(name, self.line.config.zones) in batch.zones for name in helo)
             or len(batch.domains) * 2 > len(self._names)
         ):
-            self._host = self._survey.host(self._names, recipients)
+            self._host = self._asked_all(self._survey, recipients)
             self._kept.heard(self._host)
             return self._host
         known = batch.domains & {*self._names}
@@ -169,6 +172,15 @@ class _Shared:
         domains = tuple(sorted((*host.domains, *others), key=lambda mail: mail.name))
         notices = tuple(dict.fromkeys((*self._kept.notices, *host.notices)))
         return replace(host, helo=helo, domains=domains, notices=notices)
+
+    def _asked_all(self, survey: Survey, recipients: Sequence[str]) -> Host:
+        """What exim says of all domains, asked about so many at a time."""
+        hosts = [survey.host(self._names[at : at + ASKED], recipients) for at in range(0, len(self._names), ASKED)]
+        if not hosts:
+            return survey.host((), recipients)
+        domains = tuple(mail for host in hosts for mail in host.domains)
+        notices = tuple(dict.fromkeys(notice for host in hosts for notice in host.notices))
+        return replace(hosts[-1], domains=domains, notices=notices)
 
 
 def _looked(
@@ -217,8 +229,7 @@ def _merged(parts: Sequence[Report], line: Line, shared: _Shared) -> Report:
     """One report of several; of what came to nothing, only what is told of the pass as a whole is kept."""
     if len(parts) == 1:
         return parts[0]
-    slim = [_slim(part) for part in parts]
-    decisions = [part.decision for part in slim]
+    decisions = [part.decision for part in parts]
     last = decisions[-1] if decisions else None
     decision = Decision(
         now=last.now if last else int(line.now()),
@@ -241,10 +252,10 @@ def _merged(parts: Sequence[Report], line: Line, shared: _Shared) -> Report:
     )
     return Report(
         decision,
-        tuple(outcome for part in slim for outcome in part.outcomes),
-        tuple(key for part in slim for key in part.made),
-        tuple(sorted(each for part in slim for each in part.map_lines)),
-        tuple(look for part in slim for look in part.looks),
+        tuple(outcome for part in parts for outcome in part.outcomes),
+        tuple(key for part in parts for key in part.made),
+        tuple(sorted(each for part in parts for each in part.map_lines)),
+        tuple(look for part in parts for look in part.looks),
         decision.notices,
     )
 
