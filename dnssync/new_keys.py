@@ -62,7 +62,7 @@ def held(decision: Decision) -> set[str]:
 def make_keys(work: Work) -> dict[KeyPair, Intent]:
     """Take on the keys that the state does not know and make the new ones: private half and row are on disk before DNS hears of them."""
     line, state = work.line, work.line.state
-    known = {(key.domain, key.selector) for key in state.living()}
+    known = {(key.domain, key.selector) for key in state.living({key.domain for key in work.shown.keys})}
     for key in work.shown.keys:
         if (key.domain, key.selector) not in known:
             try:
