@@ -176,5 +176,7 @@ class TestHeldBesideRevoked:
         assert self.line(*self.KEYS[:2], gone, e1=Sight.OTHER, e2=Sight.UNKNOWN) == ("r1", "e1")
 
     def test_silence_about_the_one_that_is_left(self) -> None:
-        """Nor does a look without an answer take the other one's place from it where the key that signs is lost."""
-        assert self.line(*self.KEYS, lost="e1", e2=Sight.UNKNOWN) == ("r1", "e2")
+        """Where the key that signs is lost, the other one signs, though a look at it had no answer; if it was known to stand before."""
+        gone = replace(self.BACK, seen=None, published=None)
+        for last, line in ((self.BACK, ("r1", "e2")), (gone, ("r1",))):
+            assert self.line(*self.KEYS[:2], last, lost="e1", e2=Sight.UNKNOWN) == line
