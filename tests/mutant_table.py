@@ -1655,6 +1655,29 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("or (look is Sight.UNKNOWN and before)", "or before"),
         ("any(key.selector == name and key.published", "any(key.published"),
     ],
+    # several zones at once
+    ("dnssync/lanes.py", "tests/test_life_zones.py"): [
+        (
+            "acts += [(n, act) for n, act in step(number, partial(next, running[number])) if act is not None]",
+            "[lanes.put(jobs[n].lane, n, act) for n, act in step(number, partial(next, running[number]))]",
+        ),
+    ],
+    ("dnssync/carry_out.py", "tests/test_life_zones.py"): [
+        ("        state.record_applied(_entries(work, plan))\n", ""),
+        (
+            "            return Outcome(zone, provider, error=str(error))\n        else:",
+            "            work.line.state.finish(intent)\n            return Outcome(zone, provider, error=str(error))\n        else:",
+        ),
+    ],
+    ("dnssync/core/ownership.py", "tests/core/test_carried.py"): [
+        ('if claimed.get((name, kind, owner), "") is None', "if False"),
+        ("or (owner is Owner.DKIM and (name,", "or ((name,"),
+        ("(name, kind, owner) not in claimed and not owned(", "not owned("),
+        ("not in claimed and not owned(found.get((name, kind)), owner))", "not in claimed)"),
+    ],
+    ("dnssync/core/ownership.py", "tests/test_life_zones.py"): [
+        ("or (owner is Owner.DKIM and (name,", "or (False and (name,"),
+    ],
     ("dnssync/quiet.py", "tests/test_quiet.py"): [
         ("replace(limits, min_ttl=record.min_ttl, max_ttl=record.max_ttl)", "limits"),
         ("int(deep * (1 + share) / 2)", "deep * 2"),

@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from dnssync_providers import memory
+
 from dnssync import signing_map
 from dnssync.carry_out import carry_out
 from dnssync.config import Config, EximConfig, ProviderConfig, ZoneConfig
@@ -31,7 +33,6 @@ from dnssync.one_pass import Stopped
 from dnssync.reconcile import Line
 from dnssync.report import Report
 from dnssync.state import LedgerEntry, State
-from dnssync_providers import memory
 from tests.soak_zones import START, ZONE, Exim
 
 AT = {
@@ -42,6 +43,7 @@ AT = {
     "fuenf.test": ("q",),
 }
 LANES = {"p": 2, "q": 1}
+PATIENCE = 4  # passes of which each may change something
 THEIRS = '@ 3600 IN TXT "site-verification=abc"\n'
 POLICY = MailPolicy(dkim=DkimPolicy(algorithms=("ed25519",)))
 Place = tuple[str, str, str, str]  # provider, zone, name, type
@@ -52,10 +54,10 @@ class Died(BaseException):
 
 
 class Books(State):
-    """The state, which may be the last thing that was written, or not be written any more."""
+    """The state, which may be the last thing that was written, or not be written any more. `told`: how often several were noted together."""
 
     moment: Callable[[str], None] = staticmethod(lambda what: None)
-    told: Counter[str] = Counter()
+    told: Counter[str]
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -160,15 +162,15 @@ class Town:
         self.fate: int | None = None
         self.moments, self.dead, self.passes = 0, False, 0
         self.wake: int | None = None
-        self._one = threading.Lock()
+        self._one, self._calls = threading.Lock(), Counter[tuple[object, ...]]()
 
     # --- chance and death -------------------------------------------------------------------------------------------
 
     def chance(self, *what: object) -> random.Random:
         """The same for the same pass and call, in whatever order threads come."""
         with self._one:
-            self.told[str(("nth", self.passes, *what))] += 1
-            return random.Random(repr((self.seed, self.passes, what, self.told[str(("nth", self.passes, *what))])))
+            self._calls[(self.passes, *what)] += 1
+            return random.Random(repr((self.seed, self.passes, what, self._calls[(self.passes, *what)])))
 
     def fails(self, rate: float, *what: object) -> bool:
         """Whether this goes wrong now."""
@@ -202,7 +204,11 @@ class Town:
     def _answer(self, question: Question) -> Answer:
         replies = [] if question.zone else [Reply("elsewhere", Rcode.NXDOMAIN)]
         for name in AT.get(question.zone, ()):
-            found = self.clouds[name].zones[question.zone].get((relative(question.name, question.zone) or "", question.type))
+            found = (
+                self.clouds[name]
+                .zones[question.zone]
+                .get((relative(question.name, question.zone) or "", question.type))
+            )
             texts = tuple(value.text for value in found.values) if found else ()
             replies.append(Reply(name, Rcode.DATA if texts else Rcode.NXDOMAIN, texts, found.ttl if found else None))
         return Answer(question, tuple(replies))
@@ -326,9 +332,10 @@ class Town:
                     assert found and found.values[0].text == record, f"{selector} signs, and is not at {name}"
 
     def healed(self) -> tuple[object, ...]:
-        """A pass without any failure puts all right, and the next one has nothing to do. What there is then, but for names of keys."""
+        """A pass without any failure puts all right; after those that follow from it (a key that is seen to sign gets a standby) nothing is to
+        be done. What there is then, but for names of keys."""
         luck, self.luck = self.luck, 0.0
-        for again in (False, True):
+        for _ in range(PATIENCE):
             report = self.one()
             assert report is not None and not report.failed and not report.refused
             self.check()
@@ -336,7 +343,10 @@ class Town:
             assert not state.unfinished(None) and not state.unfinished_keys()
             assert not any(state.interrupted(zone, name) for zone, at in AT.items() for name in at)
             wrote = [outcome.changes for outcome in report.outcomes if outcome.changes]
-            assert not again or not (wrote or report.made), f"written once more: {wrote}"
+            if not (wrote or report.made or report.map_lines):
+                break
+        else:
+            raise AssertionError(f"written once more: {wrote}")
         self.luck = luck
         phases = sorted((key.domain, phase(key, Policy(), self.now)) for key in state.keys())
         lines = sorted((domain, len(line)) for domain, line in signing_map.read(self.config.exim.map).items())
