@@ -353,13 +353,13 @@ class Town:
         return phases, lines, len(self.standing())
 
 
-def life(folder: Path, seed: int, passes: int = 60) -> Counter[str]:
+def life(folder: Path, seed: int, passes: int = 42) -> Counter[str]:
     """Passes that fail, and end, in whatever way, and what they told of; between them calm ones, in which all is put right."""
     town, chance = Town(folder, seed), random.Random(seed)
     for number in range(passes):
         calm = number % 6 == 5
         town.luck = 0.0 if calm else 1.0
-        town.one(None if calm or chance.random() < 0.5 else chance.randrange(90))
+        town.one(None if calm or chance.random() < 0.5 else chance.randrange(60))
         town.check()
         if calm:
             town.healed()
