@@ -61,6 +61,11 @@ class Batch:
     whole: Whole
 
 
+def away(known: Iterable[str], configured: Container[str], left: Collection[str]) -> frozenset[str]:
+    """The domains that no configured zone holds any more, and those of zones that are `left` out of the pass."""
+    return frozenset(domain for domain in known if zones_of(domain, configured) <= {*left})
+
+
 def families(zones: Sequence[str], served: Served) -> list[tuple[str, ...]]:
     """The zones in groups that are decided about together, in the order of their first members."""
     strangers = guests(served, frozenset(zones))
@@ -90,19 +95,16 @@ def batches(
     whole: Whole,
     known: Iterable[str],
     configured: Container[str],
-    left: Collection[str] = (),
+    beside: Collection[str] = (),
     size: int = SIZE,
 ) -> Iterator[Batch]:
-    """Whole groups, about `size` zones at a time. `known`: all domains that have keys or records; those that no configured zone holds any more, and those
-    of zones that are `left` out of the pass, go with the first batch, so that their keys hear of what happens to the clock."""
+    """Whole groups, about `size` zones at a time. `known`: all domains that have keys or records; those that no zone of the pass holds (`away`) go `beside` the
+    first batch: exim signs for them, and a key file of theirs that is lost costs their signatures as any other."""
     of: dict[str, list[str]] = {}
-    beside, away = [], frozenset(left)
     for domain in known:
-        homes = zones_of(domain, configured)
-        for zone in homes:
+        for zone in zones_of(domain, configured):
             of.setdefault(zone, []).append(domain)
-        if homes <= away:
-            beside.append(domain)
+    beside = [*beside]
     held: list[str] = []
 
     def batch() -> Batch:

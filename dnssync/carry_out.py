@@ -38,7 +38,7 @@ from dnssync.new_keys import Work, held, make_keys, note_machine, random_token
 from dnssync.reading import lane_of
 from dnssync.reconcile import Line, again
 from dnssync.report import Outcome, Report, keep_said, look_again, named
-from dnssync.stamps import note_clock, purge, stamp, switch
+from dnssync.stamps import purge, stamp, switch
 from dnssync.state import LedgerEntry, ZoneRecord
 from dnssync.state_rows import ProviderTry
 from dnssync.views import by_servers
@@ -54,10 +54,11 @@ def carry_out(
     *,
     token: Callable[[], str] = random_token,
     keys_only: bool = False,
-    clock: bool = True,
+    part: bool = False,
 ) -> Report:
     """Write what was decided and shown; the caller holds the lock. `keys_only`: of DNS only the records of keys, since a person was
-    asked about nothing else. `clock`: whether the clocks are noted as this pass read them; not, where it is one of several batches.
+    asked about nothing else. `part`: this is a batch of a pass; the clocks, and what is said of the host as a whole, are then noted by whoever
+    knows all of them.
 
     Raises `RefusedError` where deciding again, with the new keys in hand, gives more than their names in place of the
     placeholders. A zone that fails stops no other.
@@ -73,9 +74,7 @@ def carry_out(
     work.outcomes += _written(work, final, tuple(made))
     failed = {outcome.zone for outcome in work.outcomes if outcome.error or outcome.refusals} | set(final.unread)
     line.progress("noting what was seen")
-    stamp(work, final)
-    if clock:
-        note_clock(line, seen.clock, seen.confirmed)
+    stamp(work, final, clock=not part)
     _results(work, final, before)
     purge(work, final)
     line.progress("writing exim's map")
@@ -84,7 +83,7 @@ def carry_out(
     looks = look_again(line, [plan for plan in final.zones if plan.plan.zone not in failed | seen.noted])
     report = Report(final, tuple(work.outcomes), tuple(made), lines, looks, final.notices)
     line.state.touch(seen.noted, work.now)
-    keep_said(line, seen, report)
+    keep_said(line, {view.zone for view in seen.zones}, seen.noted, report, part=part)
     return report
 
 

@@ -16,14 +16,16 @@ from dnssync.settled import Settled
 
 @dataclass
 class Kept:
-    """`settled`: by zone, what the last decision rested on that left it in peace; `turn`: the number of the pass; `exim`: the mark of the survey that
-    `helo` (the names that exim greets with) and `notices` (what it had to say) are of."""
+    """`settled`: by zone, what the last decision rested on that left it in peace ("": the domains that no zone holds); `turn`: the number of the pass; `exim`: the
+    mark of the survey that `helo` (the names that exim greets with) and `notices` (what it had to say) are of; `asked`: when it was asked about all
+    domains, in seconds since 1970."""
 
     settled: dict[str, Settled] = field(default_factory=dict)
     turn: int = 0
     exim: str = ""
     helo: tuple[str, ...] | None = None
     notices: tuple[Notice, ...] = ()
+    asked: int = 0
     _config: Config | None = None
     _digest: bytes = b""
     _resolver: Resolver | None = None
@@ -47,10 +49,10 @@ class Kept:
         if mark != self.exim:
             self.exim, self.helo, self.notices = mark, None, ()
 
-    def heard(self, host: Host) -> None:
+    def heard(self, host: Host, now: int) -> None:
         """exim was asked about all domains."""
-        self.helo, self.notices = host.helo, host.notices
+        self.helo, self.notices, self.asked = host.helo, host.notices, now
 
     def remember(self, fresh: Mapping[str, Settled], zones: Mapping[str, object]) -> None:
         """These zones are settled as of this pass, and no other of those that are configured."""
-        self.settled = {zone: fresh[zone] for zone in zones if zone in fresh}
+        self.settled = {zone: fresh[zone] for zone in ("", *zones) if zone in fresh}

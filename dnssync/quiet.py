@@ -50,7 +50,8 @@ def patient(records: Mapping[str, ZoneRecord], zones: Collection[str], schedule:
     due = sorted(
         (at, zone)
         for zone in zones
-        if (record := records.get(zone)) is not None and (at := deep_due(record, schedule.deep)) <= now
+        if (record := records.get(zone)) is not None and record.result == "ok"  # others are read whatever is due
+        if (at := deep_due(record, schedule.deep)) <= now or record.last_read > now
     )
     even = len(zones) * schedule.interval / max(1, schedule.deep // 2)
     return frozenset(zone for _, zone in due[max(SOME, ceil(2 * even)) :])
@@ -66,7 +67,8 @@ def calm(
 ) -> frozenset[str]:
     """The zones that may be taken for what the ledger says of them, until DNS or the decision says otherwise. `patient`: those that
     are not read for being due."""
-    troubles = line.state.troubles()
+    chosen = tuple(chosen)
+    troubles = line.state.troubles([zone.name for zone in chosen])
     troubled = {row.zone for row in troubles if row.ended is None and needs_person(row.kind, row.reason)}
     deep = line.config.schedule.deep
 
@@ -74,8 +76,8 @@ def calm(
         record = kept.records.get(zone.name)
         if record is None or record.result != "ok" or zone.name in troubled or ("servers", zone.name) in confirmed:
             return False
-        due = now >= deep_due(record, deep) and zone.name not in patient
-        if due or record.last_read > now or not line.zones.limits(zone.name).reads:
+        due = now >= deep_due(record, deep) or record.last_read > now  # by a clock that has gone back since
+        if (due and zone.name not in patient) or not line.zones.limits(zone.name).reads:
             return False
         held = {entry.provider for entry in kept.ledger.get(zone.name, ())}
         return held == {*zone.providers} and not kept.unfinished.get(zone.name)

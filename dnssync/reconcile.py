@@ -49,8 +49,8 @@ REMEMBER = 7 * 86400  # an address that was seen within these seconds stays in t
 class Look:
     """One of the looks of a pass. `dns_first`: zones that are calm are taken as noted, but for those that are `loud`; `host` and `seen` are what
     the look before found out already. `batch`: which zones these are, where a pass takes some at a time. `births`: how many new keys it may make that
-    nobody waits for, where no person looks on (None: as `Line.births` says); `earlier` as in `Observed`; `once`: what was looked up in
-    it already."""
+    nobody waits for, where no person looks on (None: as `Line.births` says); `earlier` as in `Observed`; `clock`: what is known
+    of it, and all keys have heard of (None: nobody looked yet); `once`: what was looked up in it already."""
 
     dns_first: bool = False
     loud: frozenset[str] = frozenset()
@@ -59,6 +59,7 @@ class Look:
     batch: Batch | None = None
     births: int | None = None
     earlier: tuple[int, int] = (0, 0)
+    clock: Verdict | None = None
     once: Once | None = None
 
 
@@ -103,7 +104,7 @@ class Line:
         batch = look.batch
         keys = self.state.living(batch.domains if batch else None)
         current = signing_map.read(self.config.exim.map)
-        clock = self.clock(now, ("clock", "") in confirmed)
+        clock = look.clock or self.clock(now, ("clock", "") in confirmed)
         host_id = self.keystore.host()
         if clock.jumped is not None:
             keys = rebased(keys, Policy(), clock.jumped, now)
@@ -136,7 +137,8 @@ class Line:
         hand_made = tuple(
             key
             for key in adopted(host, keys, now, standing)
-            if key_zone(key, self.config.zones) not in unread  # its record must be seen when it is taken on
+            if (at := key_zone(key, self.config.zones)) not in unread  # its record must be seen when it is taken on
+            if at is not None or not self.state.knew(key.domain, key.selector)  # those of another batch
         )
         ours = {
             domain: current.get(domain, ())

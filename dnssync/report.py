@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from dnssync.core import attention, rotation
 from dnssync.core.decide import Decision, ZonePlan
 from dnssync.core.model import Change, KeyPair, Notice, Phase, Refusal, absolute, zone_of
-from dnssync.core.observed import Observed
 from dnssync.core.ownership import owns, same
 from dnssync.core.plan import unmade
 from dnssync.core.sighting import Question, Sight, sight
@@ -95,22 +94,29 @@ def said(report: Report) -> list[Trouble]:
     return told
 
 
-def keep_said(line: Line, seen: Observed, report: Report) -> None:
+def keep_said(
+    line: Line, looked: Collection[str], noted: Collection[str], report: Report, *, part: bool = False
+) -> None:
     """Keep what the pass had to say. What was said before is over where this pass looked and says it no more, and for zones that are not
-    configured any longer; of zones that were not read, or left out of this pass, it goes on."""
-    zones, looked, standing = set(line.config.zones), {view.zone for view in seen.zones}, line.state.troubles()
-    gone = {row.zone for row in standing} - zones - {""}
-    covered = {"", *looked, *gone} - seen.noted
+    configured any longer; of zones that were not read, or left out of this pass, it goes on. `noted`: zones of which it goes on though they were `looked` at.
+    `part`: of the host as a whole, and of zones that are not configured, nothing is over yet, since other batches may say it."""
+    zones = set(line.config.zones)
+    if part:
+        covered = {*looked} - {*noted}
+        standing = line.state.troubles(covered)
+    else:
+        standing = line.state.troubles()
+        covered = {"", *looked, *({row.zone for row in standing} - zones)} - {*noted}
     fresh = [row for row in said(report) if row.zone in covered]
     places = {row.place for row in fresh}
-    unseen = zones - looked
+    unseen = zones - {*looked}
     elsewhere = [r for r in standing if not r.zone and r.ended is None and zone_of(r.subject, zones) in unseen]
     # What was said of a zone that could not be read now is not known to be over.
     blind = [r for r in standing if r.zone in report.decision.unread and r.ended is None and r.kind != attention.FAILED]
     fresh += [row for row in (*elsewhere, *blind) if row.place not in places]
     # What the daemon says of its configuration is over when it says so.
     fresh += [row for row in standing if row.place[:3] == CONFIGURATION and row.ended is None]
-    line.state.save_troubles(covered, fresh, report.decision.now)
+    line.state.save_troubles(covered, fresh, report.decision.now, alone=part)
 
 
 def by_hand(line: Line, decision: Decision) -> dict[tuple[str, str], tuple[str, ...]]:

@@ -48,6 +48,18 @@ class Settled:
     domains: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the marks of a pass rest on beside the state and the key files. `settled`: what was remembered; `common`: the mark of `whole`; `lines`: of exim's
+    map; `local`: the names that exim has; `helo`: those that it greets with."""
+
+    settled: Mapping[str, Settled]
+    common: bytes
+    lines: Mapping[str, tuple[str, ...]]
+    local: frozenset[str]
+    helo: tuple[str, ...]
+
+
 @dataclass
 class Marks:
     """The marks of one pass, by zone, taken before anything was decided; `settled`: the zones that are, and that DNS shows as they should be."""
@@ -62,38 +74,27 @@ def whole(line: Line, exim: str, words: Iterable[object], trusted: bool, config:
     return hashlib.blake2b(repr(told).encode("utf-8", "surrogateescape") + config, digest_size=16).digest()
 
 
-def find(
-    line: Line,
-    batches: Iterable[Batch],
-    known: Mapping[str, Settled],
-    common: bytes,
-    lines: Mapping[str, tuple[str, ...]],
-    now: int,
-    turn: int,
-) -> Marks:
-    """The marks of the zones that may be taken for what the ledger says of them, and which of them are settled. `known`: what was remembered; `common`: the mark of
-    `whole`; `lines`: of exim's map; `turn`: the number of the pass, by which the server addresses take turns."""
+def find(line: Line, batches: Iterable[Batch], known: Known, beside: frozenset[str], now: int, turn: int) -> Marks:
+    """The marks of the zones that may be taken for what the ledger says of them, and which of them are settled. `beside`: the domains that no zone holds, whose
+    place is ""; `turn`: the number of the pass, by which the server addresses take turns."""
     marks = Marks()
-    differing = {
-        question.zone
-        for question in line.resolver.unlike(_asked(line, batches, known, common, lines, now, marks), turn)
-    }
+    keys = line.state.living(beside) if beside else ()
+    _mark(marks, known, "", (_domains(line, known, beside), _files(line, keys)), now)
+    differing = {question.zone for question in line.resolver.unlike(_asked(line, batches, known, now, marks), turn)}
     for zone in differing:
         marks.settled.pop(zone, None)
     return marks
 
 
-def _asked(
-    line: Line,
-    batches: Iterable[Batch],
-    known: Mapping[str, Settled],
-    common: bytes,
-    lines: Mapping[str, tuple[str, ...]],
-    now: int,
-    marks: Marks,
-) -> Iterator[Expected]:
+def _asked(line: Line, batches: Iterable[Batch], known: Known, now: int, marks: Marks) -> Iterator[Expected]:
     """Fills the marks, batch by batch, and gives what the name servers have to show of zones whose mark is the remembered one."""
     confirmed = frozenset((request.kind, request.subject) for request in line.state.requests(now))
+    inside: dict[str | None, list[str]] = {}
+    for name in sorted(known.local):
+        inside.setdefault(zone_of(name, line.config.zones), []).append(name)
+    greeting = {zone_of(name, line.config.zones) for name in known.helo}
+    # The record of a greeting passes all that leaves this host, whosever it is.
+    every = (sorted(known.local), line.state.outbound()) if greeting - {None} else ()
     for batch in batches:
         line.progress("")
         kept = Noted.of(line.state, batch.zones)
@@ -107,25 +108,43 @@ def _asked(
             for zone in zones_of(row.domain, line.config.zones):
                 seen.setdefault(zone, []).append((row.domain, row.ip, row.source, row.host_name, row.first_seen))
         for zone in quiet:
-            domains = sorted({*batch.whole.served[zone], *batch.whole.strangers.get(zone, ())})
             entries = kept.ledger[zone]
+            domains = {*batch.whole.served[zone], *batch.whole.strangers.get(zone, ()), *(e.domain for e in entries)}
             told = (
                 kept.records[zone].last_read,
                 kept.records[zone].rrsets,
                 kept.records[zone].min_ttl,
                 kept.records[zone].max_ttl,
-                [(domain, lines.get(domain)) for domain in domains],
+                _domains(line, known, domains),
                 sorted(map(_row, entries)),
                 sorted(map(repr, seen.get(zone, ()))),
-                [(key, line.keystore.mark(key.domain, key.selector)) for key in sorted(keys.get(zone, ()), key=_name)],
-                [line.keystore.mark(domain) for domain in domains],
+                _files(line, keys.get(zone, ())),
+                inside.get(zone),
+                every if zone in greeting else (),
             )
-            mark = hashlib.blake2b(repr(told).encode("utf-8", "surrogateescape"), digest_size=16, key=common).digest()
-            marks.of[zone] = mark
-            before = known.get(zone)
-            if before is not None and before.mark == mark and now < before.until:
-                marks.settled[zone] = before
+            if _mark(marks, known, zone, told, now):
                 yield from map(_expected, entries)
+
+
+def _mark(marks: Marks, known: Known, zone: str, told: tuple[object, ...], now: int) -> bool:
+    """Note the mark of a zone, and whether it is settled."""
+    octets = repr(told).encode("utf-8", "surrogateescape")
+    marks.of[zone] = hashlib.blake2b(octets, digest_size=16, key=known.common).digest()
+    before = known.settled.get(zone)
+    if before is None or before.mark != marks.of[zone] or now >= before.until:
+        return False
+    marks.settled[zone] = before
+    return True
+
+
+def _domains(line: Line, known: Known, domains: Iterable[str]) -> list[object]:
+    """Of each domain: its line in exim's map, whether exim has it, and how the folder of its keys looks."""
+    return [(name, known.lines.get(name), name in known.local, line.keystore.mark(name)) for name in sorted(domains)]
+
+
+def _files(line: Line, keys: Iterable[KeyPair]) -> list[object]:
+    """Each key as the state has it, and how its file looks."""
+    return [(key, line.keystore.mark(key.domain, key.selector)) for key in sorted(keys, key=_name)]
 
 
 def _row(entry: LedgerEntry) -> tuple[object, ...]:
@@ -168,8 +187,21 @@ def settle(
     found = {}
     for zone in here:
         mine = steps.get(zone, {})
-        event = ahead(mine, {*configured}, configured, got.now)  # type: ignore[arg-type]
-        share = int.from_bytes(hashlib.sha256(zone.encode()).digest()[:4], "big") / 2**32
-        until = got.now + int(AGAIN * (1 + share) / 2)
+        event = ahead(mine, configured, configured, got.now)  # type: ignore[arg-type]
+        until = _again(zone, got.now)
         found[zone] = Settled(marks[zone], min(until, event[0]) if event else until, event, len(domains.get(zone, ())))
     return found
+
+
+def settle_beside(domains: frozenset[str], got: Decision, marks: Mapping[str, bytes]) -> dict[str, Settled]:
+    """The same of the domains that no zone holds, as the batch decided beside which they went: until their keys may move on."""
+    if "" not in marks:
+        return {}
+    wakes = [step.wake for (domain, _), step in got.steps.items() if domain in domains and step.wake is not None]
+    return {"": Settled(marks[""], min([_again("", got.now), *wakes]))}
+
+
+def _again(zone: str, now: int) -> int:
+    """When a zone is decided about anew at the latest, each at its own time."""
+    share = int.from_bytes(hashlib.sha256(zone.encode()).digest()[:4], "big") / 2**32
+    return now + int(AGAIN * (1 + share) / 2)

@@ -11,17 +11,20 @@ from dnssync.core.clock import Verdict, newer
 from dnssync.core.decide import Decision
 from dnssync.core.homes import homes_of
 from dnssync.core.key_sets import left
+from dnssync.core.rotation import Policy, rebased
 from dnssync.core.selectors import foreign
 from dnssync.errors import KeyFileError
 from dnssync.files import WriteError
 from dnssync.new_keys import Work
 from dnssync.reconcile import Line
+from dnssync.state_looks import SOME
 
 log = logging.getLogger("dnssync")
 
 
-def stamp(work: Work, decision: Decision) -> None:
-    """The keys' new stamps, each of something that was seen, and the addresses that mail leaves from."""
+def stamp(work: Work, decision: Decision, *, clock: bool = True) -> None:
+    """The keys' new stamps, each of something that was seen, and the addresses that mail leaves from. `clock`: with them, how the clocks were:
+    a jump that was noted without them, or they without it, would be found again, and taken for one of keys that have heard of it."""
     state = work.line.state
     before = {(key.domain, key.selector): key for key in state.living({key.domain for key in decision.keys})}
     changed = [key for key in decision.keys if before.get((key.domain, key.selector)) not in (key, None)]
@@ -39,10 +42,30 @@ def stamp(work: Work, decision: Decision) -> None:
         here = {domain for view in work.seen.zones for domain in view.domains}
         addresses = [(m.name, address) for m in work.seen.host.domains if m.name in here for address in m.addresses]
         state.save_addresses(addresses, work.now)
+        if clock:
+            note_clock(work.line, work.seen.clock, work.seen.confirmed)
+
+
+def hear_of_clock(line: Line, clock: Verdict, now: int) -> Verdict:
+    """Where it jumped, or the host was started anew, all keys hear of it before any of them is looked at, in one transaction with the reading:
+    if half of them had, and the next pass found the jump again, a wait would seem over that began anew. What there is to say of the clock after that."""
+    state = line.state
+    before = clock.jumped if clock.jumped is not None else clock.restarted
+    if before is None:
+        return clock
+    domains = sorted(state.mail_domains())
+    with state.transaction():
+        for start in range(0, len(domains), SOME):
+            line.progress("")
+            keys = state.living(domains[start : start + SOME])
+            fresh = rebased(keys, Policy(), before, now, restarted=clock.jumped is None)
+            state.save_stamps(pair for pair in zip(keys, fresh, strict=True) if pair[0] != pair[1])
+        state.save_clock(clock.kept)
+    return replace(clock, jumped=None, restarted=None)
 
 
 def note_clock(line: Line, clock: Verdict, confirmed: Collection[tuple[str, str]]) -> None:
-    """Keep how the clocks were when a pass began, once all keys have heard of it: one that dies before that finds the same jump again."""
+    """Keep how the clocks were, where all keys have heard of that."""
     if newer(line.state.clock(), clock.kept):
         line.state.save_clock(clock.kept)
     if clock.trusted and ("clock", "") in confirmed:

@@ -195,6 +195,15 @@ class State(Looks):
                  sa.select(ledger.c.domain).where(ledger.c.host == self._host)]  # fmt: skip
         return frozenset(row[0] for query in asked for row in self._rows(query.distinct(), {}))
 
+    def keyed(self) -> frozenset[str]:
+        """The domains that have a key which has not come to its end."""
+        import sqlalchemy as sa
+
+        from dnssync.state_schema import keys as table
+
+        query = sa.select(table.c.domain).where(table.c.host == self._host, table.c.retired.is_(None)).distinct()
+        return frozenset(row[0] for row in self._rows(query, {}))
+
     def longest_season(self) -> int:
         """The longest season of a key that is still there, in seconds; 0 without keys."""
         import sqlalchemy as sa

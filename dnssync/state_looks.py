@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterable, Sequence
+from abc import abstractmethod
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, TypeVar
+from typing import Any, TypeVar
 
 from dnssync.core.clock import Reading
 from dnssync.core.host import Address
 from dnssync.state_events import Events
 from dnssync.state_rows import Request, SeenAddress, ZoneRecord, made_of
-
-if TYPE_CHECKING:
-    pass
 
 T = TypeVar("T")
 SOME = 500  # names in one statement: SQLite takes no more than 999 parameters in older versions
@@ -21,6 +19,11 @@ SOME = 500  # names in one statement: SQLite takes no more than 999 parameters i
 
 class Looks(Events):
     """The part of the state that holds what was seen."""
+
+    _host: str
+
+    @abstractmethod
+    def _rows(self, query: Any, given: Mapping[str, Any]) -> Sequence[Any]: ...
 
     def requests(self, now: int) -> tuple[Request, ...]:
         """The words of people that hold now."""
@@ -49,6 +52,15 @@ class Looks(Events):
         if domains is None:
             return self._select(table, made_of(SeenAddress))
         return self._some(table, made_of(SeenAddress), table.c.domain, domains)
+
+    def outbound(self) -> list[tuple[str, str]]:
+        """The addresses that any mail was seen to leave from, each with the name that it is published by ("" = none)."""
+        import sqlalchemy as sa
+
+        from dnssync.state_schema import addresses as t
+
+        rows = self._rows(sa.select(t.c.ip, t.c.host_name).where(t.c.host == self._host).distinct(), {})
+        return sorted((row[0], row[1]) for row in rows)
 
     def save_addresses(self, seen: Iterable[tuple[str, Address]], at: int, *, coarse: int = 3600) -> None:
         """Note (domain, address) pairs as seen now; a sighting within `coarse` seconds of the last is not written again."""

@@ -21,18 +21,20 @@ class Troubles(Intents):
     @abstractmethod
     def _replace(self, table: sa.Table, rows: Iterable[dict[str, Any]]) -> None: ...
 
-    def troubles(self) -> tuple[Trouble, ...]:
+    def troubles(self, zones: Collection[str] | None = None) -> tuple[Trouble, ...]:
         """What the last passes said of each zone and of the host, and what is over and was not yet told to be; in order of zones,
-        the host's own first."""
+        the host's own first. `zones`: of these alone, "" = the host."""
         from dnssync.state_schema import troubles as table
 
-        return tuple(sorted(self._select(table, made_of(Trouble)), key=lambda row: row.place))
+        make = made_of(Trouble)
+        rows = self._select(table, make) if zones is None else self._some(table, make, table.c.zone, zones)
+        return tuple(sorted(rows, key=lambda row: row.place))
 
-    def save_troubles(self, zones: Collection[str], said: Iterable[Trouble], now: int) -> None:
+    def save_troubles(self, zones: Collection[str], said: Iterable[Trouble], now: int, *, alone: bool = False) -> None:
         """Note what a pass said of the zones that it looked at ("" = the host as a whole). What goes on keeps its beginning, and so does
         what comes back before it has been over for a while; what was said of these zones before, and is said no more, is over. A
-        zone that fails goes on failing, wherever in it it does."""
-        before = {row.place: row for row in self.troubles()}
+        zone that fails goes on failing, wherever in it it does. `alone`: all that was said is of these zones, and of others nothing is looked at."""
+        before = {row.place: row for row in self.troubles(zones if alone else None)}
         fresh = by_place(said)
         over = [row for place, row in before.items() if place[0] in zones and place not in fresh and row.ended is None]
         failing = {trouble.zone for trouble in fresh.values() if trouble.kind == FAILED} - {""}

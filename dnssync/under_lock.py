@@ -6,31 +6,32 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Protocol
 
 from dnssync import identity, mail_domains, signing_map
-from dnssync.batches import Batch, Whole, batches, families
+from dnssync.batches import Batch, Whole, away, batches, families
 from dnssync.carry_out import carry_out
+from dnssync.core.attention import about
+from dnssync.core.clock import Verdict
 from dnssync.core.decide import Decision
 from dnssync.core.host import Host, MailDomain
-from dnssync.core.model import Owner, Phase, Step, zone_of
+from dnssync.core.model import Notice, zone_of
 from dnssync.core.observed import Observed
-from dnssync.core.rotation import Policy, phase
 from dnssync.kept import Kept
 from dnssync.lock import Held
+from dnssync.merged import merged, nothing, slim
 from dnssync.new_keys import random_token
 from dnssync.quiet import patient
 from dnssync.reconcile import Line, Look
-from dnssync.report import Report
-from dnssync.settled import Marks, Settled, find, settle, whole
-from dnssync.stamps import note_clock
+from dnssync.report import Report, keep_said
+from dnssync.settled import AGAIN, Known, Marks, Settled, find, settle, settle_beside, whole
+from dnssync.stamps import hear_of_clock, note_clock
 from dnssync.zones import TooLong
 
 BRIEF = 15.0  # seconds that a plug-in may sleep with the lock held, in the middle of a pass that writes; taking a write back needs them
-LOOKS = 3  # at what there is, where others change it while this one waits
 ASKED = 500  # domains that exim is asked about at a time
-COMING = (Phase.GENERATED, Phase.PUBLISHED, Phase.READY)
+LOOKS = 3  # at what there is, where others change it while this one waits
 
 
 class Survey(Protocol):
@@ -76,29 +77,41 @@ def passed(
         line.progress("asking exim")
         shared = _Shared(line, zones, left, survey() if survey is not None and kept is not None else None, kept)
         marks = shared.marks()
-    rest, settled = [], {}
-    for group in shared.groups:
-        if all(zone in marks.settled for zone in group):
-            settled.update({zone: marks.settled[zone] for zone in group})
-        else:
-            rest.append(group)
-    parts: list[Report] = []
+    calm = {group for group in shared.groups if all(zone in marks.settled for zone in group)}
+    rest = [group for group in shared.groups if group not in calm]
+    if not rest and shared.beside and "" not in marks.settled:
+        rest = shared.groups[:1]  # the domains that no zone holds go beside some batch
+        calm -= {*rest}
+    served = shared.whole.served
+    shared.asking = frozenset(domain for group in rest for zone in group for domain in served[zone])
+    settled = {zone: marks.settled[zone] for group in shared.groups if group in calm for zone in group}
     fresh = dict(settled)
+    if "" in marks.settled:
+        fresh[""] = marks.settled[""]
+    parts: list[Report] = []
+    looked: set[str] = set()
+    noted: set[str] = set()
     made = waiting = 0
-    for batch in shared.batches(rest):
-        look = Look(True, batch=batch, births=max(0, line.births - made), earlier=(made, waiting))
+    for number, batch in enumerate(shared.batches(rest)):
+        look = Look(True, batch=batch, births=line.births - made, earlier=(made, waiting))
         seen, got = _looked(line, shared, look, looking, lock, nap)
-        made, waiting = made + len(got.turn or ()), waiting + got.waiting
-        report = carry_out(line, seen, got, token=token, clock=False)
+        made, waiting = made + got.born, waiting + got.waiting
+        report = carry_out(line, seen, got, token=token, part=True)
         fresh.update(settle(seen.noted, got, marks.of, line.config.zones))
-        parts.append(report)
-        if len(parts) > 1:  # what came to nothing is not kept, but for a host with one batch, whose report is whole
-            parts[-2:] = map(_slim, parts[-2:])
+        if number == 0:
+            fresh.update(settle_beside(shared.beside, got, marks.of))
+        if number == 1:
+            parts[0] = slim(parts[0], line.config.zones, standbys=kept is None)
+        parts.append(slim(report, line.config.zones, standbys=kept is None) if number else report)
+        looked, noted = looked | {*batch.zones}, noted | seen.noted
+    whole_pass = merged(parts, shared.lines) if parts else nothing(int(line.now()), shared.lines)
+    if parts:
+        keep_said(line, looked, noted, whole_pass)
     note_clock(line, shared.clock, shared.confirmed)
     if kept is not None:
-        kept.remember(fresh, line.config.zones)
+        kept.remember({} if shared.other_greeting else fresh, line.config.zones)
     line.state.touch(settled, int(line.now()))
-    return Passed(_merged(parts, line, shared), settled)
+    return Passed(whole_pass, settled)
 
 
 class _Shared:
@@ -107,12 +120,22 @@ class _Shared:
     def __init__(
         self, line: Line, zones: Sequence[str], left: Collection[str], survey: Survey | None, kept: Kept | None
     ) -> None:
-        self.line, self._left, self._survey, self._kept = line, left, survey, kept
+        self.line, self._survey, self._kept = line, survey, kept
         self.requests = line.state.requests(int(line.now()))
         self.confirmed = frozenset((request.kind, request.subject) for request in self.requests)
-        self.clock = line.clock(int(line.now()), ("clock", "") in self.confirmed)
+        now = int(line.now())
+        clock = line.clock(now, ("clock", "") in self.confirmed)
+        self.anew = clock.jumped is not None or clock.restarted is not None
+        self.clock = hear_of_clock(line, clock, now)
         self.lines = signing_map.read(line.config.exim.map)
+        # A map that was lost comes back whole: with half of it mail of the others would leave unsigned, and without one it waits.
+        lost = not self.lines and any(key.activated is not None for key in line.state.living())
+        self._size = len(line.config.zones) if lost else line.size
         self._known = line.state.mail_domains()
+        self.beside = away(self._known, line.config.zones, left)
+        self.other_greeting = False
+        self.asking: frozenset[str] = frozenset()  # the domains that some batch of the pass asks exim about
+        self._said: dict[Notice, None] = {}
         self._host: Host | None = None
         if survey is None:
             self._host = line.observe_host(line.names(self.lines), mail_domains.recipients(line.config))
@@ -124,10 +147,13 @@ class _Shared:
         waiting = patient(line.state.zones(), zones, line.config.schedule, int(line.now()))
         self.whole = Whole.of(line.config, sorted(self._local), waiting)
         self.groups = families(zones, self.whole.served)
+        keyed = line.state.keyed()
+        # Of keys that wait for their turn, those of domains without any come first, in whatever batch they are.
+        self.groups.sort(key=lambda group: all(keyed >= {*self.whole.served[zone]} for zone in group))
 
     def batches(self, groups: Sequence[Sequence[str]]) -> Iterable[Batch]:
         """Whole groups, some hundred zones at a time."""
-        return batches(groups, self.whole, self._known, self.line.config.zones, self._left, self.line.size)
+        return batches(groups, self.whole, self._known, self.line.config.zones, self.beside, self._size)
 
     def marks(self) -> Marks:
         """Which zones are settled; none where nothing is remembered, or exim tells nothing of what it rests on."""
@@ -135,43 +161,68 @@ class _Shared:
         if survey is None or kept is None:
             return Marks()
         kept.survey(survey.mark)
-        now, requests, clock = int(line.now()), self.requests, self.clock
-        if clock.jumped is not None or clock.restarted is not None:
+        if kept.helo is None:
+            self._all()  # nothing is settled, and the marks rest on the greetings
+        now, requests = int(line.now()), self.requests
+        if self.anew:
             return Marks()
         frozen = frozenset(request.subject for request in requests if request.kind == "freeze")
         words = (*requests, self.whole.reports(frozen), self.whole.homeless)
         moved = identity.moved(line.config.keys, line.machine, survey.hostname)
-        common = whole(line, survey.mark, words, clock.trusted, kept.config(line.config), moved)
-        return find(
-            line,
-            self.batches(self.groups),
-            kept.settled if kept.helo is not None else {},
-            common,
-            self.lines,
-            now,
-            kept.turn,
-        )
+        common = whole(line, survey.mark, words, self.clock.trusted, kept.config(line.config), moved)
+        known = Known(kept.settled if kept.helo is not None else {}, common, self.lines, self._local, kept.helo or ())
+        return find(line, self.batches(self.groups), known, self.beside, now, kept.turn)
 
     def host(self, batch: Batch) -> Host:
         """What exim says: of all domains, or, where it was asked about all in an earlier pass and is what it was then, of those of the batch in full."""
         if self._host is not None:
             return self._host
         assert self._survey is not None and self._kept is not None  # or it was asked at the beginning
-        recipients, helo = mail_domains.recipients(self.line.config), self._kept.helo
+        recipients, kept, now = mail_domains.recipients(self.line.config), self._kept, int(self.line.now())
         if (
-            helo is None
-            or any(zone_of(name, self.line.config.zones) in batch.zones for name in helo)
-            or len(batch.domains) * 2 > len(self._names)
+            kept.helo is not None
+            and 0 <= now - kept.asked < AGAIN
+            and not any(zone_of(name, self.line.config.zones) in batch.zones for name in kept.helo)
+            and len(batch.domains) * 2 <= len(self._names)
         ):
-            self._host = self._asked_all(self._survey, recipients)
-            self._kept.heard(self._host)
-            return self._host
-        known = batch.domains & {*self._names}
-        host = self._survey.host(sorted(known), recipients)
-        others = [MailDomain(name, local=name in self._local) for name in self._names if name not in known]
-        domains = tuple(sorted((*host.domains, *others), key=lambda mail: mail.name))
-        notices = tuple(dict.fromkeys((*self._kept.notices, *host.notices)))
-        return replace(host, helo=helo, domains=domains, notices=notices)
+            known = batch.domains & {*self._names}
+            host = self._survey.host(sorted(known), recipients)
+            self._said.update(dict.fromkeys(host.notices))
+            if host.helo == kept.helo:
+                # What it said of others goes on; of those of this pass it says what there is.
+                before = [notice for notice in kept.notices if about(notice.sentence) not in self.asking | known]
+                kept.notices = tuple(dict.fromkeys((*before, *self._said)))
+                told = {mail.name: mail for mail in host.domains}
+                return replace(
+                    host,
+                    domains=tuple(told.get(name) or self._others[name] for name in self._names),
+                    notices=kept.notices,
+                )
+            self.other_greeting = True  # which settled zones rest on
+        return self._all()
+
+    def _all(self) -> Host:
+        """exim is asked about all domains in full."""
+        assert self._survey is not None and self._kept is not None  # or it was asked at the beginning
+        kept, recipients = self._kept, mail_domains.recipients(self.line.config)
+        host = self._asked_all(self._survey, recipients)  # says only what it has not said in this pass
+        self._host = replace(host, notices=tuple(dict.fromkeys((*self._said, *host.notices))))
+        self.other_greeting = self.other_greeting or kept.helo not in (None, host.helo)
+        kept.heard(self._host, int(self.line.now()))
+        return self._host
+
+    @cached_property
+    def _others(self) -> dict[str, MailDomain]:
+        """The domains as they are told of where they were not asked about in full."""
+        return {name: MailDomain(name, local=name in self._local) for name in self._names}
+
+    def hear(self) -> Verdict:
+        """The clock, as all keys have heard of it: it may jump in the middle of a pass."""
+        now = int(self.line.now())
+        clock = self.line.clock(now, ("clock", "") in self.confirmed)
+        if clock.jumped is not None:
+            self.clock = hear_of_clock(self.line, clock, now)
+        return self.clock
 
     def _asked_all(self, survey: Survey, recipients: Sequence[str]) -> Host:
         """What exim says of all domains, asked about so many at a time."""
@@ -198,7 +249,8 @@ def _looked(
         line.zones.sleep = partial(_briefly, nap) if look == LOOKS else partial(_aside, lock, nap)
         with looking():
             assert of.batch is not None  # each look of a pass has one
-            seen, got = line.decided(replace(of, host=shared.host(of.batch), seen={}), attended=False)
+            here = replace(of, host=shared.host(of.batch), seen={}, clock=shared.hear())
+            seen, got = line.decided(here, attended=False)
         line.zones.sleep = partial(_briefly, nap)
         if lock.lost is not None:
             raise lock.lost
@@ -220,74 +272,6 @@ def _briefly(nap: Callable[[float], None], seconds: float) -> None:
     if seconds > BRIEF:
         raise TooLong(seconds)
     nap(seconds)
-
-
-# --- the report ---------------------------------------------------------------------------------------------------
-
-
-def _merged(parts: Sequence[Report], line: Line, shared: _Shared) -> Report:
-    """One report of several; of what came to nothing, only what is told of the pass as a whole is kept."""
-    if len(parts) == 1:
-        return parts[0]
-    decisions = [part.decision for part in parts]
-    last = decisions[-1] if decisions else None
-    decision = Decision(
-        now=last.now if last else int(line.now()),
-        zones=tuple(plan for got in decisions for plan in got.zones),
-        failed={zone: why for got in decisions for zone, why in got.failed.items()},
-        keys=(),
-        steps={at: step for got in decisions for at, step in got.steps.items()},
-        map_before=decisions[0].map_before if decisions else shared.lines,
-        map_after=last.map_after if last else shared.lines,
-        notices=tuple(
-            dict.fromkeys(
-                notice
-                for at, got in enumerate(decisions)
-                for notice in got.notices
-                if notice.reason != "births" or at == len(decisions) - 1
-            )
-        ),
-        partly={zone: why for got in decisions for zone, why in got.partly.items()},
-        held=frozenset().union(*(got.held for got in decisions)),
-    )
-    return Report(
-        decision,
-        tuple(outcome for part in parts for outcome in part.outcomes),
-        tuple(key for part in parts for key in part.made),
-        tuple(sorted(each for part in parts for each in part.map_lines)),
-        tuple(look for part in parts for look in part.looks),
-        decision.notices,
-    )
-
-
-def _slim(report: Report) -> Report:
-    got = report.decision
-    plans = tuple(
-        replace(
-            plan,
-            claims=tuple(c for c in plan.claims if c.owner is Owner.DMARC),
-            found={},
-            wanted=(),
-            ledger={},
-            added={},
-        )
-        for plan in got.zones
-    )
-    return replace(report, decision=replace(got, zones=plans, keys=(), steps=_telling(got), map_held={}))
-
-
-def _telling(got: Decision) -> dict[tuple[str, str], Step]:
-    """The steps of a batch that somebody may be told of: those of keys that are coming, and the next of the others."""
-
-    def coming(step: Step) -> bool:
-        return bool(step.generate) or any(phase(key, Policy(), got.now) in COMING[:2] for key in step.keys)
-
-    told = {at: step for at, step in got.steps.items() if coming(step)}
-    others = [(step.wake, at) for at, step in got.steps.items() if step.wake is not None and at not in told]
-    if others:
-        _, at = min(others)
-        told[at] = got.steps[at]
-    return told
 
 
 __all__ = ["BRIEF", "LOOKS", "Passed", "passed"]

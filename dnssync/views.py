@@ -134,7 +134,7 @@ def _fetched(line: Line, zone: str, provider: str, domains: Sequence[str], fetch
 def by_servers(line: Line, zone: str, domains: Sequence[str]) -> tuple[Reading, ...]:
     """A zone that cannot be read at its provider (`manual`): what the authoritative servers show at the names that can matter, and more
     than one reading where they differ. Raises `ProviderError` where they do not tell."""
-    of = [(key.domain, key.selector) for key in line.state.living()]
+    of = [(key.domain, key.selector) for key in line.state.living({*domains})]
     of += [(domain, name) for domain, names in signing_map.read(line.config.exim.map).items() for name in names]
     selectors = [dkim.record_name(selector, domain) for domain, selector in of if domain in domains]
     # What we wrote matters wherever it stands: what is not looked at would be taken for gone, and be forgotten.

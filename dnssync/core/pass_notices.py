@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dnssync.core.desire_dkim import signs
-from dnssync.core.model import Claim, Notice, Owner, Refusal, Step, absolute, relative, zone_of
+from dnssync.core.model import Claim, Notice, Owner, Refusal, Step, absolute, zone_of
 from dnssync.core.ownership import same
 from dnssync.core.plan import Intent
 from dnssync.core.policy import MailPolicy
@@ -183,10 +183,13 @@ def living(seen: Observed) -> list[Notice]:
     """Mail domains of exim's inside a parked zone: the zone's own record tells receivers to reject their mail (sp=)."""
     told = []
     zones = {view.zone for view in seen.zones}
+    inside: dict[str | None, list[str]] = {view.zone: [] for view in seen.zones if view.policy.parked}
+    for mail in seen.host.domains if inside else ():
+        if mail.local and (zone := zone_of(mail.name, zones)) in inside:
+            inside[zone].append(mail.name)
     for view in (view for view in seen.zones if view.policy.parked):
-        inside = (mail.name for mail in seen.host.domains if mail.local and relative(mail.name, view.zone) is not None)
-        for name in inside:
-            if name not in view.domains and zone_of(name, zones) == view.zone:
+        for name in inside[view.zone]:
+            if name not in view.domains:
                 told.append(
                     Notice("parked_living", f"{name}: known to exim, while {view.zone} is parked: receivers are told to reject such mail, and "
                            f"nothing is published. Take `parked` away, or name every domain in zones.{view.zone}.domains.")
