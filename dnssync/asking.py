@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from dnssync import wire
+from dnssync.core.sighting import Rcode
 from dnssync.datagrams import Datagrams
 from dnssync.wire import Message, Server
 
@@ -61,14 +62,18 @@ class Asking:
         done: Callable[[Message], None],
         *,
         recurse: bool = False,
+        same: dict[bytes, Message] | None = None,
         **how: bool,
     ) -> None:
-        """Ask a server; `done` hears its message, or how it failed. `how` as in `wire.query`."""
+        """Ask a server; `done` hears its message, or how it failed. `how` as in `wire.query`. `same`: what other servers said to this very question,
+        by its octets; what is among them is not read again."""
         dnssec = how.get("dnssec", False)
         query = wire.query(name, kind, recurse=recurse, **how)
-        self.datagrams.put(
-            server, query, lambda told: done(told if isinstance(told, Message) else wire.heard(told, dnssec))
-        )
+
+        def heard(told: bytes | Message) -> None:
+            done(told if isinstance(told, Message) else _read(told, name, kind, dnssec, same))
+
+        self.datagrams.put(server, query, heard)
 
     def ask(
         self, server: Server, name: str, kind: str, *, recurse: bool = False, **how: bool
@@ -80,7 +85,7 @@ class Asking:
             if not future.done():
                 future.set_result(message)
 
-        self.put(server, name, kind, done, recurse=recurse, **how)
+        self.put(server, name, kind, done, recurse=recurse, same=None, **how)
         return future
 
     def _failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -90,6 +95,19 @@ class Asking:
             return
         self._error = self._error or error
         self._main.cancel()
+
+
+def _read(octets: bytes, name: str, kind: str, dnssec: bool, same: dict[bytes, Message] | None) -> Message:
+    """What an answer says; where it gives the RRset itself, the sections behind that are of no account."""
+    if same is None:
+        return wire.heard(octets, dnssec)
+    part = wire.judged_by(octets)
+    message = same.get(part)
+    if message is None:
+        message = wire.heard(octets, dnssec)
+        if message.authoritative and message.rcode is Rcode.DATA and message.found(name, kind) is not None:
+            same[part] = message
+    return message
 
 
 async def _ended(tasks: set[asyncio.Task[Any]]) -> None:

@@ -1,14 +1,28 @@
-"""Look-ups outside the zones that were read, for the decision of one pass: each is made once, so that deciding again decides the same."""
+"""Look-ups of one pass that are made once: outside the zones that were read, so that deciding again decides the same; and of what name servers show."""
 
 from __future__ import annotations
 
 from collections.abc import Container, Iterable
 
 from dnssync.core.model import zone_of
-from dnssync.core.sighting import Question
+from dnssync.core.sighting import Answer, Question
 from dnssync.resolver import Resolver
 
 Found = tuple[str, ...] | None  # the values; () where it is known that there are none, None where that is not known
+
+
+class Once:
+    """Look-ups of one look of a pass, all servers asked: what was asked already is not asked again."""
+
+    def __init__(self, resolver: Resolver) -> None:
+        self._resolver = resolver
+        self._known: dict[Question, Answer] = {}
+
+    def look(self, questions: Iterable[Question]) -> dict[Question, Answer]:
+        """As `Resolver.look`."""
+        asked = list(questions)
+        self._known.update(self._resolver.look([question for question in asked if question not in self._known]))
+        return {question: self._known[question] for question in asked}
 
 
 class Beyond:

@@ -27,7 +27,7 @@ from dnssync.core.model import (
     absolute,
 )
 from dnssync.core.observed import Observed, ZoneView
-from dnssync.core.ownership import foreign, taken_over
+from dnssync.core.ownership import foreign, forgotten, taken_over
 from dnssync.core.plan import Intent, digest, our_part, unmade
 from dnssync.core.together import some
 from dnssync.core.zone_view import Zone
@@ -279,21 +279,20 @@ def _ttl(plan: ZonePlan, claim: Claim, wanted: Mapping[tuple[str, str], RRset]) 
 def _record(work: Work, plan: ZonePlan, decision: Decision, changes: Iterable[Change]) -> None:
     """The stamps of a write that happened: ledger, events, and when the zone was last read and written."""
     state, zone = work.line.state, plan.plan.zone
-    gone = [
-        (c.name, c.type, c.owner) for c in plan.claims if c.value is None and (c.name, c.type, c.owner) in plan.ledger
-    ]
     because = {claim.key: claim.because for claim in plan.claims}
     with state.transaction():
         state.record_applied(_entries(work, plan))
-        state.drop_applied(zone, plan.plan.provider, gone)
+        state.drop_applied(zone, plan.plan.provider, forgotten(plan.claims, plan.found, plan.ledger))
         if not work.keys_only:
             state.settle(zone, plan.plan.provider)
         for change in changes:
-            name = absolute(change.name, zone)
-            state.add_event(work.now, change.kind.value, zone=zone, sentence=f"{change.kind.value} {name} {change.type}",
-                            because=because.get((change.name, change.type), ""))  # fmt: skip
-            log.info("zone=%s name=%s type=%s %s because=%s", zone, name, change.type, change.kind.value,
-                     because.get((change.name, change.type), ""))  # fmt: skip
+            name, what, why = (
+                absolute(change.name, zone),
+                change.kind.value,
+                because.get((change.name, change.type), ""),
+            )
+            state.add_event(work.now, what, zone=zone, sentence=f"{what} {name} {change.type}", because=why)
+            log.info("zone=%s name=%s type=%s %s because=%s", zone, name, change.type, what, why)
         ttls = work.limits[zone]
         state.save_zone(ZoneRecord(zone, last_read=work.now, last_pass=work.now, result="ok", rrsets=len(plan.found),
                                    min_ttl=ttls.min_ttl, max_ttl=ttls.max_ttl))  # fmt: skip

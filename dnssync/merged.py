@@ -34,16 +34,30 @@ def slim(report: Report, configured: Mapping[str, object], *, standbys: bool) ->
     )
     bad = {o.zone for o in report.outcomes if o.error or o.refusals} | {*got.unread}
     steps = _telling(got, WAITING if standbys else WAITING[:2], bad, configured)
-    decision = replace(got, zones=plans, keys=(), steps=steps, map_held={})
+    before, after = got.map_before, got.map_after  # of ten thousand lines each; only what is another one is kept
+    moved = {domain for domain in {*before, *after} if before.get(domain) != after.get(domain)}
+    decision = replace(
+        got,
+        zones=plans,
+        keys=(),
+        steps=steps,
+        map_before={domain: before[domain] for domain in moved if domain in before},
+        map_after={domain: after[domain] for domain in moved if domain in after},
+        map_held={},
+    )
     return replace(report, decision=decision)
 
 
-def merged(parts: Sequence[Report]) -> Report:
-    """One report of several, at least one, each of them slim where there are more."""
+def merged(parts: Sequence[Report], lines: Mapping[str, tuple[str, ...]]) -> Report:
+    """One report of several, at least one, each of them slim where there are more. `lines`: exim's map as it was before."""
     if len(parts) == 1:
         return parts[0]
     decisions = [part.decision for part in parts]
-    last = decisions[-1]
+    last, after = decisions[-1], dict(lines)
+    for got in decisions:
+        for domain in got.map_before:
+            after.pop(domain, None)
+        after.update(got.map_after)
     # How many keys wait for their turn is known once the last batch is decided.
     told = [n for got in decisions for n in got.notices if n.reason != "births" or got is last]
     decision = Decision(
@@ -52,8 +66,8 @@ def merged(parts: Sequence[Report]) -> Report:
         failed={zone: why for got in decisions for zone, why in got.failed.items()},
         keys=(),
         steps={at: step for got in decisions for at, step in got.steps.items()},
-        map_before=decisions[0].map_before,
-        map_after=last.map_after,
+        map_before=lines,
+        map_after=after,
         notices=tuple(dict.fromkeys(told)),
         partly={zone: why for got in decisions for zone, why in got.partly.items()},
         held=frozenset().union(*(got.held for got in decisions)),

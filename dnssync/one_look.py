@@ -101,8 +101,10 @@ class Look:
             asked = servers[zone].asked
             said = replies[question] = [_NOT_YET] * len(asked)
             left += len(asked)
+            same: dict[bytes, Message] = {}
             for at, server in enumerate(asked):
-                self.asking.put(server, question.name, question.type, partial(done, said, at, server, question))
+                hears = partial(done, said, at, server, question)
+                self.asking.put(server, question.name, question.type, hears, same=same)
         told = await asyncio.gather(*(self.resolve(question.name, question.type) for question in foreign))
         for question, message in zip(foreign, told, strict=True):
             replies[question].append(judge("resolver", "", question, message))

@@ -15,6 +15,7 @@ from functools import partial
 from math import ceil
 from typing import TYPE_CHECKING
 
+from dnssync.beyond import Once
 from dnssync.config import ZoneConfig
 from dnssync.config_check import Schedule
 from dnssync.core.attention import needs_person
@@ -111,7 +112,7 @@ def as_noted(view: ZoneView, entries: Iterable[LedgerEntry], record: ZoneRecord 
     return replace(view, found=found, ledger=ledger, limits=limits)
 
 
-def loud(seen: Observed, got: Decision, resolver: Resolver) -> frozenset[str]:
+def loud(seen: Observed, got: Decision, resolver: Resolver | Once) -> frozenset[str]:
     """Of the zones that were taken as noted, those that have to be read at their providers after all."""
     views = {view.zone: view for view in seen.zones if view.zone in seen.noted}
     found = {
@@ -128,7 +129,7 @@ def loud(seen: Observed, got: Decision, resolver: Resolver) -> frozenset[str]:
     return frozenset(found | _unlike(views, set(views) - found, resolver))
 
 
-def _unlike(views: Mapping[str, ZoneView], zones: Iterable[str], resolver: Resolver) -> set[str]:
+def _unlike(views: Mapping[str, ZoneView], zones: Iterable[str], resolver: Resolver | Once) -> set[str]:
     """The zones in which some name server shows something else than the ledger has."""
     asked: dict[Question, tuple[str, Callable[..., bool], Callable[..., bool]]] = {}
     for zone in zones:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from dnssync import identity, mail_domains, signing_map
 from dnssync.batches import SIZE, Batch, Whole
-from dnssync.beyond import Beyond
+from dnssync.beyond import Beyond, Once
 from dnssync.config import Config
 from dnssync.core import dkim
 from dnssync.core.births import BIRTHS
@@ -49,7 +49,8 @@ REMEMBER = 7 * 86400  # an address that was seen within these seconds stays in t
 class Look:
     """One of the looks of a pass. `dns_first`: zones that are calm are taken as noted, but for those that are `loud`; `host` and `seen` are what
     the look before found out already. `batch`: which zones these are, where a pass takes some at a time. `births`: how many new keys it may make that
-    nobody waits for, where no person looks on (None: as `Line.births` says); `earlier` as in `Observed`; `clock`: what is known of it, and all keys have heard of (None: nobody looked yet)."""
+    nobody waits for, where no person looks on (None: as `Line.births` says); `earlier` as in `Observed`; `clock`: what is known
+    of it, and all keys have heard of (None: nobody looked yet); `once`: what was looked up in it already."""
 
     dns_first: bool = False
     loud: frozenset[str] = frozenset()
@@ -59,6 +60,7 @@ class Look:
     births: int | None = None
     earlier: tuple[int, int] = (0, 0)
     clock: Verdict | None = None
+    once: Once | None = None
 
 
 @dataclass
@@ -156,7 +158,8 @@ class Line:
         }
         keys = (*keys, *hand_made)
         self.progress("asking the authoritative servers")
-        looks, unanswered = sights(keys, views, now, self.resolver, self.zones, self.config.zones)
+        look.once = Once(self.resolver)
+        looks, unanswered = sights(keys, views, now, look.once, self.zones, self.config.zones)
         stopped = frozenset(request.subject for request in requests if request.kind == "freeze")
         beyond = Beyond(self.resolver, self.config.zones)
         # What a reading of the zone would show, too.
@@ -214,7 +217,7 @@ class Line:
         """The same for the zones of a look's batch, or with an exim that was asked already."""
         seen = self.observe(only, adopt=adopt, attended=attended, look=look)
         got = decide(seen)
-        if waking := loud(seen, got, self.resolver) if seen.noted else frozenset():
+        if waking := loud(seen, got, look.once or self.resolver) if seen.noted else frozenset():
             kept = {zone: view for zone, view in look.seen.items() if zone not in waking}
             again = replace(look, loud=waking, host=seen.host, seen=kept)
             seen = self.observe(only, adopt=adopt, attended=attended, look=again)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
+from dnssync.beyond import Once
 from dnssync.core import dkim
 from dnssync.core.desire_dkim import left_here
 from dnssync.core.homes import zones_above
@@ -20,7 +21,7 @@ def sights(
     keys: Sequence[KeyPair],
     views: Sequence[ZoneView],
     now: int,
-    resolver: Resolver,
+    resolver: Resolver | Once,
     providers: Zones,
     configured: Collection[str],
 ) -> tuple[dict[tuple[str, str], Sight], dict[str, tuple[str, ...]]]:

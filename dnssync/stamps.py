@@ -39,7 +39,8 @@ def stamp(work: Work, decision: Decision, *, clock: bool = True) -> None:
                     word = stamp if getattr(key, stamp) is not None else f"no longer {stamp}"
                     state.add_event(work.now, word, domain=key.domain, selector=key.selector,
                                     sentence=f"{key.selector} {word}", because=step.because)  # fmt: skip
-        addresses = [(mail.name, address) for mail in work.seen.host.domains for address in mail.addresses]
+        here = {domain for view in work.seen.zones for domain in view.domains}
+        addresses = [(m.name, address) for m in work.seen.host.domains if m.name in here for address in m.addresses]
         state.save_addresses(addresses, work.now)
         if clock:
             note_clock(work.line, work.seen.clock, work.seen.confirmed)

@@ -30,6 +30,7 @@ from dnssync.stamps import hear_of_clock, note_clock
 from dnssync.zones import TooLong
 
 BRIEF = 15.0  # seconds that a plug-in may sleep with the lock held, in the middle of a pass that writes; taking a write back needs them
+ASKED = 500  # domains that exim is asked about at a time
 LOOKS = 3  # at what there is, where others change it while this one waits
 
 
@@ -103,7 +104,7 @@ def passed(
             parts[0] = slim(parts[0], line.config.zones, standbys=kept is None)
         parts.append(slim(report, line.config.zones, standbys=kept is None) if number else report)
         looked, noted = looked | {*batch.zones}, noted | seen.noted
-    whole_pass = merged(parts) if parts else nothing(int(line.now()), shared.lines)
+    whole_pass = merged(parts, shared.lines) if parts else nothing(int(line.now()), shared.lines)
     if parts:
         keep_said(line, looked, noted, whole_pass)
     note_clock(line, shared.clock, shared.confirmed)
@@ -204,7 +205,7 @@ class _Shared:
         """exim is asked about all domains in full."""
         assert self._survey is not None and self._kept is not None  # or it was asked at the beginning
         kept, recipients = self._kept, mail_domains.recipients(self.line.config)
-        host = self._survey.host(self._names, recipients)  # says only what it has not said in this pass
+        host = self._asked_all(self._survey, recipients)  # says only what it has not said in this pass
         self._host = replace(host, notices=tuple(dict.fromkeys((*self._said, *host.notices))))
         self.other_greeting = self.other_greeting or kept.helo not in (None, host.helo)
         kept.heard(self._host, int(self.line.now()))
@@ -222,6 +223,15 @@ class _Shared:
         if clock.jumped is not None:
             self.clock = hear_of_clock(self.line, clock, now)
         return self.clock
+
+    def _asked_all(self, survey: Survey, recipients: Sequence[str]) -> Host:
+        """What exim says of all domains, asked about so many at a time."""
+        hosts = [survey.host(self._names[at : at + ASKED], recipients) for at in range(0, len(self._names), ASKED)]
+        if not hosts:
+            return survey.host((), recipients)
+        domains = tuple(mail for host in hosts for mail in host.domains)
+        notices = tuple(dict.fromkeys(notice for host in hosts for notice in host.notices))
+        return replace(hosts[-1], domains=domains, notices=notices)
 
 
 def _looked(

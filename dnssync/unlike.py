@@ -1,6 +1,6 @@
 """Whether names of quiet zones are still as expected: a stream of ten thousands, one server each, and what is unchanged is not read again.
 
-Names that were in order answer as they did the last time. So it is enough to keep a short digest of what each answer was found good by (`judged_by`), and
+Names that were in order answer as they did the last time. So it is enough to keep a short digest of what each answer was found good by (`wire.judged_by`), and
 to look whether this one has it, too; dnspython parses what is new. The digest is keyed by a secret of this process: nobody can make an answer
 that passes for another.
 """
@@ -37,30 +37,6 @@ class Expected:
     good: Callable[[Answer], bool]
 
 
-def judged_by(octets: bytes) -> bytes:
-    """The part of an answer that says what stands at a name: flags, question and answer section (RFC 1035 §4.1), as they came. The id is another one each time,
-    and the sections behind may be (a name server that turns the order of its NS records round). All but the id where that cannot be told."""
-    try:
-        at = 12
-        for _ in range(int.from_bytes(octets[4:6], "big")):
-            at = _behind_name(octets, at) + 4
-        for _ in range(int.from_bytes(octets[6:8], "big")):
-            at = _behind_name(octets, at) + 10
-            at += int.from_bytes(octets[at - 2 : at], "big")
-    except IndexError:
-        return octets[2:]
-    return octets[2:8] + octets[12:at] if at <= len(octets) else octets[2:]
-
-
-def _behind_name(octets: bytes, at: int) -> int:
-    """Where a name ends that begins there: with the root, or with a pointer (RFC 1035 §4.1.4)."""
-    while length := octets[at]:
-        if length >= 0xC0:
-            return at + 2
-        at += length + 1
-    return at + 1
-
-
 class Verified:
     """Digests of answers that were found good; what the last two calls did not use is forgotten. As a context, one call."""
 
@@ -89,7 +65,7 @@ class Verified:
         head = f"{asked.name}\0{asked.type}\0{asked.zone}\0{len(expected.mark)}\0".encode("utf-8", "surrogateescape")
         state = hashlib.blake2b(head, key=self._key, digest_size=OCTETS)
         state.update(expected.mark)
-        state.update(judged_by(octets))
+        state.update(wire.judged_by(octets))
         return int.from_bytes(state.digest(), "big")
 
     def __contains__(self, digest: int) -> bool:

@@ -183,6 +183,30 @@ def heard(octets: bytes, dnssec: bool = False) -> Message:
     return replace(message, note=_why(response) or message.note) if dnssec else message
 
 
+def judged_by(octets: bytes) -> bytes:
+    """The part of an answer that says what stands at a name: flags, question and answer section (RFC 1035 §4.1), as they came. The id is another one each time,
+    and the sections behind may be (a name server that turns the order of its NS records round). All but the id where that cannot be told."""
+    try:
+        at = 12
+        for _ in range(int.from_bytes(octets[4:6], "big")):
+            at = _behind_name(octets, at) + 4
+        for _ in range(int.from_bytes(octets[6:8], "big")):
+            at = _behind_name(octets, at) + 10
+            at += int.from_bytes(octets[at - 2 : at], "big")
+    except IndexError:
+        return octets[2:]
+    return octets[2:8] + octets[12:at] if at <= len(octets) else octets[2:]
+
+
+def _behind_name(octets: bytes, at: int) -> int:
+    """Where a name ends that begins there: with the root, or with a pointer (RFC 1035 §4.1.4)."""
+    while length := octets[at]:
+        if length >= 0xC0:
+            return at + 2
+        at += length + 1
+    return at + 1
+
+
 def _read(wire: bytes) -> dns.message.Message:
     """The message, its `errors` where some of it cannot be read. A TLSA record whose data is too short or too long for its matching type is none to
     dnspython; it is there all the same, and is kept in the generic form (RFC 3597 §5)."""

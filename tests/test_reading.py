@@ -20,8 +20,9 @@ from dnssync.cli.context import Context
 from dnssync.config import Config, parse
 from dnssync.core.model import Change, Kind, ProviderError, RRset, Value
 from dnssync.lanes import Count, Still
-from dnssync.one_pass import Stopped, _briefly
+from dnssync.one_pass import Stopped
 from dnssync.reading import read_all
+from dnssync.under_lock import _briefly
 from dnssync.zones import Zones
 from tests.gandi import Gandi
 from tests.gandi_faults import ERRED, NOT_FOUND

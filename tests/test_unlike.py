@@ -12,7 +12,8 @@ import pytest
 
 from dnssync.core.sighting import Answer, Question
 from dnssync.resolver import Resolver
-from dnssync.unlike import AHEAD, Expected, Verified, judged_by
+from dnssync.unlike import AHEAD, Expected, Verified
+from dnssync.wire import judged_by
 from tests.bind import Bind
 from tests.looking import KEY, ZONE, record, resolver, serving
 from tests.nameserver import Fault

@@ -256,16 +256,25 @@ def fallen_back(seen: Observed, domain: str, steps: Steps) -> tuple[str, ...]:
         elif not _replaced(seen, domain, selector, step):
             line.append(selector)
         else:  # whatever a step signs with is readable and seasoned; an active key may have lost its record
-            line.extend(name for name in step.sign if seen.sights.get((domain, name)) is Sight.VISIBLE)
+            line.extend(name for name in step.sign if _stands(seen, domain, name, step))
     return tuple(dict.fromkeys(line))
 
 
+def _stands(seen: Observed, domain: str, name: str, step: Step) -> bool:
+    """Whether receivers find a key's record everywhere, as this look shows or, where nobody answered it, as those before it did."""
+    look = seen.sights.get((domain, name), Sight.UNKNOWN)
+    before = any(key.selector == name and key.published is not None for key in step.keys)
+    return look is Sight.VISIBLE or (look is Sight.UNKNOWN and before)
+
+
 def _replaced(seen: Observed, domain: str, selector: str, step: Step) -> bool:
-    """Whether a selector has to give way even so: its file is lost, its record is not what DNS shows, or a person said that somebody
-    else has it, or that another one shall come back."""
+    """Whether a selector has to give way even so: its file is lost, its record is not what DNS shows and that of another one is, or a
+    person said that somebody else has it, or that another one shall come back."""
     key = next(key for key in step.keys if key.selector == selector)
     back = any(other.recalled is not None and other.selector in step.sign for other in step.keys)
     word = (key.compromised is not None and step.sign and selector not in step.sign) or back
     past = rotation.phase(key, rotation.Policy(), seen.now) in rotation.PAST and bool(step.sign)
-    denied = rotation.denied(seen.sights.get((domain, selector))) and bool(step.sign) and selector not in step.sign
+    # Without one in its place, nothing is won: the mail would leave with one kind of signature less, whatever resolvers still hold.
+    better = selector not in step.sign and any(_stands(seen, domain, name, step) for name in step.sign)
+    denied = rotation.denied(seen.sights.get((domain, selector))) and better
     return bool(word) or past or denied or (domain, selector) not in seen.readable

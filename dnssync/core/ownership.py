@@ -85,6 +85,20 @@ def claim_key(claim: Claim) -> tuple[str, str, Owner]:
     return (claim.name, claim.type, claim.owner)
 
 
+def forgotten(
+    claims: Iterable[Claim], found: Mapping[tuple[str, str], RRset], ledger: Ledger
+) -> list[tuple[str, str, Owner]]:
+    """The places in the ledger that nothing of ours stands at any more: what is to be absent, once that is so; and where a key's record is
+    gone that nobody claims: a pass took it away and died before it noted that, and the next one finds the key removed."""
+    claimed = {claim_key(claim): claim.value for claim in claims}
+    return [
+        (name, kind, owner)
+        for name, kind, owner in ledger
+        if claimed.get((name, kind, owner), "") is None
+        or (owner is Owner.DKIM and (name, kind, owner) not in claimed and not owned(found.get((name, kind)), owner))
+    ]
+
+
 def taken_over(
     claims: Iterable[Claim], found: Mapping[tuple[str, str], RRset], ledger: Ledger
 ) -> Iterator[tuple[Claim, Value]]:

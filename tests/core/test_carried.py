@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from dnssync.core.decide import Decision, decide
-from dnssync.core.model import Foreign, Limits, Notice, Owner, Value
+from dnssync.core.model import Claim, Foreign, Limits, Notice, Owner, Value
 from dnssync.core.observed import ZoneView
-from dnssync.core.ownership import Applied, shows
+from dnssync.core.ownership import Applied, forgotten, shows
 from dnssync.core.policy import MailPolicy
 from tests.core.test_decide import seen
 from tests.zonetext import told, zone
@@ -124,3 +124,18 @@ DMARC = Applied("v=DMARC1; p=none; rua=mailto:a@b.example", "example.org", "v=DM
 def test_shows(owner: Owner, text: str, applied: Applied, shown: bool) -> None:
     """A text in which all stands that we meant to add is what we wrote, whatever others changed in it meanwhile."""
     assert shows(owner, text, applied) is shown
+
+
+def test_what_is_gone_is_forgotten() -> None:
+    """What was to be absent goes out of the ledger; so does a key's record that nobody claims, once none stands there. What else nobody
+    claims (of a frozen domain, of one that exim has no more) stays in it."""
+    names = {"to_go": "v=DKIM1; p=", "gone": "v=DKIM1; p=", "stands": "v=DKIM1; p=", "r1": "v=DKIM1; k=rsa; p=AAAA"}
+    ledger = {(f"{name}._domainkey", "TXT", Owner.DKIM): Applied(text, "example.org") for name, text in names.items()}
+    ledger[("", "TXT", Owner.SPF)] = Applied("v=spf1 -all", "example.org")
+    claims = [
+        Claim("to_go._domainkey", "TXT", Owner.DKIM, None, 3600, "example.org"),
+        Claim("r1._domainkey", "TXT", Owner.DKIM, names["r1"], 3600, "example.org"),
+    ]
+    found = zone('to_go._domainkey IN TXT "v=DKIM1; p="\nstands._domainkey IN TXT "v=DKIM1; p="')
+    places = [("to_go._domainkey", "TXT", Owner.DKIM), ("gone._domainkey", "TXT", Owner.DKIM)]
+    assert forgotten(claims, found, ledger) == places

@@ -140,3 +140,43 @@ def test_a_refused_zone_leaves_a_key_that_others_revoked(look):
     got = seen(keys=keys, sights=sights, readable=readable, map={D: ("r1", "e1")})
     held = replace(got, zones=(replace(got.zones[0], problem="out of order"),))
     assert decide(held).map_after == {D: ("r2" if look is Sight.VISIBLE else "r1", "e1")}
+
+
+class TestHeldBesideRevoked:
+    """Where the zone gets nothing, and somebody else revoked the key that signs, while its set goes on with one that is active too: its
+    record was gone once, and is back for less than a season."""
+
+    BACK = replace(ED, selector="e2", published=NOW - HOUR, activated=NOW - DAY, season=2 * HOUR)
+    KEYS = (replace(RSA, activated=NOW - DAY), replace(ED, activated=NOW - 9 * DAY), BACK)
+
+    def line(self, *keys: KeyPair, problem: str = "out of order", lost: str = "", **sights: Sight) -> tuple[str, ...]:
+        """What exim's map holds after a pass that saw this of the records."""
+        names = [key.selector for key in keys]
+        got = seen(
+            keys=keys,
+            sights={(D, name): sights.get(name, Sight.VISIBLE) for name in names},
+            readable=frozenset((D, name) for name in names if name != lost),
+            map={D: ("r1", "e1")},
+            frozen=frozenset() if problem else frozenset({D}),
+        )
+        assert decide(got).steps[(D, "ed25519")].sign == ("e2",)
+        return decide(replace(got, zones=(replace(got.zones[0], problem=problem),))).map_after[D]
+
+    @pytest.mark.parametrize("problem", ["out of order", ""], ids=["held", "frozen"])
+    @pytest.mark.parametrize("look", Sight)
+    def test_no_kind_falls_out_of_the_line(self, look: Sight, problem: str) -> None:
+        """A key gives way to one that stands, by this look or, where that was silent, by those before; to none it does not, and the
+        mail goes on with both kinds of signature."""
+        comes = "e2" if look in (Sight.VISIBLE, Sight.UNKNOWN) else "e1"
+        assert self.line(*self.KEYS, problem=problem, e1=Sight.OTHER, e2=look) == ("r1", comes)
+
+    def test_silence_proves_nothing_back(self) -> None:
+        """Of one that was gone, and of which nothing was heard since, nobody knows that it is back."""
+        gone = replace(self.BACK, seen=None, published=None)
+        assert self.line(*self.KEYS[:2], gone, e1=Sight.OTHER, e2=Sight.UNKNOWN) == ("r1", "e1")
+
+    def test_silence_about_the_one_that_is_left(self) -> None:
+        """Where the key that signs is lost, the other one signs, though a look at it had no answer; if it was known to stand before."""
+        gone = replace(self.BACK, seen=None, published=None)
+        for last, line in ((self.BACK, ("r1", "e2")), (gone, ("r1",))):
+            assert self.line(*self.KEYS[:2], last, lost="e1", e2=Sight.UNKNOWN) == line
