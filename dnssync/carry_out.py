@@ -286,11 +286,8 @@ def _record(work: Work, plan: ZonePlan, decision: Decision, changes: Iterable[Ch
         if not work.keys_only:
             state.settle(zone, plan.plan.provider)
         for change in changes:
-            name, what, why = (
-                absolute(change.name, zone),
-                change.kind.value,
-                because.get((change.name, change.type), ""),
-            )
+            name, what = absolute(change.name, zone), change.kind.value
+            why = because.get((change.name, change.type), "")
             state.add_event(work.now, what, zone=zone, sentence=f"{what} {name} {change.type}", because=why)
             log.info("zone=%s name=%s type=%s %s because=%s", zone, name, change.type, what, why)
         ttls = work.limits[zone]

@@ -132,6 +132,10 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
     ): [
         ("        if domain in seen.frozen\n", "        if False\n"),
         ("line.extend(name for name in step.sign if _stands(seen, domain, name, step))", "line.extend(step.sign)"),
+        (
+            "step.sign)\n    denied = rotation.denied(seen.sights.get((domain, selector))) and better",
+            "step.sign)\n    denied = better",
+        ),
         ("elif not _replaced(seen, domain, selector, step):", "elif True:"),
         ("elif not _replaced(seen, domain, selector, step):", "elif False:"),
         ("or denied or (domain, selector) not in seen.readable", "or past"),
@@ -1651,10 +1655,6 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
     ("dnssync/core/key_sets.py", "tests/core/test_key_sets.py"): [
         ("view is not None and view.negative_ttl is None", "False"),
         ("return bool(word) or past or denied or", "return bool(word) or past or"),
-        (
-            "step.sign)\n    denied = rotation.denied(seen.sights.get((domain, selector))) and better",
-            "step.sign)\n    denied = better",
-        ),
         ("get((domain, selector))) and better", "get((domain, selector))) and selector not in step.sign"),
         ("or (look is Sight.UNKNOWN and before)", ""),
         ("or (look is Sight.UNKNOWN and before)", "or look is Sight.UNKNOWN"),
