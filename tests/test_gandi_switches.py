@@ -72,7 +72,8 @@ def test_ours_with_either_way(switch: str, way: object, row: conformance.Row, tm
         before = site.everything()
         assert len(site.provider.read(ZONE)) == len(before) and site.provider.read(ZONE)
         if way != "date":  # of a time that only the stand-in lives in
-            site.provider.read(ZONE)
+            for _ in range(2):
+                site.provider.read(ZONE)
             assert time[0] >= 50 and 429 in {request.status for request in running.requests}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from dnssync import identity
 from dnssync.config import load
 from dnssync.core import selectors
 from dnssync.core.durations import DAY
+from dnssync.core.sighting import Answer, Question, Rcode, Reply
 from dnssync.state import State
 from tests.ripe import DOMAIN, REVOKED, Ripe, grown, open_folder, scene
 from tests.test_cli_commands import data, told
@@ -328,8 +330,14 @@ def test_a_key_that_exim_signs_with_past_its_time(scene: Ripe) -> None:
 def test_one_answer_a_pass(scene: Ripe) -> None:
     """What lies outside the zones is asked once a pass: deciding again, with new keys in hand, must rest on the same answers."""
     line = scene.line(load(scene.stage.config), read_only=True, environ={}, now=lambda: scene.now)
-    answers = iter((None, ("v=spf1 -all",)))
-    line.resolver.texts = lambda name, kind, zone="": next(answers)
+    replies = iter(((), (Reply("192.0.2.53", Rcode.DATA, ("v=spf1 -all",)),)))
+    real = line.resolver.look
+
+    def look(questions: Iterable[Question]) -> dict[Question, Answer]:
+        there = [question for question in questions if question.name != "elsewhere.test"]
+        return real(there) if there else {question: Answer(question, next(replies)) for question in questions}
+
+    line.resolver.look = look  # type: ignore[method-assign]
     seen = line.observe()
     assert [seen.beyond("elsewhere.test", "TXT") for _ in range(2)] == [None, None]
     assert line.observe().beyond("elsewhere.test", "TXT") == ("v=spf1 -all",)
