@@ -76,12 +76,14 @@ def decided(
 ) -> tuple[Report | None, int | None]:
     """A pass of the daemon; when the next is asked for, in seconds from now."""
     made: list[Decision] = []
+    machine.read = False
     plain = line.decided
 
     def watched(*args: object, **how: object) -> tuple[Observed, Decision]:
         seen, got = plain(*args, **how)  # type: ignore[arg-type]
         look(seen, got)
         made.append(got)
+        machine.read = not seen.noted
         return seen, got
 
     line.decided = watched  # type: ignore[method-assign]

@@ -237,6 +237,7 @@ class Office(Machine):
         self.state = Books()
         self.kept: bytes | None = None
         self.remembered: Kept | None = None  # by a daemon
+        self.read = True  # whether the last pass read the zone at its provider; DNS first, what is gone there may not be noticed yet
 
     def rows(self) -> tuple[KeyPair, ...]:
         return self.state.keys()
@@ -292,6 +293,7 @@ Decided = Callable[[Line, Office, Callable[[Observed, Decision], None]], tuple[R
 
 def by_hand(line: Line, machine: Office, look: Callable[[Observed, Decision], None]) -> tuple[Report, int | None]:
     """The zone is read; `look` is shown what was decided before anything is written."""
+    machine.read = True
     seen, got = line.plan()
     look(seen, got)
     wake = got.wake - machine.now if got.wake is not None else None
@@ -355,7 +357,8 @@ def run(machine: Machine, decided: Decided = by_hand) -> int | None:
     for entry in state.ledger(DOMAIN):
         if entry.owner is Owner.DKIM:
             assert (entry.name.partition(MARK)[0], entry.value) in world.stood, f"{entry} never stood there"
-    core_pass.after_pass(machine, signed, report is not None and not report.failed and not report.refused)
+    whole = machine.read and report is not None and not report.failed and not report.refused
+    core_pass.after_pass(machine, signed, whole)
     return wake
 
 
