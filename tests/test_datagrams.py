@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import signal
 import socket
@@ -16,7 +17,7 @@ import pytest
 
 from dnssync.asking import Asking
 from dnssync.core.sighting import Question, Rcode
-from dnssync.datagrams import ATTEMPTS, BEGIN, Datagrams
+from dnssync.datagrams import ATTEMPTS, BEGIN, STREAMS, Datagrams, connected
 from dnssync.patience import Patience
 from dnssync.resolver import Resolver
 from dnssync.wire import Server
@@ -249,6 +250,54 @@ def test_tcp_that_says_nothing():
     with Talker(says, 0) as talker, socket.create_server(("127.0.0.1", talker.server.port)):
         reply = ours(talker, timeout=0.2).look([ASK])[ASK].replies[0]
     assert (reply.rcode, reply.note) == (Rcode.TIMEOUT, "truncated over UDP, then no answer over TCP")
+
+
+def test_tcp_that_says_nothing_in_bulk():
+    """Where TCP is silent to hundreds of truncated questions, it is tried for as many as may be at a time, and the others wait no further."""
+
+    def says(talker, batch):
+        return [(at, query[:2] + b"\x86\0" + query[4:6] + b"\0" * 6 + query[12:-11]) for at, query in enumerate(batch)]
+
+    tried = []
+    with Talker(says, 0) as talker, socket.create_server(("127.0.0.1", talker.server.port), backlog=500) as deaf:
+        answers = ours(talker, timeout=0.5).look(many(300))
+        deaf.setblocking(False)
+        with contextlib.suppress(BlockingIOError), contextlib.ExitStack() as stack:
+            while True:
+                tried.append(stack.enter_context(deaf.accept()[0]))
+    assert {reply.rcode for answer in answers.values() for reply in answer.replies} == {Rcode.TIMEOUT}
+    assert 0 < len(tried) <= 2 * STREAMS
+
+
+def test_waiting_for_a_socket_costs_nothing():
+    """Of many servers that wait for a socket, one is looked at when one is free, and not all of them at each answer."""
+
+    class Watched(Patience):
+        """Counts how often a server is looked at."""
+
+        looks = 0
+
+        def over(self, server):
+            """One more."""
+            self.looks += 1
+            return super().over(server)
+
+    with Talker(honest, 0) as talker:
+        patience = Watched()
+        carry = partial(
+            Datagrams, timeout=5.0, patience=patience, sockets=4, connect=lambda _: connected(talker.server)
+        )
+
+        async def work(asking, order):
+            futures = [asking.ask(Server(f"192.0.2.{i}"), f"s1.{ZONE}", "TXT") for i in order]
+            return [(await future).rcode for future in futures]
+
+        with Asking(carry) as asking:
+            assert asking.run(work(asking, range(200))) == [Rcode.DATA] * 200
+            # The first of these have their sockets still, and keep them while they wait for an answer.
+            assert asking.run(work(asking, reversed(range(200)))) == [Rcode.DATA] * 200
+    assert patience.looks <= 2 * 3 * 200
+    assert sum(map(len, talker.batches)) == 2 * 200
 
 
 def test_more_servers_than_sockets(serve):
