@@ -274,6 +274,7 @@ def test_a_key_that_has_settled_is_not_parsed_again(store: Keystore) -> None:
     first.write_bytes(second.read_bytes())
     os.utime(first, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert store.half("example.org", "s1") == (other, told) and "another" in store.problem(key)
+    assert str(first) not in keystore._known  # it was changed just now, however old it says that it is
     (first.parent / "new").write_bytes(octets)
     (first.parent / "new").rename(first)
     assert store.half("example.org", "s1") == (algorithm, public)
