@@ -1770,6 +1770,8 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
     ],
     ("dnssync/cli/context.py", "tests/test_reading.py"): [
         (" or isinstance(text, Still):", ":"),
+        ("{told[: width - 1]}…", "{told}…"),
+        (" and len(told) + 1 + BAR <= width:", ":"),
         ("            self._bar(text.done, text.whole)\n", "            pass\n"),
     ],
     ("providers/gandi.py", "tests/e2e/test_gandi.py::test_the_straight_line"): [
