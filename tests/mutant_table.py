@@ -1802,6 +1802,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
     ],
     ("dnssync/exim/survey.py", "tests/test_exim_survey.py"): [
         (", info.st_ctime_ns", ""),
+        (" or path in folders:", ":"),
         ("if map_path is not None and path.startswith(ours):", "if False:"),
         (
             "for name in local for transport in self._ways[name].transports}",
