@@ -207,7 +207,7 @@ class Keystore:
             info = (self.root / domain if selector is None else self.path(domain, selector)).stat()
         except (OSError, KeyFileError):
             return ()
-        changed = (info.st_size, info.st_mtime_ns) if selector is not None else ()
+        changed = (info.st_size, info.st_mtime_ns, info.st_ctime_ns) if selector is not None else ()
         return (info.st_ino, info.st_mode, info.st_uid, info.st_gid, *changed)
 
     def public(self, domain: str, selector: str) -> tuple[str, str] | None:
