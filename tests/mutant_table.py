@@ -1803,7 +1803,8 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
     ("dnssync/exim/survey.py", "tests/test_exim_survey.py"): [
         (", info.st_ctime_ns", ""),
         (" or path in folders:", ":"),
-        ("if map_path is not None and path.startswith(ours):", "if False:"),
+        ("        if path == ours:\n", "        if False:\n"),
+        ("        if path == ours:\n", "        if path.startswith(ours):\n"),
         (
             "for name in local for transport in self._ways[name].transports}",
             "for name in local[:1] for transport in self._ways[name].transports}",

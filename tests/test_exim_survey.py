@@ -168,7 +168,7 @@ def test_the_mark(pem: bytes) -> None:
         files(host, pem)
         folder = host.folder / "elsewhere"
         folder.mkdir()
-        head(host, f"domainlist elsewhere = dsearch,ret=full;{folder}")
+        head(host, f"domainlist elsewhere = dsearch,ret=full;{folder} : lsearch;{host.map}.theirs")
         first = survey(host).mark
         host.map.write_text("other.test: s2\n")
         assert survey(host).mark == first
@@ -179,6 +179,7 @@ def test_the_mark(pem: bytes) -> None:
         for change in (
             lambda: touched(host.folder / "interfaces", f"{NAMES[3]}: 192.0.2.7\n"),
             lambda: (host.folder / "domains").write_text("none.test:\n"),
+            lambda: Path(f"{host.map}.theirs").write_text(f"{NAMES[4]}:\n"),
             lambda: (folder / NAMES[2]).write_text(""),
             lambda: head(host, "REMOTE_SMTP_HELO_DATA = mail.example.org"),
             lambda: host.config.write_text(host.config.read_text() + "\n# only a remark\n"),

@@ -225,7 +225,7 @@ def _files(config: str, config_file: str, map_path: Path | None) -> Iterator[tup
     The signing map is left out: it is ours, and read by itself."""
     ours, folders = str(map_path), {*_FOLDER.findall(config)}
     for path in sorted({*_PATH.findall(config), config_file}):
-        if map_path is not None and path.startswith(ours):
+        if path == ours:
             continue
         try:
             info = Path(path).stat()
