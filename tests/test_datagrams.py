@@ -11,8 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+import dns.flags
 import dns.message
 import dns.rcode
+import dns.rrset
 import pytest
 
 from dnssync.asking import Asking
@@ -334,6 +336,23 @@ def test_more_servers_than_sockets(serve):
         asking.run(work(asking))
     assert heard == [(f"by {i}",) for i in range(8)]
     assert (most, open_now) == (3, 0)
+
+
+def test_an_absence_is_each_servers_own():
+    """What servers say alike is read once, but an absence: how long that may be remembered stands behind the answer section."""
+
+    def absent(seconds):
+        def says(talker, batch):
+            response = dns.message.make_response(dns.message.from_wire(batch[0]))
+            response.flags |= dns.flags.AA
+            response.authority.append(dns.rrset.from_text(f"{ZONE}.", 9000, "IN", "SOA", f"ns. h. 1 2 3 4 {seconds}"))
+            return [(0, response.to_wire())]
+
+        return says
+
+    with Talker(absent(60), 0) as one, Talker(absent(3600), 0) as two:
+        replies = Resolver({ZONE: [one.where, two.where]}, system=[]).look([ASK])[ASK].replies
+    assert [(r.rcode, r.negative_ttl) for r in replies] == [(Rcode.NODATA, 60), (Rcode.NODATA, 3600)]
 
 
 def test_looks_from_many_threads():
