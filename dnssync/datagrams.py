@@ -108,7 +108,9 @@ class Datagrams:
         self._total, self._each, self._sockets = total, each, sockets
         self._lanes: dict[Server, _Lane] = {}
         self._open: OrderedDict[Server, _Lane] = OrderedDict()
+        self._idle: dict[Server, _Lane] = {}  # with a socket and nothing to do
         self._stuck: deque[_Lane] = deque()
+        self._without: deque[_Lane] = deque()  # those who wait for a socket: of thousands of servers most do
         self._flying = 0
         self._streams = asyncio.Semaphore(STREAMS)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -140,6 +142,7 @@ class Datagrams:
 
     def _soon(self, lane: _Lane) -> None:
         """Send what may be sent, once the callbacks that are due now have said what they want to ask."""
+        self._idle.pop(lane.server, None)
         if not lane.due:
             lane.due = True
             self._loop.call_soon(self._send_due, lane)
@@ -153,14 +156,17 @@ class Datagrams:
         while lane.queue and len(lane.flying) < lane.window:
             if (over := self._patience.over(lane.server)) is not None:
                 self._give_up(lane, over)
-                return
-            if self._flying >= self._total or not self._socket(lane):
+                break
+            full = self._flying >= self._total
+            if full or not self._socket(lane):
                 if lane.queue and not lane.stuck:
                     lane.stuck = True
-                    self._stuck.append(lane)
-                return
+                    (self._stuck if full else self._without).append(lane)
+                break
             if not self._send(lane, lane.queue.popleft()):
-                return
+                break
+        if lane.sock is not None and not lane.queue and not lane.flying:
+            self._idle[lane.server] = lane
 
     def _send(self, lane: _Lane, trip: _Trip) -> bool:
         """False where the system takes no more for a moment."""
@@ -192,10 +198,9 @@ class Datagrams:
         if lane.sock is not None:
             return True
         if len(self._open) >= self._sockets:
-            idle = next((other for other in self._open.values() if not other.queue and not other.flying), None)
-            if idle is None:
+            if not self._idle:
                 return False
-            self._shut(idle)
+            self._shut(next(iter(self._idle.values())))
         try:
             lane.sock = self._connect(lane.server)
         except OSError as error:
@@ -211,6 +216,7 @@ class Datagrams:
             lane.sock.close()
             lane.sock = None
         self._open.pop(lane.server, None)
+        self._idle.pop(lane.server, None)
 
     # Hearing
 
@@ -270,11 +276,15 @@ class Datagrams:
             trip.done(message)
 
     def _unstick(self) -> None:
-        """Those who waited for room, once each."""
+        """Those who waited for room, once each, and those who wait for a socket where there is one."""
         for _ in range(len(self._stuck)):
             if self._flying >= self._total:
                 return
             lane = self._stuck.popleft()
+            lane.stuck = False
+            self._fill(lane)
+        while self._without and self._flying < self._total and (self._idle or len(self._open) < self._sockets):
+            lane = self._without.popleft()
             lane.stuck = False
             self._fill(lane)
 
@@ -319,6 +329,9 @@ class Datagrams:
         """The same question over TCP (RFC 7766)."""
         try:
             async with self._streams:
+                if over := self._patience.over(lane.server):  # thousands may wait here for one whose TCP is shut
+                    self._loop.call_soon(trip.done, over)
+                    return
                 octets = await asyncio.wait_for(streamed(lane.server, trip.query), self._timeout)
         except TimeoutError:
             self._lost(lane, trip, "truncated over UDP, then no answer over TCP")
@@ -326,9 +339,7 @@ class Datagrams:
             return
         except (OSError, EOFError) as error:
             message = Message(Rcode.UNREACHABLE, note=f"truncated over UDP, then TCP failed: {reason(error)}")
-            self._loop.call_soon(
-                trip.done, message
-            )  # what it raises shall reach whoever waits, as it does from elsewhere
+            self._loop.call_soon(trip.done, message)  # so that what it raises reaches whoever waits
             return
         self._answered(lane)
         if trip.query.unknown_edns(octets):

@@ -98,7 +98,7 @@ def read_public(path: Path) -> tuple[str, str]:
     half = public_half(_bytes(path), where)
     _known.pop(where, None)
     # A file that was written just now may be written again within the same tick of its stamps.
-    if look is not None and look[:2] < (time.time_ns() - _SETTLED,) * 2 and _unmoved(path, look):
+    if look is not None and max(look[:2]) < time.time_ns() - _SETTLED and _unmoved(path, look):
         if len(_known) >= _MOST:
             del _known[next(iter(_known))]
         _known[where] = (look, half)

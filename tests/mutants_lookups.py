@@ -15,7 +15,10 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
     ("dnssync/datagrams.py", "tests/test_datagrams.py tests/test_resolver.py"): [
         ("        if trip is None or not trip.query.answered(octets):\n", "        if trip is None:\n"),
         ("while lane.queue and len(lane.flying) < lane.window:", "while lane.queue:"),
-        ("if self._flying >= self._total or not self._socket(lane):", "if not self._socket(lane):"),
+        ("full = self._flying >= self._total\n", "full = False\n"),
+        ("(self._stuck if full else self._without).append(lane)", "self._stuck.append(lane)"),
+        ("        self._idle.pop(lane.server, None)\n        if not lane.due:", "        if not lane.due:"),
+        ("if over := self._patience.over(lane.server):", "if over := None:"),
         ("while ident < 0 or ident in lane.flying:\n            ident = secrets.randbits(16)", "while ident < 0 or ident in lane.flying:\n            ident = len(lane.flying) + 1 + ident * (ident > 0)"),
         ("        if lane.heard < trip.began:\n", "        if True:\n"),
         ("        if lane.heard < trip.began:\n", "        if False:\n"),
@@ -23,7 +26,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("lane.window, lane.halved = max(1.0, lane.window / 2), self._loop.time()", "lane.halved = self._loop.time()"),
         ("        lane.refused += 1\n        lane.window", "        lane.window"),
         ("        failed = [*lane.flying.values(), *more]\n", "        failed = [*more]\n"),
-        ("            self._shut(idle)\n", "            pass\n"),
+        ("            self._shut(next(iter(self._idle.values())))\n", "            pass\n"),
         ("        for lane in [*self._open.values()]:\n            self._shut(lane)\n", ""),
         ("            self._lost(lane, trip, \"truncated over UDP, then no answer over TCP\")\n            self._soon(lane)\n", ""),
     ],
@@ -31,6 +34,9 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("    return octets[2:8] + octets[12:at] if at <= len(octets) else octets[2:]\n", "    return octets[2:]\n"),
         ("    return octets[2:8] + octets[12:at] if at", "    return octets[4:8] + octets[12:at] if at"),
         ("        if length >= 0xC0:\n", "        if False:\n"),
+    ],
+    ("dnssync/asking.py", "tests/test_datagrams.py"): [
+        (" and message.rcode is Rcode.DATA and message.found(name, kind) is not None", ""),
     ],
     ("dnssync/asking.py", "tests/test_unlike.py"): [
         ("        self._main.cancel()\n", "        pass\n"),

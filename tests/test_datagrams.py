@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import signal
 import socket
@@ -10,13 +11,15 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+import dns.flags
 import dns.message
 import dns.rcode
+import dns.rrset
 import pytest
 
 from dnssync.asking import Asking
 from dnssync.core.sighting import Question, Rcode
-from dnssync.datagrams import ATTEMPTS, BEGIN, Datagrams
+from dnssync.datagrams import ATTEMPTS, BEGIN, STREAMS, Datagrams, connected
 from dnssync.patience import Patience
 from dnssync.resolver import Resolver
 from dnssync.wire import Server
@@ -251,6 +254,54 @@ def test_tcp_that_says_nothing():
     assert (reply.rcode, reply.note) == (Rcode.TIMEOUT, "truncated over UDP, then no answer over TCP")
 
 
+def test_tcp_that_says_nothing_in_bulk():
+    """Where TCP is silent to hundreds of truncated questions, it is tried for as many as may be at a time, and the others wait no further."""
+
+    def says(talker, batch):
+        return [(at, query[:2] + b"\x86\0" + query[4:6] + b"\0" * 6 + query[12:-11]) for at, query in enumerate(batch)]
+
+    tried = []
+    with Talker(says, 0) as talker, socket.create_server(("127.0.0.1", talker.server.port), backlog=500) as deaf:
+        answers = ours(talker, timeout=0.5).look(many(300))
+        deaf.setblocking(False)
+        with contextlib.suppress(BlockingIOError), contextlib.ExitStack() as stack:
+            while True:
+                tried.append(stack.enter_context(deaf.accept()[0]))
+    assert {reply.rcode for answer in answers.values() for reply in answer.replies} == {Rcode.TIMEOUT}
+    assert 0 < len(tried) <= 2 * STREAMS
+
+
+def test_waiting_for_a_socket_costs_nothing():
+    """Of many servers that wait for a socket, one is looked at when one is free, and not all of them at each answer."""
+
+    class Watched(Patience):
+        """Counts how often a server is looked at."""
+
+        looks = 0
+
+        def over(self, server):
+            """One more."""
+            self.looks += 1
+            return super().over(server)
+
+    with Talker(honest, 0) as talker:
+        patience = Watched()
+        carry = partial(
+            Datagrams, timeout=5.0, patience=patience, sockets=4, connect=lambda _: connected(talker.server)
+        )
+
+        async def work(asking, order):
+            futures = [asking.ask(Server(f"192.0.2.{i}"), f"s1.{ZONE}", "TXT") for i in order]
+            return [(await future).rcode for future in futures]
+
+        with Asking(carry) as asking:
+            assert asking.run(work(asking, range(200))) == [Rcode.DATA] * 200
+            # The first of these have their sockets still, and keep them while they wait for an answer.
+            assert asking.run(work(asking, reversed(range(200)))) == [Rcode.DATA] * 200
+    assert patience.looks <= 2 * 3 * 200
+    assert sum(map(len, talker.batches)) == 2 * 200
+
+
 def test_more_servers_than_sockets(serve):
     """More servers than sockets may be open are all asked, in turn."""
     servers = [serve({ZONE: record(f"by {i}", "s1")}) for i in range(8)]
@@ -285,6 +336,23 @@ def test_more_servers_than_sockets(serve):
         asking.run(work(asking))
     assert heard == [(f"by {i}",) for i in range(8)]
     assert (most, open_now) == (3, 0)
+
+
+def test_an_absence_is_each_servers_own():
+    """What servers say alike is read once, but an absence: how long that may be remembered stands behind the answer section."""
+
+    def absent(seconds):
+        def says(talker, batch):
+            response = dns.message.make_response(dns.message.from_wire(batch[0]))
+            response.flags |= dns.flags.AA
+            response.authority.append(dns.rrset.from_text(f"{ZONE}.", 9000, "IN", "SOA", f"ns. h. 1 2 3 4 {seconds}"))
+            return [(0, response.to_wire())]
+
+        return says
+
+    with Talker(absent(60), 0) as one, Talker(absent(3600), 0) as two:
+        replies = Resolver({ZONE: [one.where, two.where]}, system=[]).look([ASK])[ASK].replies
+    assert [(r.rcode, r.negative_ttl) for r in replies] == [(Rcode.NODATA, 60), (Rcode.NODATA, 3600)]
 
 
 def test_looks_from_many_threads():

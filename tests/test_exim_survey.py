@@ -162,10 +162,13 @@ def touched(path: Path, text: str) -> None:
 
 
 def test_the_mark(pem: bytes) -> None:
-    """The same as long as exim could say nothing else, whatever stands in our map; another one with the configuration, a list, a file that
-    is looked up, a macro's way into the file, an address or a user."""
+    """The same as long as exim could say nothing else, whatever stands in our map; another one with the configuration, a list, a file or
+    folder that is looked up, a macro's way into the file, an address or a user."""
     with EximHost(hostnames=()) as host:
         files(host, pem)
+        folder = host.folder / "elsewhere"
+        folder.mkdir()
+        head(host, f"domainlist elsewhere = dsearch,ret=full;{folder} : lsearch;{host.map}.theirs")
         first = survey(host).mark
         host.map.write_text("other.test: s2\n")
         assert survey(host).mark == first
@@ -176,6 +179,8 @@ def test_the_mark(pem: bytes) -> None:
         for change in (
             lambda: touched(host.folder / "interfaces", f"{NAMES[3]}: 192.0.2.7\n"),
             lambda: (host.folder / "domains").write_text("none.test:\n"),
+            lambda: Path(f"{host.map}.theirs").write_text(f"{NAMES[4]}:\n"),
+            lambda: (folder / NAMES[2]).write_text(""),
             lambda: head(host, "REMOTE_SMTP_HELO_DATA = mail.example.org"),
             lambda: host.config.write_text(host.config.read_text() + "\n# only a remark\n"),
         ):

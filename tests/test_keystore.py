@@ -270,10 +270,12 @@ def test_a_key_that_has_settled_is_not_parsed_again(store: Keystore) -> None:
     time.sleep(2.1)  # the file system's own clock tells when a file is no longer new
     assert store.half("example.org", "s1") == (algorithm, public) and store.problem(key) == ""
     assert str(first) in keystore._known and "PRIVATE" not in repr(keystore._known)
-    before, octets = first.stat(), first.read_bytes()
+    before, octets, mark = first.stat(), first.read_bytes(), store.mark("example.org", "s1")
     first.write_bytes(second.read_bytes())
     os.utime(first, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert store.half("example.org", "s1") == (other, told) and "another" in store.problem(key)
+    assert store.mark("example.org", "s1") != mark
+    assert str(first) not in keystore._known  # it was changed just now, however old it says that it is
     (first.parent / "new").write_bytes(octets)
     (first.parent / "new").rename(first)
     assert store.half("example.org", "s1") == (algorithm, public)

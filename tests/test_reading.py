@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import pty
+import termios
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -224,6 +227,28 @@ class Screen(io.StringIO):
     def isatty(self) -> bool:
         """It is one."""
         return True
+
+
+def test_no_line_of_progress_is_longer_than_the_terminal_is_wide() -> None:
+    """Ten names, or a count with its bar, do not run into a second line, which the next one would not replace."""
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 60))
+    with os.fdopen(theirs, "w", encoding="utf-8") as screen:
+        context = Context(stderr=screen, environ={"NO_COLOR": "1"})
+        context.progress("reading " + ", ".join(f"a-long-name-{i}.example.org" for i in range(10)))
+        context.progress(Count("reading", 5000, 10000))
+        context.progress("writing example.org at home")
+        shown = b""
+        while not shown.endswith("home…".encode()):
+            shown += os.read(ours, 65536)
+    os.close(ours)
+    lines = shown.decode().split("\r\x1b[K")[1:]
+    assert [len(line) for line in lines] == [
+        59,
+        len("reading 5,000 of 10,000 zones…"),
+        len("writing example.org at home…"),
+    ]
+    assert lines[0].endswith("…") and lines[2] == "writing example.org at home…"
 
 
 def test_a_bar_on_a_terminal() -> None:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 HINT = re.compile(r"\bdnssync (?=(?:plan|apply|status|rotate|history|confirm|freeze|release|exim|init|check)\b)")
 BAR = 30  # columns of a progress bar
+COLUMNS = 80  # of a terminal that does not tell
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -125,15 +126,23 @@ class Context:
         self.stderr.write(shown(self.hinted(text)) + "\n")
 
     def progress(self, text: str) -> None:
-        """What is being done, on a terminal's standard error; each line replaces the last. What is counted gets a bar."""
+        """What is being done, on a terminal's standard error; each line replaces the last, so that none is longer than the terminal is wide.
+        What is counted gets a bar, where there is room for it."""
         if not self.stderr.isatty() or self.json or isinstance(text, Still):
             return
-        if isinstance(text, Count):
-            self.stderr.write(f"\r\x1b[K{shown(text)} ")
+        told, width = shown(text), self._width() - 1  # behind the last column a terminal begins another line
+        if isinstance(text, Count) and len(told) + 1 + BAR <= width:
+            self.stderr.write(f"\r\x1b[K{told} ")
             self._bar(text.done, text.whole)
         else:
-            self.stderr.write(f"\r\x1b[K{shown(text)}…" if text else "\r\x1b[K")
+            self.stderr.write(f"\r\x1b[K{told[: width - 1]}…" if text else "\r\x1b[K")
         self.stderr.flush()
+
+    def _width(self) -> int:
+        try:
+            return os.get_terminal_size(self.stderr.fileno()).columns or COLUMNS
+        except OSError:
+            return COLUMNS
 
     def _bar(self, done: int, whole: int) -> None:
         from rich.console import Console

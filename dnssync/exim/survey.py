@@ -27,6 +27,7 @@ from dnssync.keystore import public_half as half_of
 
 _MAIN = ("primary_hostname", "qualify_domain", "disable_ipv6", "dns_ipv4_lookup", "exim_user", "exim_group")
 _PATH = re.compile(r"/[A-Za-z0-9._+/-]+")
+_FOLDER = re.compile(rf"dsearch[^{{;\s]*\s*[{{;]\s*({_PATH.pattern})")  # a look-up for which a file is there, or not
 
 
 class Survey:
@@ -206,7 +207,7 @@ class Survey:
         map_path: Path | None,
     ) -> str:
         """A digest of all that what exim says of a domain rests on, but for the map and the keys: the configuration, its macros, the
-        lists as they stand, the files that it names, whom exim runs as, and this host's own addresses."""
+        lists as they stand, the files that it names, the folders that it looks into, whom exim runs as, and this host's own addresses."""
         told = (
             *(self.version, self.config_file, options, transports, routers, config, self._visible),
             *(self._lists, self._listed, self._routers, self._helo, self._plain),
@@ -219,17 +220,18 @@ class Survey:
 
 
 def _files(config: str, config_file: str, map_path: Path | None) -> Iterator[tuple[object, ...]]:
-    """How each file looks that the configuration names, and the configuration itself: what stands in them is looked up when mail leaves.
+    """How each file looks that the configuration names, each folder of which it asks what is in it, and the configuration itself: that is looked
+    up when mail leaves.
     The signing map is left out: it is ours, and read by itself."""
-    ours = str(map_path)
+    ours, folders = str(map_path), {*_FOLDER.findall(config)}
     for path in sorted({*_PATH.findall(config), config_file}):
-        if map_path is not None and path.startswith(ours):
+        if path == ours:
             continue
         try:
             info = Path(path).stat()
         except OSError:
             continue
-        if stat.S_ISREG(info.st_mode):
+        if stat.S_ISREG(info.st_mode) or path in folders:
             yield path, info[:7], info.st_mtime_ns, info.st_ctime_ns  # mode, inode, owner, size, and both times
 
 
