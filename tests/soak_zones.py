@@ -54,7 +54,7 @@ class Dns:
 
     def _answer(self, question: Question) -> Answer:
         name = question.name.removesuffix(question.zone).removesuffix(".")
-        found = self._zones[question.zone].get((name, question.type))
+        found = self._zones.get(question.zone, {}).get((name, question.type))  # outside our zones there is nothing
         texts = tuple(value.text for value in found.values) if found else ()
         code = Rcode.DATA if texts else Rcode.NXDOMAIN
         return Answer(question, (Reply("192.0.2.53", code, texts, found.ttl if found else None),))
