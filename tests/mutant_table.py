@@ -146,7 +146,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("line.extend(step.sign or kept)", "line.extend(step.sign)"),
         ("trusted=seen.clock.trusted,", "trusted=True,"),
         ("return key.compromised is None and foreign(key.selector, seen.host_id)", "return False"),
-        ("for key in keys if key in active or not others(key))", "for key in keys)"),
+        ("for key in keys if key.selector in active or not others(key)", "for key in keys"),
         ("mail.retry_cutoff, view", "0, view"),
         ("if any(transport.problem for transport in mail.transports):", "if False:"),
         ("durations.season(view.negative_ttl, _wild(view))", "durations.season(None, _wild(view))"),

@@ -100,8 +100,10 @@ def _advance(
         """It gives way to one of this host's own, whose record all providers can hold, as soon as one is ready."""
         return replace(key, called=seen.now) if (others(key) or _too_long(key, view)) and key.called is None else key
 
-    active = {key for key in keys if rotation.phase(key, policy, seen.now) is Phase.ACTIVE}
-    mine = tuple(signing_on(key) if key in active else key for key in keys if key in active or not others(key))
+    active = {key.selector for key in keys if rotation.phase(key, policy, seen.now) is Phase.ACTIVE}
+    mine = tuple(
+        signing_on(key) if key.selector in active else key for key in keys if key.selector in active or not others(key)
+    )
     mail = seen.host.domain(domain) or MailDomain(domain, local=False)
     wanted = () if view is None or view.policy.parked or domain in seen.frozen or view.problem else algorithms(view)
     algorithm = next((name for name in wanted if kind_of(name) == kind), "")
