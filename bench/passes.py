@@ -18,13 +18,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from dnssync import identity
 from dnssync.cli.context import Context
-from dnssync.cli.daemon import _after, _opener
-from dnssync.config import find, load
+from dnssync.cli.daemon import made
 from dnssync.daemon import Daemon
-from dnssync.notify import Notifier
-from dnssync.state import State
 
 
 def spent() -> float:
@@ -39,24 +35,17 @@ def peak() -> float:
     return int(line.split()[1]) / 1024
 
 
-def made(path: str) -> Daemon:
+def started(path: str) -> Daemon:
     """The daemon, as `dnssync run` makes it."""
     context = Context(config_option=path, environ={k: v for k, v in os.environ.items() if k != "NOTIFY_SOCKET"})
-    daemon = Daemon(
-        lambda: load(find(context.config_option, context.environ)),
-        _opener(context),
-        lambda config: State.open(config.state, host=identity.rows(config.keys), read_only=True),
-        Notifier(context.environ),
-        after=_after(context),
-        now=context.now,
-    )
+    daemon = made(context)
     daemon.config = daemon._load()
     return daemon
 
 
 def main() -> None:
     """Pass by pass."""
-    daemon = made(sys.argv[1])
+    daemon = started(sys.argv[1])
     for _ in sys.stdin:
         began, cpu = time.perf_counter(), spent()
         result = daemon._attempt()

@@ -6,8 +6,7 @@ Zones that share a domain's records (`core.homes`), and zones below one another,
 from __future__ import annotations
 
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 
 from dnssync import mail_domains
 from dnssync.config import Config
@@ -21,7 +20,7 @@ from dnssync.mail_domains import Served
 SIZE = 100  # zones: read ten at a time, they are read and decided about within the time for which a provider's reading is trusted by its writes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Whole:
     """What all batches of a pass share. `served`: by zone, the mail domains of every configured zone; `strangers`: by zone, domains of others some of whose
     records it holds; `policies`: by mail domain, that of its zone; `homeless`: what is told of names that no zone holds; `patient`: zones that are due to be
@@ -32,6 +31,7 @@ class Whole:
     policies: Mapping[str, MailPolicy]
     homeless: tuple[Notice, ...] = ()
     patient: frozenset[str] = frozenset()
+    _reports: dict[frozenset[str], tuple[ReportsElsewhere, ...]] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def of(cls, config: Config, local: Collection[str], patient: frozenset[str] = frozenset()) -> Whole:
@@ -40,10 +40,6 @@ class Whole:
         policies = {domain: config.zones[zone].policy for zone in served for domain in served[zone]}
         homeless = tuple(mail_domains.homeless(config, local))
         return cls(served, guests(served, config.zones), policies, homeless, patient)
-
-    @cached_property
-    def _reports(self) -> dict[frozenset[str], tuple[ReportsElsewhere, ...]]:
-        return {}
 
     def reports(self, frozen: frozenset[str]) -> tuple[ReportsElsewhere, ...]:
         """The DMARC reports that leave their domains, where these are frozen: looked for once."""
@@ -63,13 +59,14 @@ class Batch:
 
 def away(known: Iterable[str], configured: Container[str], left: Collection[str]) -> frozenset[str]:
     """The domains that no configured zone holds any more, and those of zones that are `left` out of the pass."""
-    return frozenset(domain for domain in known if zones_of(domain, configured) <= {*left})
+    out = frozenset(left)
+    return frozenset(domain for domain in known if zones_of(domain, configured) <= out)
 
 
 def families(zones: Sequence[str], served: Served) -> list[tuple[str, ...]]:
     """The zones in groups that are decided about together, in the order of their first members."""
-    strangers = guests(served, frozenset(zones))
     known = frozenset(zones)
+    strangers = guests(served, known)
     first = {zone: zone for zone in zones}
 
     def top(zone: str) -> str:

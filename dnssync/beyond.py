@@ -8,8 +8,6 @@ from dnssync.core.model import zone_of
 from dnssync.core.sighting import Answer, Question
 from dnssync.resolver import Resolver
 
-Found = tuple[str, ...] | None  # the values; () where it is known that there are none, None where that is not known
-
 
 class Once:
     """Look-ups of one look of a pass, all servers asked: what was asked already is not asked again."""
@@ -21,7 +19,8 @@ class Once:
     def look(self, questions: Iterable[Question]) -> dict[Question, Answer]:
         """As `Resolver.look`."""
         asked = list(questions)
-        self._known.update(self._resolver.look([question for question in asked if question not in self._known]))
+        if missing := [question for question in asked if question not in self._known]:
+            self._known.update(self._resolver.look(missing))
         return {question: self._known[question] for question in asked}
 
 
@@ -29,31 +28,20 @@ class Beyond:
     """Answers for names; `ahead` has those that will surely be asked for looked up all at once, since a decision asks for one after the other."""
 
     def __init__(self, resolver: Resolver, configured: Container[str]) -> None:
-        self._resolver, self._configured = resolver, configured
-        self._known: dict[tuple[str, str], Found] = {}
+        self._once, self._configured = Once(resolver), configured
 
-    def __call__(self, name: str, kind: str) -> Found:
-        """The values of a type at a name."""
-        if (name, kind) not in self._known:
-            self._look([(name, kind)])
-        return self._known[name, kind]
+    def __call__(self, name: str, kind: str) -> tuple[str, ...] | None:
+        """The values of a type at a name; () where it is known that there are none, None where that is not known."""
+        question = self._question(name, kind)
+        answer = self._once.look([question])[question]
+        return answer.texts if answer.known else None
 
     def ahead(self, domains: Iterable[str]) -> None:
         """What the SPF records of these domains are decided from: where mail for them comes in, and the addresses of that."""
         every = [name.lower() for name in domains]
-        self._look([(name, kind) for name in every for kind in ("MX", "A", "AAAA")])
-        hosts = {
-            text.rpartition(" ")[2].lower().removesuffix(".")
-            for name in every
-            for text in self._known[name, "MX"] or ()
-        }
-        self._look([(host, kind) for host in sorted(hosts - {""}) for kind in ("A", "AAAA")])
+        self._once.look(self._question(name, kind) for name in every for kind in ("MX", "A", "AAAA"))
+        hosts = {text.rpartition(" ")[2].lower().removesuffix(".") for name in every for text in self(name, "MX") or ()}
+        self._once.look(self._question(host, kind) for host in sorted(hosts - {""}) for kind in ("A", "AAAA"))
 
-    def _look(self, asked: Iterable[tuple[str, str]]) -> None:
-        questions = {
-            Question(name, kind, zone_of(name, self._configured) or ""): (name, kind)
-            for name, kind in asked
-            if (name, kind) not in self._known
-        }
-        for question, answer in self._resolver.look(list(questions)).items() if questions else ():
-            self._known[questions[question]] = answer.texts if answer.known else None
+    def _question(self, name: str, kind: str) -> Question:
+        return Question(name, kind, zone_of(name, self._configured) or "")

@@ -34,7 +34,7 @@ from dnssync.core.zone_view import Zone
 from dnssync.errors import RefusedError
 from dnssync.lanes import Asking, Job, carried
 from dnssync.new_keys import Work, held, make_keys, note_machine, random_token
-from dnssync.reading import lane_of
+from dnssync.reading import lane_of, read
 from dnssync.reconcile import Line, again
 from dnssync.report import Outcome, Report, keep_said, look_again, named
 from dnssync.stamps import purge, stamp, switch
@@ -240,7 +240,7 @@ def _decided_again(work: Work, plan: ZonePlan, made: Sequence[KeyPair]) -> Askin
 def _read_again(work: Work, view: ZoneView, provider: str) -> Asking[Zone]:
     at = work.line.zones.provider(provider)
     if at.limits.reads:
-        return {rrset.key: rrset for rrset in (yield partial(at.read, view.zone))}
+        return (yield partial(read, at, view.zone)).found  # type: ignore[no-any-return]
     homes = homes_of(work.seen)
     names = (*view.domains, *homes.keys.get(view.zone, ()), *homes.dmarc.get(view.zone, ()))
     return by_servers(work.line, view.zone, names)[0].found

@@ -5,15 +5,14 @@ What was read, and what stands in DNS, is let go with each batch: of ten thousan
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from dnssync.core.decide import Decision
 from dnssync.core.model import Owner, Phase, Step, zone_of
-from dnssync.core.rotation import Policy, phase
+from dnssync.core.rotation import COMING, Policy, phase
 from dnssync.report import Report
 
-WAITING = (Phase.GENERATED, Phase.PUBLISHED, Phase.READY)  # of which `report.waiting` tells
 _NOTHING = Step((), (), (), None, "")
 
 
@@ -33,7 +32,7 @@ def slim(report: Report, configured: Mapping[str, object], *, standbys: bool) ->
         for plan in got.zones
     )
     bad = {o.zone for o in report.outcomes if o.error or o.refusals} | {*got.unread}
-    steps = _telling(got, WAITING if standbys else WAITING[:2], bad, configured)
+    steps = _telling(got, COMING if standbys else COMING - {Phase.READY}, bad, configured)
     before, after = got.map_before, got.map_after  # of ten thousand lines each; only what is another one is kept
     moved = {domain for domain in {*before, *after} if before.get(domain) != after.get(domain)}
     decision = replace(
@@ -88,7 +87,7 @@ def nothing(now: int, lines: Mapping[str, tuple[str, ...]]) -> Report:
 
 
 def _telling(
-    got: Decision, phases: Sequence[Phase], bad: set[str], configured: Mapping[str, object]
+    got: Decision, phases: Collection[Phase], bad: set[str], configured: Mapping[str, object]
 ) -> dict[tuple[str, str], Step]:
     """The steps of a batch, those in full that somebody is told of: of keys in these phases, and the next one, in zones that are well (not `bad`) and
     in any. Of the others only the domain counts."""

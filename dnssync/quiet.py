@@ -8,10 +8,8 @@ them, are only seen there. Name servers that do not answer make no zone less qui
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
-from functools import partial
 from math import ceil
 from typing import TYPE_CHECKING
 
@@ -20,13 +18,14 @@ from dnssync.config import ZoneConfig
 from dnssync.config_check import Schedule
 from dnssync.core.attention import needs_person
 from dnssync.core.decide import Decision
+from dnssync.core.durations import spread
 from dnssync.core.homes import key_zone
 from dnssync.core.key_sets import policy_of
-from dnssync.core.model import Limits, RRset, Value, absolute
+from dnssync.core.model import Limits, Owner, RRset, Value, absolute
 from dnssync.core.observed import Observed, ZoneView
-from dnssync.core.ownership import owns, same
+from dnssync.core.ownership import Applied, sight_of
 from dnssync.core.rotation import BY_READING, phase
-from dnssync.core.sighting import Question, Sight, sight
+from dnssync.core.sighting import Answer, Question, Sight
 from dnssync.noted import Noted
 from dnssync.resolver import Resolver
 from dnssync.state import LedgerEntry, ZoneRecord
@@ -40,8 +39,7 @@ SOME = 20  # zones that are read in one pass for being due, however few there ar
 def deep_due(record: ZoneRecord, deep: int) -> int:
     """When a zone is to be read at its provider though all is quiet, in seconds since 1970: between half of `deep` and the whole of it
     after the last reading, whoever made it, by a hash of its name, so that ten thousand zones do not fall due together."""
-    share = int.from_bytes(hashlib.sha256(record.zone.encode()).digest()[:4], "big") / 2**32
-    return record.last_read + int(deep * (1 + share) / 2)
+    return record.last_read + spread(record.zone, deep)
 
 
 def patient(records: Mapping[str, ZoneRecord], zones: Collection[str], schedule: Schedule, now: int) -> frozenset[str]:
@@ -131,17 +129,20 @@ def loud(seen: Observed, got: Decision, resolver: Resolver | Once) -> frozenset[
 
 def _unlike(views: Mapping[str, ZoneView], zones: Iterable[str], resolver: Resolver | Once) -> set[str]:
     """The zones in which some name server shows something else than the ledger has."""
-    asked: dict[Question, tuple[str, Callable[..., bool], Callable[..., bool]]] = {}
+    asked: dict[Question, tuple[Owner, Applied]] = {}
     for zone in zones:
         for ledger in views[zone].ledger.values():
             for (name, kind, owner), noted in ledger.items():
-                alike = partial(same, owner, domain=noted.domain)
-                asked[Question(absolute(name, zone), kind, zone)] = (noted.value, partial(owns, owner), alike)
+                asked[Question(absolute(name, zone), kind, zone)] = (owner, noted)
     found = set()
     for question, answer in resolver.look(list(asked)).items():
         # One server that is silent for months must not hide what all the others show.
         told = replace(answer, replies=tuple(reply for reply in answer.replies if reply.answered))
-        elsewhere = any(reply.note.startswith("CNAME") for reply in told.replies)  # where nothing may stand beside it
-        if told.replies and (elsewhere or sight(told, *asked[question]) is not Sight.VISIBLE):
+        if told.replies and not stands(*asked[question], told):
             found.add(question.zone)
     return found
+
+
+def stands(owner: Owner, noted: Applied, answer: Answer) -> bool:
+    """Whether name servers show what was written, and that alone of its kind: not behind a CNAME, where nothing may stand beside it."""
+    return not answer.aliases and sight_of(owner, answer, noted.value, noted.domain) is Sight.VISIBLE

@@ -40,7 +40,7 @@ def read_all(line: Line, zones: Iterable[ZoneConfig]) -> Fetched:
     with Lanes() as lanes:
         for zone_name, name in wanted:
             provider = line.zones.provider(name)
-            lanes.put(lane_of(provider, name, zone_name), (zone_name, name), partial(_read, provider, zone_name))
+            lanes.put(lane_of(provider, name, zone_name), (zone_name, name), partial(read, provider, zone_name))
         if wanted:
             line.progress(_told(left, 0, whole))
         while lanes.under_way:
@@ -61,5 +61,6 @@ def _told(left: Mapping[str, int], done: int, whole: int) -> str:
     return f"reading {', '.join(zone for zone, count in left.items() if count)}" if done < whole else Still()
 
 
-def _read(provider: Provider, zone: str) -> Reading:
+def read(provider: Provider, zone: str) -> Reading:
+    """A zone as its provider shows it; raises `ProviderError`."""
     return Reading((), {rrset.key: rrset for rrset in provider.read(zone)})

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from dnssync.core import attention, rotation
 from dnssync.core.decide import Decision, ZonePlan
 from dnssync.core.model import Change, KeyPair, Notice, Phase, Refusal, absolute, zone_of
-from dnssync.core.ownership import owns, same
+from dnssync.core.ownership import sight_of
 from dnssync.core.plan import unmade
-from dnssync.core.sighting import Question, Sight, sight
+from dnssync.core.sighting import Question, Sight
 from dnssync.not_taken import CONFIGURATION
 from dnssync.reconcile import Line
 from dnssync.state_rows import Trouble
@@ -142,7 +141,7 @@ def look_again(line: Line, plans: Sequence[ZonePlan]) -> tuple[Seen, ...]:
     for question, answer in line.resolver.look(list(asked)).items():
         claim = asked[question]
         assert claim.value is not None  # chosen above
-        look = sight(answer, claim.value, partial(owns, claim.owner), partial(same, claim.owner, domain=claim.domain))
+        look = sight_of(claim.owner, answer, claim.value, claim.domain)
         detail = answer.problem or ", ".join(f"{r.server} {r.rcode}" for r in answer.replies if not r.answered)
         rows.append(Seen(question.name, question.type, look, detail))
     return tuple(rows)
@@ -154,6 +153,6 @@ def waiting(decision: Decision) -> list[tuple[KeyPair, Phase, int | None, str]]:
     for (domain, kind), step in sorted(decision.steps.items()):
         for key in step.keys:
             at = rotation.phase(key, rotation.Policy(), decision.now)
-            if at in (Phase.GENERATED, Phase.PUBLISHED, Phase.READY) and (key.domain, key.kind) == (domain, kind):
+            if at in rotation.COMING and (key.domain, key.kind) == (domain, kind):
                 rows.append((key, at, step.wake, step.because))
     return rows

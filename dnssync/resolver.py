@@ -78,8 +78,11 @@ class Resolver:
         form with absolute names ("10 mx.example.org."). A CNAME at the name is followed, unless the question is for
         the CNAME itself, and told in `Reply.note` ("CNAME to …").
         """
+        asked = list(questions)
+        if not asked:
+            return {}
         self._patience.begin()
-        return self._within(lambda one: one.answers(list(questions), ALIASES))
+        return self._within(lambda one: one.answers(asked, ALIASES))
 
     def unlike(self, expected: Iterable[Expected], turn: int) -> Iterator[Question]:
         """The questions whose answer is not as expected, as one of the zone's servers tells it: the same one for all questions of a zone,

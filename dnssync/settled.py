@@ -10,7 +10,7 @@ somebody else's that an SPF record includes.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -19,22 +19,19 @@ from dnssync import __version__
 from dnssync.batches import Batch
 from dnssync.core.ahead import ahead
 from dnssync.core.decide import Decision
-from dnssync.core.durations import HOUR
+from dnssync.core.durations import HOUR, spread
 from dnssync.core.homes import zones_of
-from dnssync.core.model import KeyPair, Owner, absolute, zone_of
-from dnssync.core.ownership import owns, same
-from dnssync.core.sighting import Answer, Question, Sight, sight
+from dnssync.core.model import KeyPair, Owner, Step, absolute, zone_of
+from dnssync.core.sighting import Question
 from dnssync.noted import Noted
-from dnssync.quiet import calm
+from dnssync.quiet import calm, stands
 from dnssync.state_rows import LedgerEntry
 from dnssync.unlike import Expected
 
 if TYPE_CHECKING:
     from dnssync.reconcile import Line
 
-AGAIN = (
-    6 * HOUR
-)  # after which a zone is decided about anew at the latest, whatever did not change; half of it at the soonest
+AGAIN = 6 * HOUR  # after which a zone is decided about anew, whatever did not change; half of it at the soonest
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +48,14 @@ class Settled:
 @dataclass(frozen=True, slots=True)
 class Known:
     """What the marks of a pass rest on beside the state and the key files. `settled`: what was remembered; `common`: the mark of `whole`; `lines`: of exim's
-    map; `local`: the names that exim has; `helo`: those that it greets with."""
+    map; `local`: the names that exim has; `helo`: those that it greets with; `confirmed`: what persons said, by kind and subject."""
 
     settled: Mapping[str, Settled]
     common: bytes
     lines: Mapping[str, tuple[str, ...]]
     local: frozenset[str]
     helo: tuple[str, ...]
+    confirmed: frozenset[tuple[str, str]]
 
 
 @dataclass
@@ -88,7 +86,6 @@ def find(line: Line, batches: Iterable[Batch], known: Known, beside: frozenset[s
 
 def _asked(line: Line, batches: Iterable[Batch], known: Known, now: int, marks: Marks) -> Iterator[Expected]:
     """Fills the marks, batch by batch, and gives what the name servers have to show of zones whose mark is the remembered one."""
-    confirmed = frozenset((request.kind, request.subject) for request in line.state.requests(now))
     inside: dict[str | None, list[str]] = {}
     for name in sorted(known.local):
         inside.setdefault(zone_of(name, line.config.zones), []).append(name)
@@ -98,7 +95,9 @@ def _asked(line: Line, batches: Iterable[Batch], known: Known, now: int, marks: 
     for batch in batches:
         line.progress("")
         kept = Noted.of(line.state, batch.zones)
-        quiet = calm(line, [line.config.zones[zone] for zone in batch.zones], now, confirmed, kept, batch.whole.patient)
+        quiet = calm(
+            line, [line.config.zones[zone] for zone in batch.zones], now, known.confirmed, kept, batch.whole.patient
+        )
         keys: dict[str, list[KeyPair]] = {}
         for key in line.state.living(batch.domains):
             for zone in zones_of(key.domain, line.config.zones):
@@ -159,15 +158,7 @@ def _expected(entry: LedgerEntry) -> Expected:
     """What has to stand in DNS for an entry of the ledger."""
     question = Question(absolute(entry.name, entry.zone), entry.type, entry.zone)
     mark = f"{entry.owner} {entry.domain} {entry.value}".encode("utf-8", "surrogateescape")
-    return Expected(question, mark, partial(shows, entry))
-
-
-def shows(entry: LedgerEntry, answer: Answer) -> bool:
-    """Whether the servers that answered show what was written, and that alone of its kind."""
-    if any(reply.note.startswith("CNAME") for reply in answer.replies):
-        return False  # where nothing may stand beside it
-    alike: Callable[[str, str], bool] = partial(same, entry.owner, domain=entry.domain)
-    return sight(answer, entry.value, partial(owns, entry.owner), alike) is Sight.VISIBLE
+    return Expected(question, mark, partial(stands, entry.owner, entry.applied))
 
 
 def settle(
@@ -175,7 +166,7 @@ def settle(
 ) -> dict[str, Settled]:
     """What to remember of zones of which a pass decided that nothing is to be done. `marks` as before the pass."""
     here = {zone for zone in zones if zone in marks}
-    steps: dict[str, dict[tuple[str, str], object]] = {}
+    steps: dict[str, dict[tuple[str, str], Step]] = {}
     domains: dict[str, set[str]] = {}
     for (domain, kind), step in got.steps.items():
         for zone in zones_of(domain, configured) & here:
@@ -187,8 +178,8 @@ def settle(
     found = {}
     for zone in here:
         mine = steps.get(zone, {})
-        event = ahead(mine, configured, configured, got.now)  # type: ignore[arg-type]
-        until = _again(zone, got.now)
+        event = ahead(mine, configured, configured, got.now)
+        until = got.now + spread(zone, AGAIN)
         found[zone] = Settled(marks[zone], min(until, event[0]) if event else until, event, len(domains.get(zone, ())))
     return found
 
@@ -198,10 +189,4 @@ def settle_beside(domains: frozenset[str], got: Decision, marks: Mapping[str, by
     if "" not in marks:
         return {}
     wakes = [step.wake for (domain, _), step in got.steps.items() if domain in domains and step.wake is not None]
-    return {"": Settled(marks[""], min([_again("", got.now), *wakes]))}
-
-
-def _again(zone: str, now: int) -> int:
-    """When a zone is decided about anew at the latest, each at its own time."""
-    share = int.from_bytes(hashlib.sha256(zone.encode()).digest()[:4], "big") / 2**32
-    return now + int(AGAIN * (1 + share) / 2)
+    return {"": Settled(marks[""], min([got.now + spread("", AGAIN), *wakes]))}

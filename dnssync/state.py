@@ -174,13 +174,20 @@ class State(Looks):
         more with every year. Hand-made ones stay: exim may be told to sign with one again. `domains`: those of these alone."""
         from dnssync.state_schema import keys as table
 
-        if self._older is not None and "purged" not in self._older[table.name]:
-            return tuple(key for key in self.keys() if domains is None or key.domain in domains)
-        alive = (table.c.purged.is_(None)) | table.c.adopted
         if domains is None:
-            return self._select(table, made_of(KeyPair), alive, order=table.c.generated)
-        found = self._some(table, made_of(KeyPair), table.c.domain, domains, alive)
+            return self._select(table, made_of(KeyPair), self._alive(), order=table.c.generated)
+        found = self._some(table, made_of(KeyPair), table.c.domain, domains, self._alive())
         return tuple(sorted(found, key=lambda key: key.generated))
+
+    def _alive(self) -> sa.ColumnElement[bool]:
+        """Of keys, those that a pass has anything to do with; all of them in an older state, which does not tell."""
+        import sqlalchemy as sa
+
+        from dnssync.state_schema import keys as table
+
+        if self._older is not None and "purged" not in self._older[table.name]:
+            return sa.true()
+        return (table.c.purged.is_(None)) | table.c.adopted
 
     def mail_domains(self) -> frozenset[str]:
         """The domains that a pass has to know of: of living keys, and of what was written."""
@@ -188,10 +195,7 @@ class State(Looks):
 
         from dnssync.state_schema import keys, ledger
 
-        older = self._older or {}
-        whole = self._older is not None and "purged" not in older.get(keys.name, ())
-        alive = sa.true() if whole else (keys.c.purged.is_(None)) | keys.c.adopted
-        asked = [sa.select(keys.c.domain).where(keys.c.host == self._host, alive),
+        asked = [sa.select(keys.c.domain).where(keys.c.host == self._host, self._alive()),
                  sa.select(ledger.c.domain).where(ledger.c.host == self._host)]  # fmt: skip
         return frozenset(row[0] for query in asked for row in self._rows(query.distinct(), {}))
 
@@ -210,10 +214,7 @@ class State(Looks):
 
         from dnssync.state_schema import keys as table
 
-        if self._older is not None and "purged" not in self._older[table.name]:
-            return max((key.season for key in self.keys()), default=0)
-        alive = (table.c.purged.is_(None)) | table.c.adopted
-        query = sa.select(sa.func.max(table.c.season)).where(table.c.host == self._host, alive)
+        query = sa.select(sa.func.max(table.c.season)).where(table.c.host == self._host, self._alive())
         return max((row[0] or 0 for row in self._rows(query, {})), default=0)
 
     def shared(self, key: KeyPair) -> bool:

@@ -103,7 +103,8 @@ def passed(
         if number == 1:
             parts[0] = slim(parts[0], line.config.zones, standbys=kept is None)
         parts.append(slim(report, line.config.zones, standbys=kept is None) if number else report)
-        looked, noted = looked | {*batch.zones}, noted | seen.noted
+        looked.update(batch.zones)
+        noted.update(seen.noted)
     whole_pass = merged(parts, shared.lines) if parts else nothing(int(line.now()), shared.lines)
     if parts:
         keep_said(line, looked, noted, whole_pass)
@@ -121,9 +122,9 @@ class _Shared:
         self, line: Line, zones: Sequence[str], left: Collection[str], survey: Survey | None, kept: Kept | None
     ) -> None:
         self.line, self._survey, self._kept = line, survey, kept
-        self.requests = line.state.requests(int(line.now()))
-        self.confirmed = frozenset((request.kind, request.subject) for request in self.requests)
         now = int(line.now())
+        self.requests = line.state.requests(now)
+        self.confirmed = frozenset((request.kind, request.subject) for request in self.requests)
         clock = line.clock(now, ("clock", "") in self.confirmed)
         self.anew = clock.jumped is not None or clock.restarted is not None
         self.clock = hear_of_clock(line, clock, now)
@@ -132,19 +133,21 @@ class _Shared:
         lost = not self.lines and any(key.activated is not None for key in line.state.living())
         self._size = len(line.config.zones) if lost else line.size
         self._known = line.state.mail_domains()
+        candidates = mail_domains.asked(line.config, {*self.lines, *self._known})
+        self._recipients = mail_domains.recipients(line.config)
         self.beside = away(self._known, line.config.zones, left)
         self.other_greeting = False
         self.asking: frozenset[str] = frozenset()  # the domains that some batch of the pass asks exim about
         self._said: dict[Notice, None] = {}
         self._host: Host | None = None
         if survey is None:
-            self._host = line.observe_host(line.names(self.lines), mail_domains.recipients(line.config))
+            self._host = line.observe_host(candidates, self._recipients)
             self._names = tuple(mail.name for mail in self._host.domains)
             self._local = frozenset(mail.name for mail in self._host.domains if mail.local)
         else:
-            self._names = survey.names(line.names(self.lines))
+            self._names = survey.names(candidates)
             self._local = survey.local(self._names)
-        waiting = patient(line.state.zones(), zones, line.config.schedule, int(line.now()))
+        waiting = patient(line.state.zones(), zones, line.config.schedule, now)
         self.whole = Whole.of(line.config, sorted(self._local), waiting)
         self.groups = families(zones, self.whole.served)
         keyed = line.state.keyed()
@@ -170,7 +173,14 @@ class _Shared:
         words = (*requests, self.whole.reports(frozen), self.whole.homeless)
         moved = identity.moved(line.config.keys, line.machine, survey.hostname)
         common = whole(line, survey.mark, words, self.clock.trusted, kept.config(line.config), moved)
-        known = Known(kept.settled if kept.helo is not None else {}, common, self.lines, self._local, kept.helo or ())
+        known = Known(
+            kept.settled if kept.helo is not None else {},
+            common,
+            self.lines,
+            self._local,
+            kept.helo or (),
+            self.confirmed,
+        )
         return find(line, self.batches(self.groups), known, self.beside, now, kept.turn)
 
     def host(self, batch: Batch) -> Host:
@@ -178,7 +188,7 @@ class _Shared:
         if self._host is not None:
             return self._host
         assert self._survey is not None and self._kept is not None  # or it was asked at the beginning
-        recipients, kept, now = mail_domains.recipients(self.line.config), self._kept, int(self.line.now())
+        kept, now = self._kept, int(self.line.now())
         if (
             kept.helo is not None
             and 0 <= now - kept.asked < AGAIN
@@ -186,11 +196,12 @@ class _Shared:
             and len(batch.domains) * 2 <= len(self._names)
         ):
             known = batch.domains & {*self._names}
-            host = self._survey.host(sorted(known), recipients)
+            host = self._survey.host(sorted(known), self._recipients)
             self._said.update(dict.fromkeys(host.notices))
             if host.helo == kept.helo:
                 # What it said of others goes on; of those of this pass it says what there is.
-                before = [notice for notice in kept.notices if about(notice.sentence) not in self.asking | known]
+                anew = self.asking | known
+                before = [notice for notice in kept.notices if about(notice.sentence) not in anew]
                 kept.notices = tuple(dict.fromkeys((*before, *self._said)))
                 told = {mail.name: mail for mail in host.domains}
                 return replace(
@@ -204,8 +215,7 @@ class _Shared:
     def _all(self) -> Host:
         """exim is asked about all domains in full."""
         assert self._survey is not None and self._kept is not None  # or it was asked at the beginning
-        kept, recipients = self._kept, mail_domains.recipients(self.line.config)
-        host = self._asked_all(self._survey, recipients)  # says only what it has not said in this pass
+        kept, host = self._kept, self._asked_all(self._survey)  # says only what it has not said in this pass
         self._host = replace(host, notices=tuple(dict.fromkeys((*self._said, *host.notices))))
         self.other_greeting = self.other_greeting or kept.helo not in (None, host.helo)
         kept.heard(self._host, int(self.line.now()))
@@ -224,11 +234,10 @@ class _Shared:
             self.clock = hear_of_clock(self.line, clock, now)
         return self.clock
 
-    def _asked_all(self, survey: Survey, recipients: Sequence[str]) -> Host:
+    def _asked_all(self, survey: Survey) -> Host:
         """What exim says of all domains, asked about so many at a time."""
-        hosts = [survey.host(self._names[at : at + ASKED], recipients) for at in range(0, len(self._names), ASKED)]
-        if not hosts:
-            return survey.host((), recipients)
+        starts = range(0, len(self._names), ASKED) or (0,)
+        hosts = [survey.host(self._names[at : at + ASKED], self._recipients) for at in starts]
         domains = tuple(mail for host in hosts for mail in host.domains)
         notices = tuple(dict.fromkeys(notice for host in hosts for notice in host.notices))
         return replace(hosts[-1], domains=domains, notices=notices)
@@ -272,6 +281,3 @@ def _briefly(nap: Callable[[float], None], seconds: float) -> None:
     if seconds > BRIEF:
         raise TooLong(seconds)
     nap(seconds)
-
-
-__all__ = ["BRIEF", "LOOKS", "Passed", "passed"]

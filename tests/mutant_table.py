@@ -97,7 +97,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("k.selector in seen.readable and k.algorithm == algorithm", "k.selector in seen.readable"),
         # when to look again
         ("if until is not None and until > now:", "if until is not None:"),
-        ("int(policy.lifetime * (1 - share))", "policy.lifetime"),
+        ("int(policy.lifetime * (1 - sooner))", "policy.lifetime"),
     ],
     (
         "dnssync/core/durations.py",
@@ -238,7 +238,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
     ("dnssync/core/backoff.py", "tests/core/test_backoff.py"): [
         ("interval * 2 ** min(max(failures - 1, 0), 32)", "interval"),
         (", LONGEST)\n", ", 10**9)\n"),
-        ("int(wait * (1 - share))", "wait"),
+        ('int(wait * (1 - share(f"{name} {failures}") * JITTER))', "wait"),
         ("    if failures and again is not None and not due_zones(", "    if False and not due_zones("),
         ("again is not None and not due_zones((name,), {name: again}, now):", "again is not None and again > now:"),
         (" <= now + LONGEST)", " < 10**12)"),
@@ -1686,15 +1686,15 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
     ],
     ("dnssync/quiet.py", "tests/test_quiet.py"): [
         ("replace(limits, min_ttl=record.min_ttl, max_ttl=record.max_ttl)", "limits"),
-        ("int(deep * (1 + share) / 2)", "deep * 2"),
-        ("int(deep * (1 + share) / 2)", "deep"),
+        ("spread(record.zone, deep)", "deep * 2"),
+        ("spread(record.zone, deep)", "deep"),
         ('!= "ok" or zone.name in troubled or', '!= "ok" or'),
         ("== {*zone.providers} and not kept.unfinished.get(zone.name)", "== {*zone.providers}"),
         ("(plan.refusals or not plan.plan.empty or plan.plan.map_lines or plan.unrecorded)", "False"),
         ("(moved or phase(key, policy_of(view), seen.now) in BY_READING)", "False"),
         ("return frozenset(found | _unlike(views, set(views) - found, resolver))", "return frozenset(found)"),
-        ("if told.replies and (elsewhere or", "if (elsewhere or"),
-        ("if told.replies and (elsewhere or", "if told.replies and ("),
+        ("if told.replies and not stands(", "if not stands("),
+        ("return not answer.aliases and sight_of(", "return sight_of("),
         ("now >= deep_due(record, deep) or record.last_read > now", "now >= deep_due(record, deep)"),
         (' or ("servers", zone.name) in confirmed', ""),
         (" or plan.plan.map_lines", ""),
@@ -1707,8 +1707,8 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         (" or not line.zones.limits(zone.name).reads", ""),
         ("== {*zone.providers} and", ">= set() and"),
         ("if reply.answered))", "))"),
-        ("*asked[question]) is not Sight.VISIBLE):", "*asked[question]) is Sight.OTHER):"),
-        ("*asked[question]) is not Sight.VISIBLE):", "*asked[question]) is Sight.ABSENT):"),
+        ("noted.domain) is Sight.VISIBLE\n", "noted.domain) is not Sight.OTHER\n"),
+        ("noted.domain) is Sight.VISIBLE\n", "noted.domain) is not Sight.ABSENT\n"),
     ],
     ("dnssync/under_lock.py", "tests/test_quiet.py"): [("look = Look(True, ", "look = Look(False, ")],
     ("dnssync/carry_out.py", "tests/test_quiet.py"): [

@@ -10,7 +10,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("        self.clock = hear_of_clock(line, clock, now)\n", "        self.clock = clock\n"),
         ("            self.other_greeting = True", "            self.other_greeting = False"),
         ("(*self._said, *host.notices)", "host.notices"),
-        ("not in self.asking | known", "not in known"),
+        ("anew = self.asking | known", "anew = known"),
     ],
     ("dnssync/stamps.py", "tests/test_batches_broken.py"): [("        state.save_clock(clock.kept)\n", "")],
     ("dnssync/carry_out.py", "tests/test_batches_broken.py"): [("report, part=part)", "report)")],

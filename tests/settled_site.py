@@ -154,6 +154,13 @@ class _Provider:
 Made = Callable[..., SettledSite]
 
 
+def opened(folder: Path) -> Path:
+    """A folder that exim can go through."""
+    for place in (folder, folder.parent, folder.parent.parent):
+        place.chmod(0o755)
+    return folder
+
+
 @contextmanager
 def settled_site(folder: Path) -> Iterator[SettledSite]:
     """Everything running, exim told of dnssync's macros; keys not made yet."""

@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,16 +15,9 @@ from dnssync.core.durations import DAY
 from dnssync.one_pass import PassResult
 from dnssync.reconcile import Line
 from dnssync.standing import next_event, standing, well
-from tests.settled_site import APART, NAMES, SettledSite, settled_site
+from tests.settled_site import APART, NAMES, SettledSite, opened, settled_site
 
 EVERY = {*NAMES, APART}
-
-
-def opened(folder: Path) -> Path:
-    """A folder that exim can go through."""
-    for place in (folder, folder.parent, folder.parent.parent):
-        place.chmod(0o755)
-    return folder
 
 
 def wrapped(site: SettledSite, change: Callable[[Line], None]) -> Callable[[], None]:

@@ -25,9 +25,9 @@ from dnssync.keystore import Keystore
 from dnssync.one_pass import Stopped
 from dnssync.reconcile import Line
 from dnssync.state import State
-from tests.settled_site import APART, NAMES, SettledSite, settled_site
+from tests.settled_site import APART, NAMES, SettledSite, opened, settled_site
 from tests.site_under_test import DOMAIN
-from tests.test_batches import opened, wrapped
+from tests.test_batches import wrapped
 from tests.test_settled import EVERY, calm
 
 

@@ -17,7 +17,7 @@ from dnssync.core.rotation import Policy, phase
 from dnssync.kept import Kept
 from dnssync.settled import AGAIN
 from dnssync.standing import next_event, standing, well
-from tests.settled_site import APART, NAMES, SettledSite, settled_site
+from tests.settled_site import APART, NAMES, SettledSite, opened, settled_site
 
 EVERY = {*NAMES, APART}
 
@@ -25,11 +25,7 @@ EVERY = {*NAMES, APART}
 @pytest.fixture(scope="module")
 def ready(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SettledSite]:
     """All keys sign; a pass has looked at everything."""
-    folder = tmp_path_factory.mktemp("settled")
-    folder.chmod(0o755)
-    for parent in (folder.parent, folder.parent.parent):
-        parent.chmod(0o755)
-    with settled_site(folder) as made:
+    with settled_site(opened(tmp_path_factory.mktemp("settled"))) as made:
         made.ready()
         yield made
 

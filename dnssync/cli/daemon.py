@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,6 +16,9 @@ from dnssync.errors import ConfigError, DnssyncError
 from dnssync.one_pass import After, PassResult
 from dnssync.reconcile import Line
 from dnssync.state import State
+
+if TYPE_CHECKING:
+    from dnssync.daemon import Daemon
 
 log = logging.getLogger("dnssync")
 
@@ -39,18 +43,7 @@ def command(context: Context, once: bool, log_json: bool, verbose: bool, quiet: 
                          stream=context.stderr)  # fmt: skip
     if once:
         return _once(context)
-    from dnssync.daemon import Daemon
-    from dnssync.notify import Notifier
-
-    daemon = Daemon(
-        lambda: load(find(context.config_option, context.environ)),
-        _opener(context),
-        lambda config: State.open(config.state, host=identity.rows(config.keys), read_only=True),
-        Notifier(context.environ),
-        after=_after(context),
-        beside=_daily(context),
-        now=context.now,
-    )
+    daemon = made(context)
     try:
         code = daemon.run()
     except DnssyncError as error:
@@ -70,6 +63,22 @@ def command(context: Context, once: bool, log_json: bool, verbose: bool, quiet: 
     if context.json:
         context.emit({"exit": code})
     return code
+
+
+def made(context: Context) -> Daemon:
+    """The daemon, with everything that it tells of a pass, and its daily check."""
+    from dnssync.daemon import Daemon
+    from dnssync.notify import Notifier
+
+    return Daemon(
+        lambda: load(find(context.config_option, context.environ)),
+        _opener(context),
+        lambda config: State.open(config.state, host=identity.rows(config.keys), read_only=True),
+        Notifier(context.environ),
+        after=_after(context),
+        beside=_daily(context),
+        now=context.now,
+    )
 
 
 def _once(context: Context) -> int:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
-from dnssync.core.durations import HOUR
+from dnssync.core.durations import HOUR, share
 
 T = TypeVar("T")
 LONGEST = 6 * HOUR
@@ -17,9 +16,7 @@ def next_try(name: str, failures: int, now: int, interval: int) -> int:
     """When what failed `failures` times in a row (a zone, or one of its providers) is tried again: after `interval` seconds, twice that,
     and so on, at most after six hours; a hash of its name and the count shortens it by up to a quarter, so that the same input gives the same time."""
     wait = min(interval * 2 ** min(max(failures - 1, 0), 32), LONGEST)
-    digest = hashlib.sha256(f"{name} {failures}".encode()).digest()
-    share = int.from_bytes(digest[:4], "big") / 2**32 * JITTER
-    return now + max(1, int(wait * (1 - share)))
+    return now + max(1, int(wait * (1 - share(f"{name} {failures}") * JITTER)))
 
 
 def after_failure(name: str, failures: int, again: int | None, now: int, interval: int) -> tuple[int, int]:

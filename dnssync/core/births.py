@@ -18,9 +18,7 @@ from dnssync.core.model import KeyPair, Notice, Phase, Step
 if TYPE_CHECKING:
     from dnssync.core.observed import Observed
 
-BIRTHS = (
-    100  # keys that a pass makes of those that nobody waits for: 3 s of RSA; with a pass each 15 minutes 9,600 a day
-)
+BIRTHS = 100  # keys that a pass makes of those that nobody waits for: 3 s of RSA, and 9,600 a day at every 15 minutes
 _POLICY = rotation.Policy()
 Set = tuple[str, str]  # a key set: its domain and kind
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime
 from functools import lru_cache
 
@@ -37,6 +38,16 @@ def overlap(expires: int | None, retry_cutoff: int, ttl: int) -> tuple[int, str]
     ]
     longest, source = max(rows, key=lambda row: row[0])
     return longest + DAY, f"{duration(longest)} ({source}) and {duration(DAY)} of margin"
+
+
+def share(name: str) -> float:
+    """A number from 0 up to 1 by a hash of the name, the same each time: what ten thousand do alike, they do not do at the same moment."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") / 2**32
+
+
+def spread(name: str, longest: int) -> int:
+    """Between half of so many seconds and all of them, by a hash of the name."""
+    return int(longest * (1 + share(name)) / 2)
 
 
 def moment(seconds: int) -> str:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from dnssync.core import dkim, dmarc, spf
 from dnssync.core.model import Claim, Owner, RRset, Value
 from dnssync.core.record import RecordError
+from dnssync.core.sighting import Answer, Sight, sight
 
 Ownership = Callable[[str], bool]
 
@@ -68,6 +70,11 @@ def shows(owner: Owner, text: str, applied: Applied) -> bool:
         return bool(tags) and tags <= set(dmarc.parse(text).tags)
     except RecordError:
         return False
+
+
+def sight_of(owner: Owner, answer: Answer, value: str, domain: str = "") -> Sight:
+    """How a value of ours looks in what name servers answered."""
+    return sight(answer, value, partial(owns, owner), partial(same, owner, domain=domain))
 
 
 def owned(rrset: RRset | None, owner: Owner) -> tuple[Value, ...]:

@@ -15,13 +15,12 @@ is coming, so that it is READY when it is needed. A person's word is a stamp too
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from dnssync.core import dkim
 from dnssync.core import waits as waits_of
-from dnssync.core.durations import DAY, FOREIGN_QUEUES, HOUR, MARGIN, MINUTE, moment
+from dnssync.core.durations import DAY, FOREIGN_QUEUES, HOUR, MARGIN, MINUTE, moment, share
 from dnssync.core.model import KeyPair, Phase, Step
 from dnssync.core.sighting import Sight
 
@@ -95,9 +94,8 @@ def due(key: KeyPair, policy: Policy) -> int | None:
     keys born on one day do not fall due on one day; or when a person said so. None where it does not sign yet."""
     if key.activated is None:
         return None
-    digest = hashlib.sha256(f"{key.selector}.{key.domain}".encode()).digest()
-    share = int.from_bytes(digest[:4], "big") / 2**32 * JITTER
-    served = max(key.activated, key.recalled or 0) + int(policy.lifetime * (1 - share))
+    sooner = share(f"{key.selector}.{key.domain}") * JITTER
+    served = max(key.activated, key.recalled or 0) + int(policy.lifetime * (1 - sooner))
     return min(at for at in (served, key.called, key.compromised) if at is not None)
 
 

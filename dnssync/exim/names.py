@@ -35,7 +35,7 @@ def membership(
     `lists`: exim's lists as they stand. Where one makes no exception (`!`), its plain items need not be asked for: exim would go
     through the whole list for each of them.
     """
-    plain = {name: _plain(text) for name, text in lists.items()}
+    plain = {name: _plain(text) for name, text in lists.items()} if asked else {}
     texts = {
         (name, domain): f"${{if match_domain{{{domain}}}{{+{name}}}{{y}}{{n}}}}"
         for name in lists

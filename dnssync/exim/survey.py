@@ -14,6 +14,7 @@ import hashlib
 import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from dnssync.core.host import Host, MailDomain, Transport
@@ -172,17 +173,7 @@ class Survey:
 
     def _signed(self, name: str, probe: signing.Probe | None) -> Transport:
         plain = self._plain[name]
-        if probe is None:
-            return plain
-        return Transport(
-            name=name,
-            options=plain.options,
-            takes_macros=plain.takes_macros,
-            uses_map=plain.uses_map,
-            expires=plain.expires,
-            signers=probe.signers,
-            problem=probe.problem,
-        )
+        return plain if probe is None else replace(plain, signers=probe.signers, problem=probe.problem)
 
     def _greetings(self) -> tuple[tuple[str, ...], tuple[Notice, ...]]:
         """The names that exim greets other hosts with, over the transports that mail of its domains leaves through: of all of them,
