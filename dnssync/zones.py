@@ -98,7 +98,7 @@ class _Guarded:
         """How many answers there were of each class of status (`2xx`, …; `none`), where the plug-in counts them."""
         every: Counter[str] = Counter()
         for plugin in [*self._instances.values()]:
-            every.update(getattr(plugin, "requests", None) or {})
+            every.update(dict(getattr(plugin, "requests", None) or {}))  # its own thread may be counting
         return dict(every)
 
     def _told(self, zone: str, what: str, act: Callable[[], T]) -> T:

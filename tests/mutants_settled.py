@@ -17,7 +17,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
     ("dnssync/settled.py", "tests/test_batches_broken.py"): [
         (
             "        return False\n    marks.settled[zone] = before",
-            '        return zone == ""\n    marks.settled[zone] = before',
+            "        if zone:\n            return False\n    marks.settled[zone] = before",
         ),
         (
             '_mark(marks, known, "", (_domains(line, known, beside), _files(line, keys)), now)',

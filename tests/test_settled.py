@@ -15,17 +15,20 @@ from dnssync.core.durations import DAY
 from dnssync.core.model import Owner, Phase
 from dnssync.core.rotation import Policy, phase
 from dnssync.kept import Kept
-from dnssync.settled import AGAIN
+from dnssync.settled import AGAIN, Settled
 from dnssync.standing import next_event, standing, well
 from tests.settled_site import APART, NAMES, SettledSite, opened, settled_site
 
 EVERY = {*NAMES, APART}
+STEADY = {"schedule": {"check": "never", "deep": "30d"}}  # so that no reading falls due where none is expected
 
 
 @pytest.fixture(scope="module")
 def ready(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SettledSite]:
     """All keys sign; a pass has looked at everything."""
     with settled_site(opened(tmp_path_factory.mktemp("settled"))) as made:
+        made.more = STEADY
+        made.write()
         made.ready()
         yield made
 
@@ -45,6 +48,17 @@ def calm(site: SettledSite) -> SettledSite:
             return site
         site.follow()
     raise AssertionError(f"{site.decided} does not settle: {site.asked}, {site.state.troubles()}")
+
+
+def test_what_is_not_settled_any_more_is_forgotten() -> None:
+    """Of a pass that settled other zones than the last, or none, nothing older is remembered."""
+    kept, zone = Kept(), Settled(b"mark", 1)
+    kept.remember({"a.test": zone, "b.test": zone, "gone.test": zone}, {"a.test": 1, "b.test": 2})
+    assert set(kept.settled) == {"a.test", "b.test"}
+    kept.remember({"b.test": zone}, {"a.test": 1, "b.test": 2})
+    assert set(kept.settled) == {"b.test"}
+    kept.remember({}, {"a.test": 1, "b.test": 2})
+    assert not kept.settled
 
 
 def test_nothing_is_decided(site: SettledSite) -> None:
@@ -89,6 +103,21 @@ def test_each_server_has_its_turn(site: SettledSite) -> None:
         decided.append(zone in site.decided)
     assert any(decided) and site.bind.texts(name) == [ours.value]
     site.follow()
+
+
+def test_the_next_server_with_the_next_pass(site: SettledSite) -> None:
+    """Whether the first pass or the second notices what the primary alone shows depends on whose turn it is."""
+    zone, noticed = NAMES[3], []
+    ours = next(e for e in site.state.ledger(zone) if e.owner is Owner.DKIM)
+    for more in range(2):
+        calm(site)
+        for _ in range(more):
+            site.one()
+        _delete(site, zone, f"{ours.name}.{zone}")
+        noticed.append(next(number for number in range(2) if zone not in site.one().settled))
+        site.one()
+        site.follow()
+    assert sorted(noticed) == [0, 1]
 
 
 def _delete(site: SettledSite, zone: str, name: str) -> None:
@@ -139,7 +168,7 @@ def test_words_configuration_and_exim(site: SettledSite) -> None:
     code, out = site.run("freeze", NAMES[3], "--off")
     assert code == 0, out
     assert _unsettled(site) == EVERY
-    site.more = {"schedule": {"check": "never", "deep": "30d"}}
+    site.more = {"schedule": {"check": "never", "deep": "29d"}}
     site.write()
     assert _unsettled(site) == EVERY
     assert _unsettled(site) == set()
@@ -149,12 +178,15 @@ def test_words_configuration_and_exim(site: SettledSite) -> None:
     assert _unsettled(site) == set()
     site.exim.config.write_text(text)
     assert _unsettled(site) == EVERY
-    site.more = {}
+    site.more = STEADY
     site.write()
 
 
 def test_time_alone(site: SettledSite) -> None:
     """However quiet, a zone is decided about anew within hours, each at its own time; and read once in `deep`."""
+    site.more = {}
+    site.write()
+    calm(site)
     begun, decided = site.now, dict.fromkeys(EVERY, 0.0)
     while not all(decided.values()):
         assert site.now - begun < AGAIN
@@ -166,6 +198,8 @@ def test_time_alone(site: SettledSite) -> None:
     while site.now - begun < DAY:
         site.one(3600)
     assert all(record.last_read > read[zone] for zone, record in site.state.zones().items())
+    site.more = STEADY
+    site.write()
 
 
 def test_a_clock_that_jumps(site: SettledSite) -> None:
