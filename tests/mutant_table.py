@@ -1726,7 +1726,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("len(self._lanes) % self._most)", "0)"),
         ("self._lanes.setdefault(zone, len(self._lanes) % self._most)", "len(self._instances) % self._most"),
         ("        except Exception:  # a plug-in may be anybody's; the", "        except ProviderError:  # the"),
-        ("every.update(getattr(plugin", "every = Counter(getattr(plugin"),
+        ("every.update(dict(", "every = Counter(dict("),
     ],
     ("dnssync/zones.py", "tests/test_reading.py"): [
         ("lambda name: Pauses(", "lambda name, one=Pauses(lambda seconds: self.sleep(seconds), now): one or Pauses("),
