@@ -32,6 +32,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench import many_zones as stock
 from bench.gandi_apart import Apart
+from bench.startup import compiled
 from dnssync import identity, signing_map
 from dnssync.keystore import Keystore
 from dnssync.state import State
@@ -143,7 +144,7 @@ class Many:
         with (folder / "rows").open() as lines:
             self.rows: dict[str, list[stock.Row]] = dict(map(json.loads, lines))
         self.config, self.log = folder / "dnssync.yaml", folder / "log"
-        self.env = {k: v for k, v in os.environ.items() if k != "NOTIFY_SOCKET"}
+        self.env = compiled({k: v for k, v in os.environ.items() if k != "NOTIFY_SOCKET"})
 
     def write(self, defaults: str = "") -> None:
         """The configuration; `defaults` are lines of that section, indented by two."""

@@ -52,7 +52,7 @@ def spread(name: str, longest: int) -> int:
 
 def moment(seconds: int) -> str:
     """A time for people: `2026-11-24 08:20 UTC`."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).isoformat(" ", "minutes") + " UTC"
 
 
 def duration(seconds: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -28,10 +28,14 @@ Steps = Mapping[tuple[str, str], Step]
 
 def algorithms(view: ZoneView) -> tuple[str, ...]:
     """The key sets of a zone's domains: those of the policy, RSA no longer than the providers can hold."""
-    return tuple(_held(name, view.limits.txt) for name in view.policy.dkim.algorithms)
+    return _all_held(view.policy.dkim.algorithms, view.limits.txt)
 
 
-@lru_cache(maxsize=1000)
+@lru_cache(maxsize=1000)  # ten thousand zones have few policies
+def _all_held(names: tuple[str, ...], longest: int) -> tuple[str, ...]:
+    return tuple(_held(name, longest) for name in names)
+
+
 def _held(algorithm: str, longest: int) -> str:
     """An algorithm, RSA as long as its record may be; 1024 bits at least (RFC 8301 §3.2)."""
     if kind_of(algorithm) != "rsa":
@@ -62,36 +66,51 @@ def steps_of(seen: Observed, patient: Collection[tuple[str, str]] | None = None)
     for key in seen.keys:
         sets.setdefault((key.domain, key.kind), []).append(key)
     readable: dict[str, set[str]] = {}
-    for domain, selector in seen.readable:
-        readable.setdefault(domain, set()).add(selector)
+    for name, selector in seen.readable:
+        readable.setdefault(name, set()).add(selector)
     steps = {}
-    names = {*views, *(domain for domain, _ in sets)} if patient is None else {domain for domain, _ in patient}
-    for domain in sorted(names):
-        view = views.get(domain)
+    names = {*views, *(name for name, _ in sets)} if patient is None else {name for name, _ in patient}
+    for name in sorted(names):
+        view = views.get(name)
         season = seasons[view.zone] if view else durations.season(None, None)
+        domain = _domain(seen, name, view, frozenset(readable.get(name, ())), season)
         for kind in KINDS:
-            if patient is not None and (domain, kind) not in patient:
+            if patient is not None and (name, kind) not in patient:
                 continue
-            keys = sets.get((domain, kind), [])
-            held_back = patient is not None
-            step = _advance(seen, view, domain, kind, keys, frozenset(readable.get(domain, ())), season, held_back)
+            step = _advance(seen, domain, kind, sets.get((name, kind), []), patient is not None)
             if step is not None:
-                steps[(domain, kind)] = step
+                steps[(name, kind)] = step
     return steps
 
 
-def _advance(
-    seen: Observed,
-    view: ZoneView | None,
-    domain: str,
-    kind: str,
-    keys: Sequence[KeyPair],
-    readable: frozenset[str],
-    season: tuple[int, str],
-    patient: bool,
-) -> Step | None:
+@dataclass(frozen=True, slots=True)
+class _Domain:
+    """What is the same for the key sets of a domain. `view`: the zone that holds its keys. `season`, `overlap`: seconds, and why."""
+
+    name: str
+    view: ZoneView | None
+    mail: MailDomain
+    policy: rotation.Policy
+    signing: frozenset[str] | None
+    named: frozenset[str]
+    readable: frozenset[str]
+    season: tuple[int, str]
+    overlap: tuple[int, str]
+
+
+def _domain(
+    seen: Observed, name: str, view: ZoneView | None, readable: frozenset[str], season: tuple[int, str]
+) -> _Domain:
+    mail = seen.host.domain(name) or MailDomain(name, local=False)
+    expires = max((t.expires for t in mail.transports if t.expires is not None), default=None)
+    overlap = durations.overlap(expires, mail.retry_cutoff, view.policy.ttl if view else 3600)
+    named = frozenset(seen.map.get(name, ()))
+    return _Domain(name, view, mail, policy_of(view), signing(mail), named, readable, season, overlap)
+
+
+def _advance(seen: Observed, domain: _Domain, kind: str, keys: Sequence[KeyPair], patient: bool) -> Step | None:
     """The step of one key set; None where the domain has no keys of that kind and needs none."""
-    policy = policy_of(view)
+    name, view, policy = domain.name, domain.view, domain.policy
 
     def others(key: KeyPair) -> bool:  # made under another name of this host, which may be another host's now
         return key.compromised is None and foreign(key.selector, seen.host_id)
@@ -101,41 +120,36 @@ def _advance(
         return replace(key, called=seen.now) if (others(key) or _too_long(key, view)) and key.called is None else key
 
     active = {key.selector for key in keys if rotation.phase(key, policy, seen.now) is Phase.ACTIVE}
-    mine = tuple(
-        signing_on(key) if key.selector in active else key for key in keys if key.selector in active or not others(key)
-    )
-    mail = seen.host.domain(domain) or MailDomain(domain, local=False)
-    wanted = () if view is None or view.policy.parked or domain in seen.frozen or view.problem else algorithms(view)
-    algorithm = next((name for name in wanted if kind_of(name) == kind), "")
-    if not mine and not (algorithm and signs(mail)):
+    away = {key.selector for key in keys if key.selector not in active and others(key)}
+    mine = tuple(signing_on(key) if key.selector in active else key for key in keys if key.selector not in away)
+    wanted = () if view is None or view.policy.parked or name in seen.frozen or view.problem else algorithms(view)
+    algorithm = next((each for each in wanted if kind_of(each) == kind), "")
+    if not mine and not (algorithm and signs(domain.mail)):
         return None
-    expires = max((t.expires for t in mail.transports if t.expires is not None), default=None)
-    overlap, overlap_because = durations.overlap(expires, mail.retry_cutoff, view.policy.ttl if view else 3600)
     # As long as nobody tells for how long resolvers hold that a record is not there, none counts as seen.
     blind = view is not None and view.negative_ttl is None
     looked = [
         k
         for k in keys
-        if (domain, k.selector) in seen.sights
-        and not (blind and rotation.phase(k, policy, seen.now) is Phase.GENERATED)
+        if (name, k.selector) in seen.sights and not (blind and rotation.phase(k, policy, seen.now) is Phase.GENERATED)
     ]
     observation = rotation.Observation(
-        sights={k.selector: seen.sights[(domain, k.selector)] for k in looked},
-        signing=signing(mail),
-        readable=readable,
-        season=season[0],
-        overlap=overlap,
-        season_because=season[1],
-        overlap_because=overlap_because,
+        sights={k.selector: seen.sights[(name, k.selector)] for k in looked},
+        signing=domain.signing,
+        readable=domain.readable,
+        season=domain.season[0],
+        overlap=domain.overlap[0],
+        season_because=domain.season[1],
+        overlap_because=domain.overlap[1],
         trusted=seen.clock.trusted,
-        left=_ended(seen, view, domain, kind) and not {key.selector for key in mine} & {*seen.map.get(domain, ())},
-        named=frozenset(seen.map.get(domain, ())),
+        left=_ended(seen, view, name, kind) and domain.named.isdisjoint(key.selector for key in mine),
+        named=domain.named,
     )
-    makes = algorithm and signs(mail) and domain not in {*seen.closed, *seen.frozen}
+    makes = algorithm and signs(domain.mail) and name not in seen.closed and name not in seen.frozen
     making = algorithm if makes else ""
     step = rotation.advance(mine, policy, seen.now, observation, algorithm=making, patient=patient)
-    rest = tuple(k for k in keys if k not in mine and others(k) and rotation.phase(k, policy, seen.now) in SIGNING)
-    if rest and all(rotation.denied(observation.sights.get(name)) for name in step.sign):
+    rest = tuple(k for k in keys if k.selector in away and rotation.phase(k, policy, seen.now) in SIGNING)
+    if rest and all(rotation.denied(observation.sights.get(each)) for each in step.sign):
         # Nothing that receivers could verify: better with a key that another host may end. Of this look, no more is taken.
         resort = rotation.advance((*mine, *map(signing_on, rest)), policy, seen.now, observation, algorithm="")
         theirs = tuple(key for key in resort.keys if key.selector in {k.selector for k in rest})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 
 OWN_NAME = re.compile(r"\d{8}[re]-.+")  # as `selector` makes them
 
@@ -29,4 +30,9 @@ def foreign(name: str, host: str) -> bool:
 
 def made_by(name: str, host: str) -> bool:
     """Whether a selector is one that `selector` makes on a host of this id."""
-    return bool(host) and re.fullmatch(rf"\d{{8}}[re]-{re.escape(host)}-[a-z2-7]{{4}}", name.lower()) is not None
+    return bool(host) and _made_on(host).fullmatch(name.lower()) is not None
+
+
+@lru_cache(maxsize=16)  # asked of each key, and a host has one name, or two for a while
+def _made_on(host: str) -> re.Pattern[str]:
+    return re.compile(rf"\d{{8}}[re]-{re.escape(host)}-[a-z2-7]{{4}}")
