@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from dnssync import wire
+from dnssync import sections, wire
 from dnssync.core.sighting import Rcode
 from dnssync.datagrams import Datagrams
 from dnssync.wire import Message, Server
@@ -66,7 +66,7 @@ class Asking:
         **how: bool,
     ) -> None:
         """Ask a server; `done` hears its message, or how it failed. `how` as in `wire.query`. `same`: what other servers said to this very question,
-        by its octets; what is among them is not read again."""
+        by its octets; what is among them is not read again, and of an answer that gives the RRset no more is read (`wire.told`)."""
         dnssec = how.get("dnssec", False)
         query = wire.query(name, kind, recurse=recurse, **how)
 
@@ -98,13 +98,13 @@ class Asking:
 
 
 def _read(octets: bytes, name: str, kind: str, dnssec: bool, same: dict[bytes, Message] | None) -> Message:
-    """What an answer says; where it gives the RRset itself, the sections behind that are of no account."""
+    """What an answer says, `same` as in `Asking.put`."""
     if same is None:
         return wire.heard(octets, dnssec)
-    part = wire.judged_by(octets)
+    part = sections.judged_by(octets)
     message = same.get(part)
     if message is None:
-        message = wire.heard(octets, dnssec)
+        message = wire.told(octets, name, kind)
         if message.authoritative and message.rcode is Rcode.DATA and message.found(name, kind) is not None:
             same[part] = message
     return message

@@ -1,6 +1,6 @@
 """Whether names of quiet zones are still as expected: a stream of ten thousands, one server each, and what is unchanged is not read again.
 
-Names that were in order answer as they did the last time. So it is enough to keep a short digest of what each answer was found good by (`wire.judged_by`), and
+Names that were in order answer as they did the last time. So it is enough to keep a short digest of what each answer was found good by (`sections.judged_by`), and
 to look whether this one has it, too; dnspython parses what is new. The digest is keyed by a secret of this process: nobody can make an answer
 that passes for another.
 """
@@ -16,7 +16,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from types import TracebackType
 
-from dnssync import wire
+from dnssync import sections, wire
 from dnssync.core.sighting import Answer, Question, Reply
 from dnssync.known import Servers
 from dnssync.one_look import Look
@@ -65,7 +65,7 @@ class Verified:
         head = f"{asked.name}\0{asked.type}\0{asked.zone}\0{len(expected.mark)}\0".encode("utf-8", "surrogateescape")
         state = hashlib.blake2b(head, key=self._key, digest_size=OCTETS)
         state.update(expected.mark)
-        state.update(wire.judged_by(octets))
+        state.update(sections.judged_by(octets))
         return int.from_bytes(state.digest(), "big")
 
     def __contains__(self, digest: int) -> bool:
@@ -160,7 +160,7 @@ class Unlike:
             self._done()
             return
         question = asked.expected.question
-        reply, target = judge(str(asked.server), asked.zone, question, wire.heard(told))
+        reply, target = judge(str(asked.server), asked.zone, question, wire.told(told, question.name, question.type))
         if not reply.answered:
             self.next(asked)
         elif target:

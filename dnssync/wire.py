@@ -23,6 +23,7 @@ import dns.rdata
 import dns.rdatatype
 import dns.rrset
 
+from dnssync import sections
 from dnssync.core.sighting import Rcode
 
 PAYLOAD = 1232  # octets of UDP that we accept: below every path's fragmentation, so that no firewall eats the rest
@@ -183,28 +184,12 @@ def heard(octets: bytes, dnssec: bool = False) -> Message:
     return replace(message, note=_why(response) or message.note) if dnssec else message
 
 
-def judged_by(octets: bytes) -> bytes:
-    """The part of an answer that says what stands at a name: flags, question and answer section (RFC 1035 §4.1), as they came. The id is another one each time,
-    and the sections behind may be (a name server that turns the order of its NS records round). All but the id where that cannot be told."""
-    try:
-        at = 12
-        for _ in range(int.from_bytes(octets[4:6], "big")):
-            at = _behind_name(octets, at) + 4
-        for _ in range(int.from_bytes(octets[6:8], "big")):
-            at = _behind_name(octets, at) + 10
-            at += int.from_bytes(octets[at - 2 : at], "big")
-    except IndexError:
-        return octets[2:]
-    return octets[2:8] + octets[12:at] if at <= len(octets) else octets[2:]
-
-
-def _behind_name(octets: bytes, at: int) -> int:
-    """Where a name ends that begins there: with the root, or with a pointer (RFC 1035 §4.1.4)."""
-    while length := octets[at]:
-        if length >= 0xC0:
-            return at + 2
-        at += length + 1
-    return at + 1
+def told(octets: bytes, name: str, kind: str) -> Message:
+    """What an authoritative server's response says of an RRset, as `heard`. Where it gives the RRset itself, the sections behind, with the zone's name
+    servers and their addresses, are not read: that takes longer than all the rest, and they are of no account."""
+    alone = sections.records_alone(octets)
+    message = heard(alone) if alone is not None else None
+    return message if message is not None and message.found(name, kind) is not None else heard(octets)
 
 
 def _read(wire: bytes) -> dns.message.Message:

@@ -30,7 +30,19 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("        for lane in [*self._open.values()]:\n            self._shut(lane)\n", ""),
         ("            self._lost(lane, trip, \"truncated over UDP, then no answer over TCP\")\n            self._soon(lane)\n", ""),
     ],
-    ("dnssync/wire.py", "tests/test_unlike.py"): [
+    ("dnssync/sections.py", "tests/test_sections.py"): [
+        ("octets[fixed : fixed + 2] == _OPT and octets[fixed + 4]", "False"),
+        ("octets[2] & 4 and not octets[3] & 15 and", "not octets[3] & 15 and"),
+        ("octets[2] & 4 and not octets[3] & 15 and", "octets[2] & 4 and"),
+        (' and octets[6:8] != b"\\0\\0"', ""),
+        ("if good and at == len(octets) else None", "if good and at <= len(octets) else None"),
+        ("if good and at == len(octets) else None", "if good else None"),
+        ("octets[:8] + bytes(4) + octets[12:end]", "octets"),
+    ],
+    ("dnssync/wire.py", "tests/test_sections.py"): [
+        ("if message is not None and message.found(name, kind) is not None else", "if message is not None else"),
+    ],
+    ("dnssync/sections.py", "tests/test_sections.py tests/test_unlike.py"): [
         ("    return octets[2:8] + octets[12:at] if at <= len(octets) else octets[2:]\n", "    return octets[2:]\n"),
         ("    return octets[2:8] + octets[12:at] if at", "    return octets[4:8] + octets[12:at] if at"),
         ("        if length >= 0xC0:\n", "        if False:\n"),
@@ -63,8 +75,8 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("if used < self._call - 1]", "if used < self._call]"),
         ("if used < self._call - 1]", "if used < self._call - 2]"),
         ("        state.update(expected.mark)\n", ""),
-        ("        state.update(wire.judged_by(octets))\n", ""),
-        ("        state.update(wire.judged_by(octets))\n", "        state.update(octets)\n"),
+        ("        state.update(sections.judged_by(octets))\n", ""),
+        ("        state.update(sections.judged_by(octets))\n", "        state.update(octets)\n"),
         ("{asked.name}\\0{asked.type}\\0", "{asked.type}\\0"),
         ("hashlib.blake2b(head, key=self._key, digest_size=OCTETS)", "hashlib.blake2b(head, digest_size=OCTETS)"),
         ("            await self._until(1)\n", ""),

@@ -5,15 +5,11 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 
-import dns.flags
-import dns.message
-import dns.rrset
 import pytest
 
 from dnssync.core.sighting import Answer, Question
 from dnssync.resolver import Resolver
 from dnssync.unlike import AHEAD, Expected, Verified
-from dnssync.wire import judged_by
 from tests.bind import Bind
 from tests.looking import KEY, ZONE, record, resolver, serving
 from tests.nameserver import Fault
@@ -200,39 +196,3 @@ def test_what_goes_wrong_in_the_middle_comes_out(serve):
     with pytest.raises(LookupError, match="stream"):
         list(which.unlike(broken(), 0))
     assert Wanted("x").unlike(which, *names(3)) == []
-
-
-class TestWhatAnAnswerIsJudgedBy:
-    """Flags, question and answer section; not the id, nor what stands behind."""
-
-    def octets(self, *records: str, ident: int = 1, authority: tuple[str, ...] = (), flags: int = 0) -> bytes:
-        """An answer with these records at a name."""
-        query = dns.message.make_query(f"s0.{ZONE}", "TXT", id=ident)
-        answer = dns.message.make_response(query)
-        answer.flags |= dns.flags.AA | flags
-        if records:
-            answer.answer.append(dns.rrset.from_text(f"s0.{ZONE}.", 300, "IN", "TXT", *records))
-        for host in authority:
-            answer.authority.append(dns.rrset.from_text(f"{ZONE}.", 300, "IN", "NS", host))
-        return answer.to_wire()
-
-    def test_the_same(self) -> None:
-        """Whatever the id is, and in whatever order the name servers of the zone are told."""
-        plain = judged_by(self.octets('"a" "b"'))
-        for other in (
-            {"ident": 7},
-            {"authority": (f"a.{ZONE}.", "b.other.test.")},
-            {"authority": ("b.other.test.", f"a.{ZONE}.")},
-        ):
-            octets = self.octets('"a" "b"', **other)  # type: ignore[arg-type]
-            assert judged_by(octets) == plain and len(plain) < len(octets)
-
-    def test_another_one(self) -> None:
-        """Another text, order or split of it, one more, none, and another flag."""
-        every = [
-            self.octets('"a" "b"', '"c"'), self.octets('"ab"', '"c"'), self.octets('"a" "b"'), self.octets(), self.octets('"a" "b"', '"d"'),
-            self.octets('"a" "b"', '"c"', flags=dns.flags.TC), b"", b"12", self.octets('"a" "b"', '"c"')[:-3],
-        ]  # fmt: skip
-        assert (
-            len(set(map(judged_by, every))) == len(every) - 1
-        )  # the empty one and the two octets are the same to nobody but each other
