@@ -1730,10 +1730,18 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
     ],
     ("dnssync/zones.py", "tests/test_reading.py"): [
         ("lambda name: Pauses(", "lambda name, one=Pauses(lambda seconds: self.sleep(seconds), now): one or Pauses("),
+        (
+            "                self._vain.put_off(zone, asked)\n            else:\n                self._vain.answered()",
+            "                self._vain.put_off(zone, asked)",
+        ),
+        ("asked = self._asked if changes else self._told", "asked = self._told"),
     ],
     ("dnssync/pauses.py", "tests/test_reading.py"): [
         ("max(self._until, self._now() + seconds)", "self._until"),
         ("max(0.0, self._until - self._now())", "0.0"),
+        ("lasted >= LONG and len(self._zones) >= MANY", "len(self._zones) >= MANY"),
+        ("lasted >= LONG and len(self._zones) >= MANY", "lasted >= LONG"),
+        ("lasted >= LONG and len(self._zones) >= MANY", "False"),
     ],
     ("providers/_http.py", "tests/test_reading.py"): [
         ("                self._note(patience.wanted(answer.raw))\n", ""),
