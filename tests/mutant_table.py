@@ -1760,6 +1760,8 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("return name, of(zone) if of is not None else 0", "return name, 0"),
     ],
     ("dnssync/lanes.py", "tests/test_lanes.py"): [
+        ("            self._waits()\n", "            pass\n"),
+        ("if self._finishes and self.under_way and isinstance(", "if self._finishes and isinstance("),
         # on disk before it is asked for
         ("with together() if len(about) > 1 else nullcontext():", "with nullcontext():"),
         ("with together() if len(ended) > 1 else nullcontext():", "with nullcontext():"),
