@@ -1691,6 +1691,8 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ('!= "ok" or zone.name in troubled or', '!= "ok" or'),
         ("== {*zone.providers} and not kept.unfinished.get(zone.name)", "== {*zone.providers}"),
         ("(plan.refusals or not plan.plan.empty or plan.plan.map_lines or plan.unrecorded)", "False"),
+        ("any(needs_person(NOTICE, notice.reason) for notice in plan.notices)", "False"),
+        ("any(needs_person(NOTICE, notice.reason) for notice in plan.notices)", "plan.notices"),
         ("(moved or phase(key, policy_of(view), seen.now) in BY_READING)", "False"),
         ("return frozenset(found | _unlike(views, set(views) - found, resolver))", "return frozenset(found)"),
         ("if told.replies and not stands(", "if not stands("),
