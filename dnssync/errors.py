@@ -56,13 +56,25 @@ def understood(error: Exception) -> DnssyncError:
 
         return DnssyncError(f"{error.filename}: {error.strerror}. {remedy(Path(str(error.filename)), error)}.")
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        from tempfile import gettempdir
-
         return DnssyncError(
-            f"A file could not be written: {error.strerror}. Make room where the state and the keys lie, and where temporary files do "
-            f"({gettempdir()}), and run dnssync again."
+            f"A file could not be written: {error.strerror}. Make room where the state and the keys lie, and where temporary files do"
+            f"{_temporary()}, and run dnssync again."
+        )
+    if isinstance(error, FileNotFoundError) and not _temporary():
+        return DnssyncError(
+            f"{error.strerror}: they are full, or closed to this user. Make room there, or set TMPDIR, and run dnssync again."
         )
     return DnssyncError(
         f"This is a fault of dnssync: {type(error).__name__}: {error}. Nothing half-written is left; run it again with "
         "`dnssync --debug …` and report what that shows."
     )
+
+
+def _temporary() -> str:
+    """Where temporary files lie, in brackets; "" where nothing can be written in any such folder."""
+    from tempfile import gettempdir
+
+    try:
+        return f" ({gettempdir()})"
+    except FileNotFoundError:
+        return ""

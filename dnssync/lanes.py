@@ -23,10 +23,19 @@ Act = Callable[[], Any]
 Asking = Generator[Act | None, Any, R]
 LOOK = 1.0  # seconds at most between two looks at whether the pass is to end
 FEW = 10  # zones that are told by name
+INTERRUPTED = (
+    "Interrupted; the writes that are under way come to their end first. Ctrl-C once more does not wait for them."
+)
 
 
 class Still(str):
     """What `Line.progress` is told while nothing new happens: that may end the pass, and is no sign of life."""
+
+    __slots__ = ()
+
+
+class Aloud(str):
+    """What `Line.progress` is told for a person to read who waits, be it on a terminal or not."""
 
     __slots__ = ()
 
@@ -55,11 +64,11 @@ class Ended:
 
 class Lanes:
     """Threads, one a lane, as a context. What is under way when it ends is waited for where it `finishes`, else left to itself; what
-    has not begun never begins."""
+    has not begun never begins. `waits` is called before somebody who pressed Ctrl-C is made to wait for that."""
 
-    def __init__(self, *, finishes: bool = False) -> None:
+    def __init__(self, *, finishes: bool = False, waits: Callable[[], None] = lambda: None) -> None:
         self.under_way = 0  # acts that were put in and not taken yet
-        self._finishes = finishes
+        self._finishes, self._waits = finishes, waits
         self._closed = threading.Event()
         self._threads: list[threading.Thread] = []
         self._lanes: dict[Lane, queue.SimpleQueue[tuple[Any, Act] | None]] = {}
@@ -108,6 +117,8 @@ class Lanes:
         self._closed.set()
         for waiting in self._lanes.values():
             waiting.put(None)
+        if self._finishes and self.under_way and isinstance(error, KeyboardInterrupt):
+            self._waits()
         for thread in self._threads if self._finishes else ():
             thread.join()
 
@@ -170,7 +181,7 @@ def carried(
             return error
         return None
 
-    with Lanes(finishes=True) as lanes:
+    with Lanes(finishes=True, waits=lambda: progress(Aloud(INTERRUPTED))) as lanes:
         ended: list[Ended] = []
         while ended or lanes.under_way or free():
             wants: list[tuple[int, Act | None]] = []

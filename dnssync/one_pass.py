@@ -18,6 +18,7 @@ from dnssync.core.model import zone_of
 from dnssync.errors import DnssyncError, LockedError, StateError, understood
 from dnssync.kept import Kept
 from dnssync.lock import hold
+from dnssync.merged import merged
 from dnssync.new_keys import make_map, recover
 from dnssync.not_taken import CONFIGURATION
 from dnssync.reconcile import Line
@@ -41,7 +42,7 @@ class PassResult:
     not be opened. `left_out`: zones that failed before and are not due, each with the moment of its next try. `started` and `ended` in
     seconds since 1970. `mark`: the newest event that the pass knew of, or that came of it; a later one is somebody else's. `requests`: what the
     APIs of providers answered, as `Zones.requests` counts it. `settled`: the zones that were found to be as they were left, and of which nothing else was
-    looked at; `goes_on`: what was said of them before."""
+    looked at; `goes_on`: what was said of them before. `so_far`: where there is an `error`, what was done of the pass before that; None: nothing."""
 
     config: Config
     state: State | None
@@ -54,6 +55,7 @@ class PassResult:
     requests: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     settled: Mapping[str, Settled] = field(default_factory=dict)
     goes_on: tuple[Trouble, ...] = ()
+    so_far: Report | None = None
 
     @property
     def failed(self) -> bool:
@@ -88,6 +90,7 @@ def one_pass(
     """
     started, state, error = int(now()), None, None
     done = Passed(None)
+    parts: list[Report] = []
     left: dict[str, int] = {}
     mark = line = None
     before = 0
@@ -102,7 +105,7 @@ def one_pass(
                 left = {} if at_once else _left_out(line)
                 recover(line)
                 make_map(line)
-                done = passed(line, left, looking, lock, kept)
+                done = passed(line, left, looking, lock, kept, parts=parts)
             finally:
                 with contextlib.suppress(StateError):
                     mark = state.heard(before)
@@ -116,7 +119,10 @@ def one_pass(
         _note(state, error, int(now()))
     asked = line.zones.requests() if line is not None else {}
     on = _going_on(state, done, config) if state is not None and error is None else ()
-    return PassResult(config, state, started, int(now()), done.report, error, left, mark, asked, done.settled, on)
+    so_far = merged(parts, {}) if error is not None and parts else None
+    return PassResult(
+        config, state, started, int(now()), done.report, error, left, mark, asked, done.settled, on, so_far
+    )
 
 
 def _going_on(state: State, done: Passed, config: Config) -> tuple[Trouble, ...]:

@@ -1,9 +1,13 @@
-"""How the plug-ins of one provider wait: a pause that one of them was told to make holds for all of them, and for nobody else's."""
+"""How the plug-ins of one provider wait: a pause that one of them was told to make holds for all of them, and for nobody else's; and how long they
+wait in vain, since the zones of others come after theirs."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+
+LONG = 180.0  # seconds: about what one request takes that is put off again and again, or hangs
+MANY = 5  # zones in a row
 
 
 class Pauses:
@@ -31,3 +35,33 @@ class Pauses:
         """Seconds until the other side may be asked again; 0.0: now."""
         with self._gate:
             return max(0.0, self._until - self._now())
+
+
+class Vain:
+    """When a provider is asked no more: `MANY` zones in a row that it put off, or did not answer for, and at least `LONG` seconds since it was asked
+    for the first of them. An answer about any zone, be it a refusal, begins the count anew; a provider that fails for a few zones of many goes on.
+    Several threads use it; `now` is in seconds."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._zones: set[str] = set()
+        self._since: float | None = None
+        self._gate = threading.Lock()
+
+    def seconds(self) -> float:
+        """How long it has been asked in vain, where that is enough; else 0.0."""
+        with self._gate:
+            lasted = 0.0 if self._since is None else self._now() - self._since
+            return lasted if lasted >= LONG and len(self._zones) >= MANY else 0.0
+
+    def put_off(self, zone: str, asked: float) -> None:
+        """A zone that it was asked for at that moment came to nothing, and may come to something later."""
+        with self._gate:
+            self._zones.add(zone)
+            self._since = asked if self._since is None else min(self._since, asked)
+
+    def answered(self) -> None:
+        """It answered."""
+        with self._gate:
+            self._zones.clear()
+            self._since = None

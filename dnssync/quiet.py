@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from dnssync.beyond import Once
 from dnssync.config import ZoneConfig
 from dnssync.config_check import Schedule
-from dnssync.core.attention import needs_person
+from dnssync.core.attention import NOTICE, needs_person
 from dnssync.core.decide import Decision
 from dnssync.core.durations import spread
 from dnssync.core.homes import key_zone
@@ -117,6 +117,12 @@ def loud(seen: Observed, got: Decision, resolver: Resolver | Once) -> frozenset[
         plan.plan.zone
         for plan in got.zones
         if plan.plan.zone in views and (plan.refusals or not plan.plan.empty or plan.plan.map_lines or plan.unrecorded)
+    }
+    # What a person is told of a zone rests on what stands there, and begins with the pass that finds it.
+    found |= {
+        plan.plan.zone
+        for plan in got.zones
+        if plan.plan.zone in views and any(needs_person(NOTICE, notice.reason) for notice in plan.notices)
     }
     before = {(key.domain, key.selector): key for key in seen.keys}
     for key in got.keys:

@@ -65,9 +65,11 @@ def passed(
     lock: Held,
     kept: Kept | None,
     token: Callable[[], str] = random_token,
+    parts: list[Report] | None = None,
 ) -> Passed:
     """The pass over all zones but those that are `left` out. `kept`: what the last pass found; None: nothing is remembered. `looking` surrounds
-    the parts in which nothing is written; `token` as in `carry_out`."""
+    the parts in which nothing is written; `token` as in `carry_out`; `parts` gets the report of each batch that came to its end (`merged`)."""
+    parts = [] if parts is None else parts
     zones = [zone for zone in line.config.zones if zone not in left]
     if left and not zones:
         return Passed(None)
@@ -88,7 +90,6 @@ def passed(
     fresh = dict(settled)
     if "" in marks.settled:
         fresh[""] = marks.settled[""]
-    parts: list[Report] = []
     looked: set[str] = set()
     noted: set[str] = set()
     made = waiting = 0

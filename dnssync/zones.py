@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from dnssync.config import Config, secret
-from dnssync.core.model import Change, Foreign, Limits, Provider, ProviderError, RRset
+from dnssync.core.model import Change, Foreign, Limits, Provider, ProviderError, RRset, StaleZone
 from dnssync.errors import ConfigError
-from dnssync.pauses import Pauses
+from dnssync.pauses import Pauses, Vain
 from dnssync.plugins import makers
 
 T = TypeVar("T")
@@ -36,10 +36,17 @@ class _Guarded:
 
     Where it declares that several requests may be under way at once, and `another` makes one more of it, there are as many instances,
     each made when its first zone comes. A zone stays with its own, which knows what it read of it; one thread at a time asks an instance (`lane`).
+    One that has been asked in vain for long is asked no more (`pauses.Vain`); `now` is the clock for that.
     """
 
-    def __init__(self, name: str, plugin: Provider, another: Callable[[], Provider] | None = None) -> None:
-        self._name = name
+    def __init__(
+        self,
+        name: str,
+        plugin: Provider,
+        another: Callable[[], Provider] | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._name, self._now, self._vain = name, now, Vain(now)
         self._plugin = plugin
         self._another = another
         self._instances: dict[int, Provider] = {0: plugin}
@@ -81,17 +88,18 @@ class _Guarded:
 
     def read(self, zone: str) -> tuple[RRset, ...]:
         """See `core.model.Provider`."""
-        return self._told(zone, "read", lambda: _checked(self._at(zone).read(zone)))
+        return self._asked(zone, "read", lambda: _checked(self._at(zone).read(zone)))
 
     def write(self, zone: str, changes: Sequence[Change]) -> tuple[str, ...]:
         """See `core.model.Provider`."""
-        return self._told(zone, "write", lambda: tuple(self._at(zone).write(zone, changes)))
+        asked = self._asked if changes else self._told  # without any, most have nothing to ask for
+        return asked(zone, "write", lambda: tuple(self._at(zone).write(zone, changes)))
 
     def finish(self, zone: str) -> tuple[str, ...]:
         """What a write that did not come to its end left undone, for sure where the plug-in can, else as far as it knows of it itself."""
         if not hasattr(self._plugin, "finish"):
             return self.write(zone, ())
-        return self._told(zone, "write", lambda: tuple(self._at(zone).finish(zone)))  # type: ignore[attr-defined]
+        return self._asked(zone, "write", lambda: tuple(self._at(zone).finish(zone)))  # type: ignore[attr-defined]
 
     @property
     def requests(self) -> Mapping[str, int]:
@@ -100,6 +108,27 @@ class _Guarded:
         for plugin in [*self._instances.values()]:
             every.update(dict(getattr(plugin, "requests", None) or {}))  # its own thread may be counting
         return dict(every)
+
+    def _asked(self, zone: str, what: str, act: Callable[[], T]) -> T:
+        """`_told`, unless the provider was asked in vain for too long in this pass."""
+        if seconds := self._vain.seconds():
+            raise ProviderError(
+                f"{zone}: provider {self._name} has put off every request for {seconds / 60:.0f} minutes, or not answered, and is asked no more in this "
+                f"pass, so that others need not wait.{' Nothing was written;' if what == 'write' else ''} {'a' if what == 'write' else 'A'} later pass tries "
+                "again.",
+                transient=True,
+            )
+        asked = self._now()
+        try:
+            told = self._told(zone, what, act)
+        except ProviderError as error:
+            if error.transient and not isinstance(error, StaleZone):
+                self._vain.put_off(zone, asked)
+            else:
+                self._vain.answered()
+            raise
+        self._vain.answered()
+        return told
 
     def _told(self, zone: str, what: str, act: Callable[[], T]) -> T:
         try:
@@ -149,7 +178,7 @@ class Zones:
         )
         if mistakes:
             raise ConfigError(str(config.file), mistakes)
-        self._plugins = {name: _Guarded(name, one.plugin, one.another) for name, one in made.items()}
+        self._plugins = {name: _Guarded(name, one.plugin, one.another, now) for name, one in made.items()}
 
     def provider(self, name: str) -> Provider:
         """The provider of that name."""

@@ -1691,6 +1691,8 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ('!= "ok" or zone.name in troubled or', '!= "ok" or'),
         ("== {*zone.providers} and not kept.unfinished.get(zone.name)", "== {*zone.providers}"),
         ("(plan.refusals or not plan.plan.empty or plan.plan.map_lines or plan.unrecorded)", "False"),
+        ("any(needs_person(NOTICE, notice.reason) for notice in plan.notices)", "False"),
+        ("any(needs_person(NOTICE, notice.reason) for notice in plan.notices)", "plan.notices"),
         ("(moved or phase(key, policy_of(view), seen.now) in BY_READING)", "False"),
         ("return frozenset(found | _unlike(views, set(views) - found, resolver))", "return frozenset(found)"),
         ("if told.replies and not stands(", "if not stands("),
@@ -1730,10 +1732,18 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
     ],
     ("dnssync/zones.py", "tests/test_reading.py"): [
         ("lambda name: Pauses(", "lambda name, one=Pauses(lambda seconds: self.sleep(seconds), now): one or Pauses("),
+        (
+            "                self._vain.put_off(zone, asked)\n            else:\n                self._vain.answered()",
+            "                self._vain.put_off(zone, asked)",
+        ),
+        ("asked = self._asked if changes else self._told", "asked = self._told"),
     ],
     ("dnssync/pauses.py", "tests/test_reading.py"): [
         ("max(self._until, self._now() + seconds)", "self._until"),
         ("max(0.0, self._until - self._now())", "0.0"),
+        ("lasted >= LONG and len(self._zones) >= MANY", "len(self._zones) >= MANY"),
+        ("lasted >= LONG and len(self._zones) >= MANY", "lasted >= LONG"),
+        ("lasted >= LONG and len(self._zones) >= MANY", "False"),
     ],
     ("providers/_http.py", "tests/test_reading.py"): [
         ("                self._note(patience.wanted(answer.raw))\n", ""),
@@ -1752,6 +1762,8 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("return name, of(zone) if of is not None else 0", "return name, 0"),
     ],
     ("dnssync/lanes.py", "tests/test_lanes.py"): [
+        ("            self._waits()\n", "            pass\n"),
+        ("if self._finishes and self.under_way and isinstance(", "if self._finishes and isinstance("),
         # on disk before it is asked for
         ("with together() if len(about) > 1 else nullcontext():", "with nullcontext():"),
         ("with together() if len(ended) > 1 else nullcontext():", "with nullcontext():"),

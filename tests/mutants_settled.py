@@ -12,6 +12,13 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("(*self._said, *host.notices)", "host.notices"),
         ("anew = self.asking | known", "anew = known"),
     ],
+    ("dnssync/one_pass.py", "tests/test_batches_broken.py"): [
+        ("merged(parts, {}) if error is not None and parts else None", "None"),
+    ],
+    ("dnssync/cli/daemon.py", "tests/test_batches_broken.py"): [
+        ('data |= {"error": str(result.error), "mistakes": []}', "pass"),
+        ("        if context.json:\n            return result.error.exit_code\n", ""),
+    ],
     ("dnssync/stamps.py", "tests/test_batches_broken.py"): [("        state.save_clock(clock.kept)\n", "")],
     ("dnssync/carry_out.py", "tests/test_batches_broken.py"): [("report, part=part)", "report)")],
     ("dnssync/settled.py", "tests/test_batches_broken.py"): [

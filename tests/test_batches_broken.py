@@ -20,6 +20,7 @@ from dnssync.core.durations import DAY, HOUR
 from dnssync.core.host import Host
 from dnssync.core.model import KeyPair, Notice, Phase
 from dnssync.core.rotation import Policy, phase
+from dnssync.errors import EximError
 from dnssync.kept import Kept
 from dnssync.keystore import Keystore
 from dnssync.one_pass import Stopped
@@ -227,6 +228,48 @@ def test_a_pass_that_dies_between_batches_after_the_clock_went_back(site: Settle
         back()
         site.bind.start()
         site.secondary.start()
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_what_was_done_before_an_error_is_told(site: SettledSite, as_json: bool) -> None:
+    """Where `run --once` comes to its end in the middle of its batches, what the ones before wrote is told beside the error, in text and as one document."""
+    more, decided = site.more, [0]
+
+    def failing(line: Line) -> None:
+        plain = line.decided
+
+        def third(*args: Any, **how: Any) -> Any:
+            decided[0] += 1
+            if decided[0] == 3:
+                raise EximError("exim is gone.")
+            return plain(*args, **how)
+
+        line.decided = third  # type: ignore[method-assign]
+
+    site.more = {
+        **more,
+        "defaults": {"dkim": {"algorithms": ["rsa1024", "ed25519"]}, "spf": {"extra": ["ip4:192.0.2.7"]}},
+    }
+    site.write()
+    back = wrapped(site, failing)
+    try:
+        code, out = site.run("run", "--once", *["--json"] * as_json, "-q", make_line=site.line)
+    finally:
+        back()
+        site.more = more
+        site.write()
+        site.one()
+        site.follow()
+    done = [*site.loaded.zones][:2]
+    assert code == 1 and decided == [3]
+    if as_json:
+        data = json.loads(out[out.index("{") :])
+        assert data["error"] == "exim is gone." and data["exit"] == 1 and data["mistakes"] == []
+        assert [outcome["zone"] for outcome in data["outcomes"] if outcome["changes"]] == done
+    else:
+        told = " ".join(out.split())
+        assert [zone for zone in site.loaded.zones if f"{zone} at bind: 2 record sets written" in told] == done, out
+        assert "tells what else was done." in told and told.endswith("dnssync: exim is gone.")
 
 
 def _two_records(site: SettledSite, zone: str) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -10,8 +13,9 @@ from functools import partial
 
 import pytest
 
+from dnssync.cli.context import Context
 from dnssync.core.model import ProviderError
-from dnssync.lanes import Act, Asking, Count, Job, Lanes, Still, carried
+from dnssync.lanes import INTERRUPTED, Act, Aloud, Asking, Count, Job, Lanes, Still, carried
 from dnssync.one_pass import Stopped
 
 LIMIT = 20.0  # seconds until a test is given up
@@ -189,3 +193,35 @@ def test_what_is_under_way_is_waited_for() -> None:
     with pytest.raises(OSError, match="no more room"):
         carried([Job(("p", n), f"z{n}", "", partial(begin, n)) for n in range(2)], book.together, no_matter)
     assert done == [0]
+
+
+def test_ctrl_c_while_something_is_under_way() -> None:
+    """Who presses it is told what is waited for, on whatever standard error is, and then it is; where nothing is under way, nothing is said."""
+    told, done, pressed = io.StringIO(), [], threading.Event()
+    context = Context(stderr=told)
+
+    def act() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert pressed.wait(LIMIT)
+        done.append(told.getvalue())
+
+    def progress(text: str) -> None:
+        context.progress(text)
+        if isinstance(text, Aloud):
+            pressed.set()
+
+    def begin() -> Asking[None]:
+        yield act
+
+    def before() -> Asking[None]:
+        raise KeyboardInterrupt
+        yield
+
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        for job in (begin, before):
+            with pytest.raises(KeyboardInterrupt):
+                carried([Job(("p", 0), "z", "writing z", job)], Book().together, progress)
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    assert done == [told.getvalue()] == [f"{INTERRUPTED}\n"]

@@ -15,7 +15,7 @@ from dnssync import identity
 from dnssync.config import load
 from dnssync.core.decide import Decision
 from dnssync.core.durations import DAY, HOUR
-from dnssync.core.model import Change, Kind, Owner, Phase, Refusal, RRset
+from dnssync.core.model import Change, Kind, Notice, Owner, Phase, Refusal, RRset
 from dnssync.core.observed import Observed
 from dnssync.core.plan import Plan
 from dnssync.core.rotation import BY_READING, Policy, phase
@@ -299,14 +299,17 @@ class TestLoud:
             {"ledger": {}},  # as a claim that is fulfilled, and not noted
             {"plan": Plan(DOMAIN, "file", (), ((DOMAIN, ("s1",)),))},
             {"plan": Plan(DOMAIN, "file", (Change(Kind.DELETE, "x", "TXT", RRset("x", "TXT", 60, ()), None),))},
+            {"notices": (Notice("domain_gone", f"{DOMAIN}: exim has it no more"),)},
         ],
         ids=lambda change: next(iter(change)),
     )
     def test_of_the_plan(self, plan: tuple[Observed, Decision, Resolver], change: dict[str, Any]) -> None:
-        """A refusal, a claim that is not in the ledger, a line of the map, a change."""
+        """A refusal, a claim that is not in the ledger, a line of the map, a change, something that needs a person; not what only describes."""
         seen, got, resolver = plan
         [ours] = got.zones
         assert loud(seen, replace(got, zones=(replace(ours, **change),)), resolver) == {DOMAIN}
+        described = replace(ours, notices=(*ours.notices, Notice("type99_not_held", f"{DOMAIN}: no such type")))
+        assert loud(seen, replace(got, zones=(described,)), resolver) == frozenset()
 
     def test_of_a_key(self, plan: tuple[Observed, Decision, Resolver]) -> None:
         """One that got a stamp: what follows from it is decided on the provider's own reading. One of no zone here disturbs none."""

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pty
+import re
 import termios
 import threading
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ from dnssync.config import Config, parse
 from dnssync.core.model import Change, Kind, ProviderError, RRset, Value
 from dnssync.lanes import Count, Still
 from dnssync.one_pass import Stopped
+from dnssync.pauses import Vain
 from dnssync.reading import read_all
 from dnssync.under_lock import _briefly
 from dnssync.zones import Zones
@@ -219,6 +221,61 @@ def test_a_pause_that_is_too_long(site: Site) -> None:
     assert zones.provider("b").write("b0.test", [change]) == () and clock.naps == []
     clock.time += 31
     assert zones.provider("a").write("a1.test", [change]) == ()
+
+
+@pytest.mark.parametrize("site", [{"a": 3 * MANY, "b": 2}], indirect=True)
+def test_one_that_puts_everything_off(site: Site) -> None:
+    """A provider that says 429 to all, for ever, and not how long it lasts, is given up after some minutes, and told so for each zone; others go on."""
+    slow, clock = site.gandis["a"], Clock()
+    clock.go.set()
+    slow.faults = [Fault(answer=Answer(429, ERRED), times=10**6)]
+    zones = Zones(site.config, sleep=clock.sleep, now=clock.now)
+    found = site.read(zones)
+    given_up = [str(one) for one in found.values() if "is asked no more in this pass" in str(one)]
+    assert len(given_up) >= MANY and all(
+        re.match(r"a\d+\.test: provider a has put off every request for", text) for text in given_up
+    )
+    assert len(slow.requests) <= 4 * 2 * MANY and sum(isinstance(one, Reading) for one in found.values()) == 2
+    asked = len(slow.requests)
+    change = Change(Kind.CREATE, "_dmarc", "TXT", None, RRset("_dmarc", "TXT", 3600, (Value("v=DMARC1; p=none", ""),)))
+    with pytest.raises(ProviderError, match=r"asked no more in this pass.*Nothing was written; a later pass") as caught:
+        zones.provider("a").write("a0.test", [change])
+    assert caught.value.transient and len(slow.requests) == asked
+    assert zones.provider("a").write("a0.test", []) == ()
+
+
+def test_what_is_in_vain() -> None:
+    """Some zones in a row, for some minutes; any answer begins the count anew."""
+    clock = Clock()
+    vain = Vain(clock.now)
+    for number in range(MANY):
+        vain.put_off(f"a{number}.test", clock.time)
+    clock.time += 100
+    assert vain.seconds() == 0.0
+    clock.time += 500
+    assert vain.seconds() == 600
+    vain.answered()
+    for _ in range(MANY):
+        vain.put_off("a0.test", clock.time - 600)  # one zone, again and again, is its own trouble
+    assert vain.seconds() == 0.0
+
+
+@pytest.mark.parametrize("site", [{"a": 2 * MANY}], indirect=True)
+def test_zones_that_are_put_off_beside_others(site: Site) -> None:
+    """As long as it answers for some zones, be it with a refusal, a provider is asked for all."""
+    [gandi], clock = site.gandis.values(), Clock()
+    clock.go.set()
+    gandi.faults = [
+        Fault(path=rf"/a{number}\.test", answer=Answer(404, NOT_FOUND) if number % 2 else Answer(429, ERRED), times=99)
+        for number in range(2 * MANY)
+    ]
+    zones = Zones(site.config, sleep=clock.sleep, now=clock.now)
+    told = []
+    for number in range(2 * MANY):
+        with pytest.raises(ProviderError) as caught:
+            zones.provider("a").read(f"a{number}.test")
+        told.append(str(caught.value))
+    assert clock.time > 1000 + 30 * 60 and not any("no more" in text for text in told)
 
 
 class Screen(io.StringIO):

@@ -182,6 +182,21 @@ def test_words_configuration_and_exim(site: SettledSite) -> None:
     site.write()
 
 
+def test_a_domain_that_exim_lost(site: SettledSite) -> None:
+    """It is told in the pass that finds it, though nothing else is to be done in the zone; and is over once exim has it again."""
+    text = site.exim.config.read_text()
+    site.exim.config.write_text(text.replace(f"{NAMES[3]}", "elsewhere.example"))
+    try:
+        for _ in range(2):
+            site.one()
+            told = [row for row in site.state.troubles() if row.reason == "domain_gone" and row.ended is None]
+            assert [row.subject for row in told] == [NAMES[3]] and not site.asked["write"]
+    finally:
+        site.exim.config.write_text(text)
+    site.one()
+    assert not [row for row in site.state.troubles() if row.reason == "domain_gone" and row.ended is None]
+
+
 def test_time_alone(site: SettledSite) -> None:
     """However quiet, a zone is decided about anew within hours, each at its own time; and read once in `deep`."""
     site.more = {}

@@ -23,7 +23,7 @@ import click
 from dnssync import clock
 from dnssync.cli.streams import shown
 from dnssync.errors import ConfigError, DnssyncError
-from dnssync.lanes import Count, Still
+from dnssync.lanes import Aloud, Count, Still
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -127,7 +127,11 @@ class Context:
 
     def progress(self, text: str) -> None:
         """What is being done, on a terminal's standard error; each line replaces the last, so that none is longer than the terminal is wide.
-        What is counted gets a bar, where there is room for it."""
+        What is counted gets a bar, where there is room for it; what is `Aloud` is a line that stays, wherever standard error goes."""
+        if isinstance(text, Aloud):
+            self.progress("")
+            self.warn(text)
+            return
         if not self.stderr.isatty() or self.json or isinstance(text, Still):
             return
         told, width = shown(text), self._width() - 1  # behind the last column a terminal begins another line

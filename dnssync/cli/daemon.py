@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -96,10 +97,16 @@ def _once(context: Context) -> int:
     context.progress("")
     tell(_after(context), result)
     code = 1 if result.failed else 3 if result.refused else 0
-    if result.error is not None:
-        raise result.error
-    _say(context, result, code)
-    return code
+    if result.error is None:
+        _say(context, result, code)
+        return code
+    if result.so_far is not None and not context.debug:
+        # What stands in the state and in DNS is told, though the rest of the pass came to nothing.
+        _say(context, replace(result, report=result.so_far), result.error.exit_code)
+        if context.json:
+            return result.error.exit_code
+        context.say("The pass ended there; `dnssync history` tells what else was done.")
+    raise result.error
 
 
 def _say(context: Context, result: PassResult, code: int) -> None:
@@ -110,6 +117,8 @@ def _say(context: Context, result: PassResult, code: int) -> None:
 
     if context.json:
         data = as_data(result.report) if result.report is not None else {}
+        if result.error is not None:
+            data |= {"error": str(result.error), "mistakes": []}
         context.emit({**data, "left_out": dict(result.left_out), "exit": code})
         return
     if result.report is not None:

@@ -88,11 +88,13 @@ def told(waiting: int, births: int, now: int) -> list[Notice]:
     """What to tell of keys that wait for their turn; `births`: how many a pass makes, `now` in seconds since 1970."""
     if not waiting:
         return []
-    last = now + -(-waiting // (births or BIRTHS)) * _POLICY.retry
+    at = moment(now + -(-waiting // (births or BIRTHS)) * _POLICY.retry)
+    one = waiting == 1
+    keys, made = ("1 new key waits for its", "it") if one else (f"{waiting:,} new keys wait for their", "the last one")
     return [
         Notice(
             "births",
-            f"{waiting} new keys wait for their turn, since a pass makes {births or BIRTHS} of those that nobody waits for; the last one is made "
-            f"at about {moment(last)}. `dnssync apply DOMAIN` makes those of a domain at once.",
+            f"{keys} turn, since a pass makes {births or BIRTHS} of those that nobody waits for; {made} is made at about {at}. "
+            "`dnssync apply DOMAIN` makes those of a domain at once.",
         )
     ]

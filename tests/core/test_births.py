@@ -190,5 +190,7 @@ def test_how_long_it_takes_is_told() -> None:
     [notice] = [notice for notice in got.notices if notice.reason == "births"]
     assert notice.sentence.startswith("6 new keys wait for their turn") and "a pass makes 4 " in notice.sentence
     assert "2026-11-24 08:30" in notice.sentence
+    [notice] = [n for n in decide(seen(domains(5), births=9)).notices if n.reason == "births"]
+    assert notice.sentence.startswith("1 new key waits for its turn") and "; it is made at about " in notice.sentence
     [notice] = [n for n in decide(seen(domains(5), births=0)).notices if n.reason == "births"]
     assert f"a pass makes {BIRTHS} " in notice.sentence

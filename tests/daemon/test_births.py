@@ -69,7 +69,8 @@ def test_standbys_come_one_by_one(site: GandiSite) -> None:
         assert report is not None and len(report.made) == 1
         assert len(standbys(site)) == number and signed(site)
         told = " ".join(site.run("status")[1].split())
-        assert (f"{4 - number} new keys wait for their turn" in told) == (number < 4), told
+        words = "1 new key waits for its turn" if number == 3 else f"{4 - number} new keys wait for their turn"
+        assert (words in told) == (number < 4), told
     report = passed(site, 1).report
     assert report is not None and report.made == () and signed(site)
     assert len({(key.domain, key.kind) for key in standbys(site)}) == 4
