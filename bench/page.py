@@ -82,7 +82,7 @@ def _decisions() -> str:
 def _cold_plan() -> str:
     from bench.cold_plan import measure
 
-    return rendered(measure(max(runs(), 5)))
+    return rendered(measure(runs()))
 
 
 def _imports() -> str:
@@ -101,7 +101,7 @@ def _lookups() -> str:
 def _exim_map() -> str:
     from bench.exim_map import measure
 
-    return rendered([_cells(row) for row in measure(max(runs(), 5))])
+    return rendered([_cells(row) for row in measure(runs())])
 
 
 def _one_change() -> str:

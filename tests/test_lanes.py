@@ -120,11 +120,37 @@ def test_an_end_between_two_steps(lanes: int) -> None:
         if len(told) > lanes:
             raise Stopped
 
-    jobs = [Job(("p", n % lanes), f"z{n}", f"writing z{n}", partial(writing, book, f"z{n}", str)) for n in range(9)]
+    def begin(name: str) -> Asking[str]:
+        begun.append(name)
+        return (yield from writing(book, name, str))
+
+    begun: list[str] = []
+    jobs = [Job(("p", n % lanes), f"z{n}", f"writing z{n}", partial(begin, f"z{n}")) for n in range(9)]
     with pytest.raises(Stopped):
         carried(jobs, book.together, progress)
     names = [f"z{n}" for n in range(lanes)]
     assert sorted(book.kept) == sorted([f"{word} {name}" for word in ("begin", "end") for name in names])
+    assert begun == [f"z{n}" for n in range(lanes + 1)]  # of the last one nothing is kept: `progress` ended it
+
+
+def test_what_ends_at_one_time_is_noted_at_once() -> None:
+    """What came of several jobs before anybody looked is on disk in one transaction."""
+    book, go, over = Book(), threading.Event(), threading.Semaphore(0)
+
+    def act() -> None:
+        assert go.wait(LIMIT)
+        over.release()
+
+    def progress(text: str) -> None:
+        if isinstance(text, Still) and not go.is_set():
+            go.set()
+            assert all(over.acquire(timeout=LIMIT) for _ in range(4))
+            time.sleep(0.2)  # until each lane has handed over what came of it
+
+    carried(
+        [Job(("p", n), f"z{n}", "", partial(writing, book, f"z{n}", act)) for n in range(4)], book.together, progress
+    )
+    assert book.rounds == [4, 4]
 
 
 def test_what_nobody_expects() -> None:
