@@ -186,7 +186,8 @@ def test_another_greeting(site: SettledSite) -> None:
         touched(site, NAMES[1])
         site.one()
         site.one()
-        assert NAMES[3] in site.decided and site.asked["read"] == 1  # that one: its first record is for a person to look at
+        assert NAMES[3] in site.decided
+        assert site.asked["read"] == 1  # that zone: its first record is for a person to look at
     finally:
         back()
 
