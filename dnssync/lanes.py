@@ -10,7 +10,7 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Hashable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
@@ -118,7 +118,9 @@ class Lanes:
         for waiting in self._lanes.values():
             waiting.put(None)
         if self._finishes and self.under_way and isinstance(error, KeyboardInterrupt):
-            self._waits()
+            # Whoever would have been told may be gone by the same Ctrl-C, as the other end of a pipe is.
+            with suppress(Exception):
+                self._waits()
         for thread in self._threads if self._finishes else ():
             thread.join()
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -251,3 +252,37 @@ def test_ctrl_c_while_something_is_under_way() -> None:
     finally:
         signal.signal(signal.SIGINT, handler)
     assert done == [told.getvalue()] == [f"{INTERRUPTED}\n"]
+
+
+def test_ctrl_c_with_nobody_left_to_tell() -> None:
+    """It goes to all of a pipeline: where the other end of standard error is gone by then, what is under way is waited for all the same."""
+    done, pressed = [], threading.Event()
+    reading, writing_end = os.pipe()
+    os.close(reading)
+
+    def act() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert pressed.wait(LIMIT)
+        time.sleep(0.2)  # what would not be waited for is not done yet
+        done.append(True)
+
+    def begin() -> Asking[None]:
+        yield act
+
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with os.fdopen(writing_end, "w", buffering=1) as broken:
+            context = Context(stderr=broken)
+
+            def progress(text: str) -> None:
+                if isinstance(text, Aloud):
+                    pressed.set()
+                context.progress(text)
+
+            with pytest.raises(KeyboardInterrupt):
+                carried([Job(("p", 0), "z", "", begin)], Book().together, progress)
+            assert done == [True]
+            with Path(os.devnull).open("w") as nowhere:
+                os.dup2(nowhere.fileno(), writing_end)  # so that it can be closed
+    finally:
+        signal.signal(signal.SIGINT, handler)
