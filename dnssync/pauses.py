@@ -38,30 +38,33 @@ class Pauses:
 
 
 class Vain:
-    """When a provider is asked no more: `MANY` zones in a row that it put off, or did not answer for, and at least `LONG` seconds since it was asked
-    for the first of them. An answer about any zone, be it a refusal, begins the count anew; a provider that fails for a few zones of many goes on.
-    Several threads use it; `now` is in seconds."""
+    """When a provider is asked no more: `MANY` zones in a row that it put off, or did not answer for, over at least `LONG` seconds, from when it was
+    asked for the first of them until it put off the last. An answer about any zone, be it a refusal, begins the count anew, also for what was asked before
+    it; a provider that fails for a few zones of many goes on. Time in which nobody asks it says nothing of it. Several threads use it; `now` is in seconds."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
         self._zones: set[str] = set()
         self._since: float | None = None
+        self._lasted = 0.0
+        self._answered: float | None = None
         self._gate = threading.Lock()
 
     def seconds(self) -> float:
         """How long it has been asked in vain, where that is enough; else 0.0."""
         with self._gate:
-            lasted = 0.0 if self._since is None else self._now() - self._since
-            return lasted if lasted >= LONG and len(self._zones) >= MANY else 0.0
+            return self._lasted if self._lasted >= LONG and len(self._zones) >= MANY else 0.0
 
     def put_off(self, zone: str, asked: float) -> None:
         """A zone that it was asked for at that moment came to nothing, and may come to something later."""
         with self._gate:
+            begun = asked if self._answered is None else max(asked, self._answered)
             self._zones.add(zone)
-            self._since = asked if self._since is None else min(self._since, asked)
+            self._since = begun if self._since is None else min(self._since, begun)
+            self._lasted = self._now() - self._since
 
     def answered(self) -> None:
         """It answered."""
         with self._gate:
             self._zones.clear()
-            self._since = None
+            self._since, self._lasted, self._answered = None, 0.0, self._now()

@@ -84,7 +84,7 @@ class _Guarded:
     def snapshot(self, zone: str, name: str) -> None:
         """Let the plug-in keep a copy of the zone under this name, if it can."""
         if hasattr(self._plugin, "snapshot"):
-            self._told(zone, "keep a copy of", lambda: self._at(zone).snapshot(zone, name))  # type: ignore[attr-defined]
+            self._asked(zone, "keep a copy of", lambda: self._at(zone).snapshot(zone, name))  # type: ignore[attr-defined]
 
     def read(self, zone: str) -> tuple[RRset, ...]:
         """See `core.model.Provider`."""

@@ -240,24 +240,46 @@ def test_one_that_puts_everything_off(site: Site) -> None:
     change = Change(Kind.CREATE, "_dmarc", "TXT", None, RRset("_dmarc", "TXT", 3600, (Value("v=DMARC1; p=none", ""),)))
     with pytest.raises(ProviderError, match=r"asked no more in this pass.*Nothing was written; a later pass") as caught:
         zones.provider("a").write("a0.test", [change])
+    with pytest.raises(ProviderError, match=r"asked no more in this pass, so that others need not wait. A later pass"):
+        zones.snapshot("a", "a0.test", "dnssync 1")
     assert caught.value.transient and len(slow.requests) == asked
     assert zones.provider("a").write("a0.test", []) == ()
 
 
 def test_what_is_in_vain() -> None:
-    """Some zones in a row, for some minutes; any answer begins the count anew."""
+    """Some zones in a row, for some minutes, in which it was asked; any answer begins the count anew."""
     clock = Clock()
     vain = Vain(clock.now)
     for number in range(MANY):
         vain.put_off(f"a{number}.test", clock.time)
     clock.time += 100
+    vain.put_off("a0.test", clock.time)
     assert vain.seconds() == 0.0
     clock.time += 500
+    assert vain.seconds() == 0.0  # nobody asked it meanwhile: its pause may be over
+    vain.put_off("a1.test", clock.time)
+    clock.time += 50
     assert vain.seconds() == 600
     vain.answered()
     for _ in range(MANY):
-        vain.put_off("a0.test", clock.time - 600)  # one zone, again and again, is its own trouble
+        clock.time += 600
+        vain.put_off("a0.test", clock.time)  # one zone, again and again, is its own trouble
     assert vain.seconds() == 0.0
+
+
+def test_what_hangs_beside_what_is_answered() -> None:
+    """Requests that were under way when another one was answered tell only of the time after that."""
+    clock = Clock()
+    vain, begun = Vain(clock.now), clock.time
+    clock.time += 599
+    vain.answered()
+    clock.time += 1
+    for number in range(MANY):
+        vain.put_off(f"a{number}.test", begun)
+    assert vain.seconds() == 0.0
+    clock.time += 199
+    vain.put_off("a0.test", begun)
+    assert vain.seconds() == 200
 
 
 @pytest.mark.parametrize("site", [{"a": 2 * MANY}], indirect=True)
