@@ -34,13 +34,13 @@ def no_more(draft: Draft) -> None:
         if ("gone", applied.domain) in wish.confirmed and owner is not Owner.DKIM:
             _withdraw(draft, name, kind, owner, applied.domain)
     draft.notices.extend(_unnamed(wish, domain) for domain in unnamed)
+    # A look-up of exim's that failed is told of itself; whether a domain is gone is not known as long as it does.
+    known = all(notice.reason != "list_unusable" for notice in wish.host.notices)
     for domain in gone:
         owners = {owner for (_, _, owner), applied in wish.ledger.items() if applied.domain == domain}
         if ("gone", domain) not in wish.confirmed and (owners != {Owner.DKIM} or domain not in wish.leaving):
-            draft.notices.append(
-                Notice("domain_gone", f"{domain}: exim has it no more; its records stay. To take them out of DNS, run: "
-                       f"dnssync confirm gone {domain}")
-            )  # fmt: skip
+            told = f"{domain}: exim has it no more; its records stay. To take them out of DNS, run: dnssync confirm gone {domain}"
+            draft.notices.extend([Notice("domain_gone", told)] if known else [])
         elif Owner.DKIM in owners:
             draft.notices.append(
                 Notice("dkim_stays", f"{domain}: its DKIM keys stay in DNS for now, since mail that they signed may still be under way. They are "

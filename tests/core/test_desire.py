@@ -10,7 +10,7 @@ import pytest
 from dnssync.core.desire import desire, domains_of, reports_of
 from dnssync.core.desire_dmarc import parked_before
 from dnssync.core.host import Address, Host, MailDomain, Transport
-from dnssync.core.model import KeyPair, Limits, Owner, Phase
+from dnssync.core.model import KeyPair, Limits, Notice, Owner, Phase
 from dnssync.core.ownership import Applied
 from dnssync.core.policy import DmarcPolicy, MailPolicy, SpfPolicy
 from dnssync.core.wish import Desired, Wish
@@ -317,6 +317,13 @@ class TestGone:
         got = wish(self.text, ledger=self.ledger)
         assert "domain_gone" in words(got)
         assert not [claim for claim in got.claims if "old" in claim.name]
+
+    def test_not_known_to_be_gone(self) -> None:
+        """Where exim could not use one of its lists, nobody knows whether it has the domain."""
+        unusable = Notice("list_unusable", "exim cannot use its domain list local_domains: no such file")
+        assert "domain_gone" not in words(
+            wish(self.text, ledger=self.ledger, host=replace(host(), notices=(unusable,)))
+        )
 
     def test_withdrawn_once_confirmed(self) -> None:
         """Then our terms go, a stranger's include stays, and the DMARC record goes whole."""
