@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from dnssync.beyond import Once
 from dnssync.config import ZoneConfig
 from dnssync.config_check import Schedule
-from dnssync.core.attention import NOTICE, needs_person
+from dnssync.core.attention import NOTICE, UNREAD, about, needs_person
 from dnssync.core.decide import Decision
 from dnssync.core.durations import spread
 from dnssync.core.homes import key_zone
@@ -28,11 +28,12 @@ from dnssync.core.rotation import BY_READING, phase
 from dnssync.core.sighting import Answer, Question, Sight
 from dnssync.noted import Noted
 from dnssync.resolver import Resolver
-from dnssync.state import LedgerEntry, ZoneRecord
+from dnssync.state import LedgerEntry, State, ZoneRecord
 
 if TYPE_CHECKING:
     from dnssync.reconcile import Line
 
+Told = tuple[str, str, str]  # a zone, the reason of a notice, and the name that it is about
 SOME = 20  # zones that are read in one pass for being due, however few there are
 
 
@@ -62,12 +63,19 @@ def calm(
     confirmed: frozenset[tuple[str, str]],
     kept: Noted,
     patient: Collection[str] = (),
+    *,
+    decided: bool = True,
 ) -> frozenset[str]:
     """The zones that may be taken for what the ledger says of them, until DNS or the decision says otherwise. `patient`: those that
-    are not read for being due."""
+    are not read for being due. `decided`: they are decided about, which shows whether what no reading shows goes on (`attention.UNREAD`)."""
     chosen = tuple(chosen)
     troubles = line.state.troubles([zone.name for zone in chosen])
-    troubled = {row.zone for row in troubles if row.ended is None and needs_person(row.kind, row.reason)}
+    apart = UNREAD if decided else frozenset()
+    troubled = {
+        row.zone
+        for row in troubles
+        if row.ended is None and needs_person(row.kind, row.reason) and not (row.kind == NOTICE and row.reason in apart)
+    }
     deep = line.config.schedule.deep
 
     def good(zone: ZoneConfig) -> bool:
@@ -110,20 +118,34 @@ def as_noted(view: ZoneView, entries: Iterable[LedgerEntry], record: ZoneRecord 
     return replace(view, found=found, ledger=ledger, limits=limits)
 
 
-def loud(seen: Observed, got: Decision, resolver: Resolver | Once) -> frozenset[str]:
-    """Of the zones that were taken as noted, those that have to be read at their providers after all."""
+def unread(state: State, zones: Collection[str]) -> frozenset[Told]:
+    """What needs a person in these zones, goes on, and is the same whatever stands there."""
+    rows = state.troubles(zones) if zones else ()
+    return frozenset(
+        (row.zone, row.reason, row.subject)
+        for row in rows
+        if row.ended is None and row.kind == NOTICE and row.reason in UNREAD
+    )
+
+
+def loud(
+    seen: Observed, got: Decision, resolver: Resolver | Once, goes_on: frozenset[Told] = frozenset()
+) -> frozenset[str]:
+    """Of the zones that were taken as noted, those that have to be read at their providers after all. `goes_on`: as `unread` says."""
     views = {view.zone: view for view in seen.zones if view.zone in seen.noted}
     found = {
         plan.plan.zone
         for plan in got.zones
         if plan.plan.zone in views and (plan.refusals or not plan.plan.empty or plan.plan.map_lines or plan.unrecorded)
     }
-    # What a person is told of a zone rests on what stands there, and begins with the pass that finds it.
-    found |= {
-        plan.plan.zone
+    # What a person is told of a zone rests on what stands there, and begins, and is over, with the pass that finds it.
+    told = {
+        (plan.plan.zone, notice.reason, about(notice.sentence))
         for plan in got.zones
-        if plan.plan.zone in views and any(needs_person(NOTICE, notice.reason) for notice in plan.notices)
+        for notice in plan.notices
+        if plan.plan.zone in views and needs_person(NOTICE, notice.reason)
     }
+    found |= {zone for zone, _, _ in told ^ goes_on}
     before = {(key.domain, key.selector): key for key in seen.keys}
     for key in got.keys:
         view = views.get(key_zone(key, seen.configured) or "")

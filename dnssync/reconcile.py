@@ -33,7 +33,7 @@ from dnssync.core.sighting import Question
 from dnssync.core.taken_on import made_here, mapped, overtaken, strays, unknown
 from dnssync.keystore import Keystore
 from dnssync.noted import Noted
-from dnssync.quiet import calm, loud
+from dnssync.quiet import calm, loud, unread
 from dnssync.reading import read_all
 from dnssync.resolver import Resolver
 from dnssync.sights import sights
@@ -217,7 +217,8 @@ class Line:
         """The same for the zones of a look's batch, or with an exim that was asked already."""
         seen = self.observe(only, adopt=adopt, attended=attended, look=look)
         got = decide(seen)
-        if waking := loud(seen, got, look.once or self.resolver) if seen.noted else frozenset():
+        goes_on = unread(self.state, seen.noted)
+        if waking := loud(seen, got, look.once or self.resolver, goes_on) if seen.noted else frozenset():
             kept = {zone: view for zone, view in look.seen.items() if zone not in waking}
             again = replace(look, loud=waking, host=seen.host, seen=kept)
             seen = self.observe(only, adopt=adopt, attended=attended, look=again)

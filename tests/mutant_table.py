@@ -669,6 +669,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
     ("dnssync/core/desire_gone.py", "tests/core/test_desire.py tests/core/test_desire_others.py"): [
         ('if ("gone", applied.domain) in wish.confirmed and owner', "if owner"),
         ('if ("gone", domain) not in wish.confirmed and (', "if False and ("),
+        ('[Notice("domain_gone", told)] if known else []', '[Notice("domain_gone", told)]'),
     ],
     ("dnssync/core/desire_gone.py", "tests/core/test_greeting.py"): [
         ("(served, wish.policies, wish.frozen))", "(served, wish.policies))"),
@@ -1691,8 +1692,10 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ('!= "ok" or zone.name in troubled or', '!= "ok" or'),
         ("== {*zone.providers} and not kept.unfinished.get(zone.name)", "== {*zone.providers}"),
         ("(plan.refusals or not plan.plan.empty or plan.plan.map_lines or plan.unrecorded)", "False"),
-        ("any(needs_person(NOTICE, notice.reason) for notice in plan.notices)", "False"),
-        ("any(needs_person(NOTICE, notice.reason) for notice in plan.notices)", "plan.notices"),
+        ("if plan.plan.zone in views and needs_person(NOTICE, notice.reason)", "if False"),
+        ("if plan.plan.zone in views and needs_person(NOTICE, notice.reason)", "if plan.plan.zone in views"),
+        ("in told ^ goes_on}", "in told - goes_on}"),
+        ("in told ^ goes_on}", "in told}"),
         ("(moved or phase(key, policy_of(view), seen.now) in BY_READING)", "False"),
         ("return frozenset(found | _unlike(views, set(views) - found, resolver))", "return frozenset(found)"),
         ("if told.replies and not stands(", "if not stands("),
@@ -1737,13 +1740,17 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
             "                self._vain.put_off(zone, asked)",
         ),
         ("asked = self._asked if changes else self._told", "asked = self._told"),
+        ('self._asked(zone, "keep a copy of",', 'self._told(zone, "keep a copy of",'),
     ],
     ("dnssync/pauses.py", "tests/test_reading.py"): [
         ("max(self._until, self._now() + seconds)", "self._until"),
         ("max(0.0, self._until - self._now())", "0.0"),
-        ("lasted >= LONG and len(self._zones) >= MANY", "len(self._zones) >= MANY"),
-        ("lasted >= LONG and len(self._zones) >= MANY", "lasted >= LONG"),
-        ("lasted >= LONG and len(self._zones) >= MANY", "False"),
+        ("if self._lasted >= LONG and len(self._zones) >= MANY", "if len(self._zones) >= MANY"),
+        ("if self._lasted >= LONG and len(self._zones) >= MANY", "if self._lasted >= LONG"),
+        ("if self._lasted >= LONG and len(self._zones) >= MANY", "if False"),
+        ("asked if self._answered is None else max(asked, self._answered)", "asked"),
+        ("if self._lasted >= LONG and", "if self._since is not None and self._now() - self._since >= LONG and"),
+        ("return self._lasted if", "return self._now() - (self._since or 0) if"),
     ],
     ("providers/_http.py", "tests/test_reading.py"): [
         ("                self._note(patience.wanted(answer.raw))\n", ""),
@@ -1762,7 +1769,8 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("return name, of(zone) if of is not None else 0", "return name, 0"),
     ],
     ("dnssync/lanes.py", "tests/test_lanes.py"): [
-        ("            self._waits()\n", "            pass\n"),
+        ("                self._waits()\n", "                pass\n"),
+        ("            with suppress(Exception):\n", "            if True:\n"),
         ("if self._finishes and self.under_way and isinstance(", "if self._finishes and isinstance("),
         # on disk before it is asked for
         ("with together() if len(about) > 1 else nullcontext():", "with nullcontext():"),

@@ -308,6 +308,11 @@ class TestLoud:
         seen, got, resolver = plan
         [ours] = got.zones
         assert loud(seen, replace(got, zones=(replace(ours, **change),)), resolver) == {DOMAIN}
+        for notice in (Notice(reason, f"{DOMAIN}: so it is") for reason in ("rua_refused", "spf_include_missing")):
+            got_told = replace(got, zones=(replace(ours, notices=(*ours.notices, notice)),))
+            known = frozenset({(DOMAIN, notice.reason, DOMAIN)})
+            assert loud(seen, got_told, resolver, known) == frozenset()  # it was told, and goes on
+            assert loud(seen, got, resolver, known) == loud(seen, got_told, resolver) == {DOMAIN}
         described = replace(ours, notices=(*ours.notices, Notice("type99_not_held", f"{DOMAIN}: no such type")))
         assert loud(seen, replace(got, zones=(described,)), resolver) == frozenset()
 

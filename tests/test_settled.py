@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 
 import dns.query
@@ -187,13 +188,15 @@ def test_a_domain_that_exim_lost(site: SettledSite) -> None:
     text = site.exim.config.read_text()
     site.exim.config.write_text(text.replace(f"{NAMES[3]}", "elsewhere.example"))
     try:
-        for _ in range(2):
+        for reads in (1, 0, 0):
             site.one()
             told = [row for row in site.state.troubles() if row.reason == "domain_gone" and row.ended is None]
             assert [row.subject for row in told] == [NAMES[3]] and not site.asked["write"]
+            assert NAMES[3] in site.decided and site.asked["read"] == reads  # it is the same whatever stands there
     finally:
         site.exim.config.write_text(text)
     site.one()
+    assert site.asked["read"] == 1
     assert not [row for row in site.state.troubles() if row.reason == "domain_gone" and row.ended is None]
 
 
@@ -240,3 +243,23 @@ def test_a_clock_that_jumps(site: SettledSite) -> None:
         assert not site.one(1).report.failed
     finally:
         site.line = line
+
+
+def test_a_list_that_exim_cannot_use(site: SettledSite) -> None:
+    """Whether exim has a domain is not known for as long as a look-up of its fails: that is told, no zone is read for it, and nothing is said to be gone."""
+    text = site.exim.config.read_text()
+    broken = re.sub(r"(?m)^domainlist local_domains = .*$", "domainlist local_domains = ${acl{nowhere}}", text)
+    assert broken != text
+    site.exim.config.write_text(broken)
+    try:
+        for _ in range(2):
+            site.one()
+            told = {row.reason for row in site.state.troubles() if row.ended is None}
+            assert "list_unusable" in told and "domain_gone" not in told
+            assert not site.asked["read"] and not site.asked["write"]
+    finally:
+        site.exim.config.write_text(text)
+    site.one()
+    assert not site.asked["read"] and not [
+        row for row in site.state.troubles() if row.reason == "list_unusable" and row.ended is None
+    ]

@@ -34,6 +34,8 @@ PERSON = frozenset(
         "transport_unsigned",
     }
 )
+# Those of them that are the same whatever stands in the zone: they follow from exim, the configuration and the ledger.
+UNREAD = frozenset({"domain_gone", "rua_refused", "transport_unsigned"})
 
 
 def needs_person(kind: str, reason: str) -> bool:
