@@ -63,18 +63,17 @@ def calm(
     confirmed: frozenset[tuple[str, str]],
     kept: Noted,
     patient: Collection[str] = (),
-    *,
-    decided: bool = True,
 ) -> frozenset[str]:
     """The zones that may be taken for what the ledger says of them, until DNS or the decision says otherwise. `patient`: those that
-    are not read for being due. `decided`: they are decided about, which shows whether what no reading shows goes on (`attention.UNREAD`)."""
+    are not read for being due. What needs a person is found to be over by a reading, but for what no reading shows (`attention.UNREAD`)."""
     chosen = tuple(chosen)
     troubles = line.state.troubles([zone.name for zone in chosen])
-    apart = UNREAD if decided else frozenset()
     troubled = {
         row.zone
         for row in troubles
-        if row.ended is None and needs_person(row.kind, row.reason) and not (row.kind == NOTICE and row.reason in apart)
+        if row.ended is None
+        and needs_person(row.kind, row.reason)
+        and not (row.kind == NOTICE and row.reason in UNREAD)
     }
     deep = line.config.schedule.deep
 
