@@ -16,7 +16,7 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("merged(parts, {}) if error is not None and parts else None", "None"),
     ],
     ("dnssync/cli/daemon.py", "tests/test_batches_broken.py"): [
-        ('data |= {"error": str(result.error), "mistakes": []}', "pass"),
+        ("data |= error_data(result.error)", "pass"),
         ("        if context.json:\n            return result.error.exit_code\n", ""),
     ],
     ("dnssync/stamps.py", "tests/test_batches_broken.py"): [("        state.save_clock(clock.kept)\n", "")],

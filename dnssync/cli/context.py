@@ -159,8 +159,7 @@ class Context:
         """Tell an error, as JSON too where that was asked for."""
         self.progress("")
         if self.json:
-            mistakes = list(error.mistakes) if isinstance(error, ConfigError) else []
-            self.emit({"error": str(error), "mistakes": mistakes, "exit": error.exit_code})
+            self.emit({**error_data(error), "exit": error.exit_code})
         else:
             self.warn(f"dnssync: {error}")
 
@@ -175,6 +174,11 @@ class Context:
         if not answer:
             raise click.Abort()
         return answer.strip().lower() in ("y", "yes")
+
+
+def error_data(error: DnssyncError) -> dict[str, Any]:
+    """What `--json` tells of an error, beside the exit code."""
+    return {"error": str(error), "mistakes": list(error.mistakes) if isinstance(error, ConfigError) else []}
 
 
 def json_option(command: F) -> F:

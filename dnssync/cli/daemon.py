@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dnssync import identity, logs
-from dnssync.cli.context import Context, json_option
+from dnssync.cli.context import Context, error_data, json_option
 from dnssync.config import Config, find, load, secret
 from dnssync.errors import ConfigError, DnssyncError
 from dnssync.one_pass import After, PassResult
@@ -118,7 +118,7 @@ def _say(context: Context, result: PassResult, code: int) -> None:
     if context.json:
         data = as_data(result.report) if result.report is not None else {}
         if result.error is not None:
-            data |= {"error": str(result.error), "mistakes": []}
+            data |= error_data(result.error)
         context.emit({**data, "left_out": dict(result.left_out), "exit": code})
         return
     if result.report is not None:
