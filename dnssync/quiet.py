@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from dnssync.beyond import Once
 from dnssync.config import ZoneConfig
 from dnssync.config_check import Schedule
-from dnssync.core.attention import NOTICE, UNREAD, about, needs_person
+from dnssync.core.attention import LOOKED_UP, NOTICE, UNREAD, about, needs_person
 from dnssync.core.decide import Decision
 from dnssync.core.durations import spread
 from dnssync.core.homes import key_zone
@@ -63,17 +63,18 @@ def calm(
     confirmed: frozenset[tuple[str, str]],
     kept: Noted,
     patient: Collection[str] = (),
+    *,
+    decided: bool = True,
 ) -> frozenset[str]:
     """The zones that may be taken for what the ledger says of them, until DNS or the decision says otherwise. `patient`: those that
-    are not read for being due. What needs a person is found to be over by a reading, but for what no reading shows (`attention.UNREAD`)."""
+    are not read for being due. `decided`: they are decided about, so that what is found by look-ups may be found to be over without a reading."""
     chosen = tuple(chosen)
     troubles = line.state.troubles([zone.name for zone in chosen])
+    apart = UNREAD | LOOKED_UP if decided else UNREAD
     troubled = {
         row.zone
         for row in troubles
-        if row.ended is None
-        and needs_person(row.kind, row.reason)
-        and not (row.kind == NOTICE and row.reason in UNREAD)
+        if row.ended is None and needs_person(row.kind, row.reason) and not (row.kind == NOTICE and row.reason in apart)
     }
     deep = line.config.schedule.deep
 
@@ -118,12 +119,12 @@ def as_noted(view: ZoneView, entries: Iterable[LedgerEntry], record: ZoneRecord 
 
 
 def unread(state: State, zones: Collection[str]) -> frozenset[Told]:
-    """What needs a person in these zones, goes on, and is the same whatever stands there."""
+    """What needs a person in these zones, goes on, and is found without a reading."""
     rows = state.troubles(zones) if zones else ()
     return frozenset(
         (row.zone, row.reason, row.subject)
         for row in rows
-        if row.ended is None and row.kind == NOTICE and row.reason in UNREAD
+        if row.ended is None and row.kind == NOTICE and row.reason in UNREAD | LOOKED_UP
     )
 
 

@@ -95,9 +95,8 @@ def _asked(line: Line, batches: Iterable[Batch], known: Known, now: int, marks: 
     for batch in batches:
         line.progress("")
         kept = Noted.of(line.state, batch.zones)
-        quiet = calm(
-            line, [line.config.zones[zone] for zone in batch.zones], now, known.confirmed, kept, batch.whole.patient
-        )
+        configured = [line.config.zones[zone] for zone in batch.zones]
+        quiet = calm(line, configured, now, known.confirmed, kept, batch.whole.patient, decided=False)
         keys: dict[str, list[KeyPair]] = {}
         for key in line.state.living(batch.domains):
             for zone in zones_of(key.domain, line.config.zones):

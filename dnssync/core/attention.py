@@ -34,8 +34,10 @@ PERSON = frozenset(
         "transport_unsigned",
     }
 )
-# Those of them that are the same whatever stands in the zone: they follow from exim, the configuration and the ledger.
+# Those of them that are found, and found to be over, without a reading of the zone: from exim, the configuration and the ledger alone; or from
+# look-ups, too, which each decision makes anew.
 UNREAD = frozenset({"domain_gone", "rua_refused", "transport_unsigned"})
+LOOKED_UP = frozenset({"spf_include_missing"})
 
 
 def needs_person(kind: str, reason: str) -> bool:
