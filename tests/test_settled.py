@@ -201,6 +201,24 @@ def test_a_domain_that_exim_lost(site: SettledSite) -> None:
     assert not [row for row in site.state.troubles() if row.reason == "domain_gone" and row.ended is None]
 
 
+def test_an_include_that_is_missing(site: SettledSite) -> None:
+    """Where look-ups may show at any time that something is over, the zones are decided about with every pass; nothing is read for it."""
+    spf = {"extra": [f"include:_s.{NAMES[0]}"]}
+    site.more = {**STEADY, "defaults": {"dkim": {"algorithms": ["rsa1024", "ed25519"]}, "spf": spf}}
+    site.write()
+    try:
+        site.one()
+        site.follow()
+        for _ in range(3):
+            site.one()
+        told = {row.zone for row in site.state.troubles() if row.reason == "spf_include_missing" and row.ended is None}
+        assert told == {*NAMES} and site.decided >= told and not site.asked["read"]
+    finally:
+        site.more = STEADY
+        site.write()
+        site.follow()
+
+
 def test_time_alone(site: SettledSite) -> None:
     """However quiet, a zone is decided about anew within hours, each at its own time; and read once in `deep`."""
     site.more = {}
