@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import base64
 import grp
+import hashlib
 import os
 import re
 import stat
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,8 +30,8 @@ COPIED = ".copied"  # beside the copy of a hand-made key: that file is ours to d
 HOST = "host-id"  # the file with this host's name
 ALGORITHMS = ("rsa1024", "rsa2048", "rsa3072", "rsa4096", "ed25519")
 MIN_RSA = 1024  # RFC 8301: shorter ones must not be used
-# By file, how it looked and the public half that it held: reading a key takes 60 µs, and a pass looks at each. Never a private half.
-_known: dict[str, tuple[tuple[int, ...], tuple[str, str]]] = {}
+# By file, a digest of how it looked and the public half that it held: reading a key takes 60 µs, and a pass looks at each. Never a private half.
+_known: dict[str, tuple[bytes, tuple[str, str]]] = {}
 _MOST = 100_000
 _SETTLED = 2_000_000_000  # nanoseconds since the last change, after which the stamps of a file tell of the next one
 _PUT_BACK = "Put back the name that stands between the date and the last four letters of the key files in the folders beside it."
@@ -93,7 +95,7 @@ def read_public(path: Path) -> tuple[str, str]:
     except OSError:
         look = None
     known = _known.get(where)
-    if known is not None and known[0] == look:
+    if known is not None and look is not None and known[0] == _short(look):
         return known[1]
     half = public_half(_bytes(path), where)
     _known.pop(where, None)
@@ -101,7 +103,7 @@ def read_public(path: Path) -> tuple[str, str]:
     if look is not None and max(look[:2]) < time.time_ns() - _SETTLED and _unmoved(path, look):
         if len(_known) >= _MOST:
             del _known[next(iter(_known))]
-        _known[where] = (look, half)
+        _known[where] = (_short(look), (sys.intern(half[0]), half[1]))
     return half
 
 
@@ -109,6 +111,11 @@ def _look(info: os.stat_result) -> tuple[int, ...]:
     """What is another one after any change of a file, its owner or its mode, or of whom we read it as."""
     stamps = (info.st_mtime_ns, info.st_ctime_ns)
     return (*stamps, info.st_size, info.st_mode, info.st_uid, info.st_gid, info.st_ino, info.st_dev, os.geteuid())
+
+
+def _short(look: tuple[int, ...]) -> bytes:
+    """A digest of it: there are forty thousand keys, and nine numbers of each take more room than all else that is kept of it."""
+    return hashlib.blake2b(repr(look).encode(), digest_size=16).digest()
 
 
 def _unmoved(path: Path, look: tuple[int, ...]) -> bool:
