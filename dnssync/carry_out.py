@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
+from dnssync.by_dns import Reading
 from dnssync.core.backoff import after_failure
 from dnssync.core.decide import Decision, ZonePlan, decide
 from dnssync.core.homes import homes_of
@@ -240,7 +241,8 @@ def _decided_again(work: Work, plan: ZonePlan, made: Sequence[KeyPair]) -> Askin
 def _read_again(work: Work, view: ZoneView, provider: str) -> Asking[Zone]:
     at = work.line.zones.provider(provider)
     if at.limits.reads:
-        return (yield partial(read, at, view.zone)).found  # type: ignore[no-any-return]
+        reading: Reading = yield partial(read, at, view.zone)
+        return reading.found
     homes = homes_of(work.seen)
     names = (*view.domains, *homes.keys.get(view.zone, ()), *homes.dmarc.get(view.zone, ()))
     return by_servers(work.line, view.zone, names)[0].found

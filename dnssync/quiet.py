@@ -70,7 +70,7 @@ def calm(
     are not read for being due. `decided`: they are decided about, so that what is found by look-ups may be found to be over without a reading."""
     chosen = tuple(chosen)
     troubles = line.state.troubles([zone.name for zone in chosen])
-    apart = UNREAD | LOOKED_UP if decided else UNREAD
+    apart = UNREAD if decided else UNREAD - LOOKED_UP
     troubled = {
         row.zone
         for row in troubles
@@ -124,7 +124,7 @@ def unread(state: State, zones: Collection[str]) -> frozenset[Told]:
     return frozenset(
         (row.zone, row.reason, row.subject)
         for row in rows
-        if row.ended is None and row.kind == NOTICE and row.reason in UNREAD | LOOKED_UP
+        if row.ended is None and row.kind == NOTICE and row.reason in UNREAD
     )
 
 

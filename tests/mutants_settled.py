@@ -33,9 +33,9 @@ TABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
     ],
     ("dnssync/quiet.py", "tests/test_settled.py tests/test_quiet.py"): [
         (" and not (row.kind == NOTICE and row.reason in apart)", ""),
-        ("apart = UNREAD | LOOKED_UP if decided else UNREAD", "apart = UNREAD"),
-        ("apart = UNREAD | LOOKED_UP if decided else UNREAD", "apart = UNREAD | LOOKED_UP"),
-        ("row.kind == NOTICE and row.reason in UNREAD | LOOKED_UP", "row.kind == NOTICE and row.reason in UNREAD"),
+        ("apart = UNREAD if decided else UNREAD - LOOKED_UP", "apart = UNREAD - LOOKED_UP"),
+        ("apart = UNREAD if decided else UNREAD - LOOKED_UP", "apart = UNREAD"),
+        ("row.kind == NOTICE and row.reason in UNREAD\n", "row.kind == NOTICE and row.reason in UNREAD - LOOKED_UP\n"),
     ],
     ("dnssync/settled.py", "tests/test_settled.py"): [
         ("or now >= before.until", ""),

@@ -34,9 +34,9 @@ PERSON = frozenset(
         "transport_unsigned",
     }
 )
-# Those of them that are found, and found to be over, without a reading of the zone: from exim, the configuration and the ledger alone; or from
+# Those of them that are found, and found to be over, without a reading of the zone: from exim, the configuration and the ledger; and, of these, from
 # look-ups, too, which each decision makes anew.
-UNREAD = frozenset({"domain_gone", "rua_refused", "transport_unsigned"})
+UNREAD = frozenset({"domain_gone", "rua_refused", "spf_include_missing", "transport_unsigned"})
 LOOKED_UP = frozenset({"spf_include_missing"})
 
 
